@@ -1,0 +1,1 @@
+"""A digest reaches the chain and comes back as a proof that needs nobody."""

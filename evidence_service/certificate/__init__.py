@@ -1,0 +1,1 @@
+"""Verified facts become a signed PDF."""

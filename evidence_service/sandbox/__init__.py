@@ -1,0 +1,1 @@
+"""Demonstration parts: dev chain, authorities, seal PKI, sample marketplace. Never evidence."""

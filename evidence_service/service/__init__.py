@@ -1,0 +1,1 @@
+"""The use cases as durable workflows, one verb a file."""

@@ -1,0 +1,1 @@
+"""What must never be lost: records in PostgreSQL, bytes in a content-addressed store."""
