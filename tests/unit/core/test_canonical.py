@@ -1,0 +1,71 @@
+"""Canonical JSON: what it accepts, what it refuses and in which words (vectors: canonical.json)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evidence_service.core import canonical
+from evidence_service.errors import EvidenceError, LimitExceededError
+
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "canonical.json").read_text())
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("name", VECTORS["accepted"])
+def test_accepts(name: str) -> None:
+    data = VECTORS["accepted"][name].encode()
+    assert canonical.encode(canonical.decode(data, what="vector")) == data
+
+
+@pytest.mark.parametrize("name", VECTORS["refused"])
+def test_refuses_and_says_why(name: str) -> None:
+    case = VECTORS["refused"][name]
+    with pytest.raises(EvidenceError) as refusal:
+        canonical.decode(case["text"].encode("utf-8", "surrogatepass"), what="vector")
+    assert case["because"] in refusal.value.message
+
+
+def test_refuses_a_document_over_the_limit() -> None:
+    with pytest.raises(LimitExceededError, match="limit is 5"):
+        canonical.decode(b'"12345"', what="vector", limit=5)
+
+
+def test_refuses_nesting_beyond_the_interpreter_stack() -> None:
+    with pytest.raises(LimitExceededError, match="deep"):
+        canonical.decode(b"[" * 100_000, what="vector")
+
+
+@pytest.mark.parametrize("value", [1.0, float("nan"), 2**53, "\ud800", {1: 2}, b"bytes", {"a": {"b": 0.5}}])
+def test_refuses_to_encode_what_has_no_canonical_form(value: object) -> None:
+    with pytest.raises(EvidenceError):
+        canonical.encode(value)
+
+
+@given(values)
+def test_decode_undoes_encode(value: object) -> None:
+    assert canonical.decode(canonical.encode(value), what="value") == value
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_raise_only_evidence_errors(data: bytes) -> None:
+    try:
+        value = canonical.decode(data, what="bytes")
+    except EvidenceError:
+        return
+    assert canonical.encode(value) == data
