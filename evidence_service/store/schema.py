@@ -1,0 +1,163 @@
+"""Tables of the record. Migrations in ``migrations/`` make them; a test compares the two.
+
+Bytes that were hashed (manifest, batch header, token) are stored as bytes, never rebuilt from columns.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Time = DateTime(timezone=True)
+
+matters = Table(
+    "matters",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("reference", Text, nullable=False),
+    Column("applicant", Text, nullable=False),
+    Column("rights", JSONB, nullable=False),
+    Column("created_at", _Time, nullable=False),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("matter_id", Text, ForeignKey("matters.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("url", Text),
+    Column("operator", Text, nullable=False),
+    Column("certificate_wanted", Boolean, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("progress", Text, nullable=False),
+    Column("waiting_for", Text),
+    Column("outcome", Text),
+    Column("capture", JSONB),
+    Column("manifest", LargeBinary),
+    Column("salt", LargeBinary),
+    Column("registered_at", _Time),
+    Column("batch_id", Text, ForeignKey("batches.id")),
+    Column("leaf_index", Integer),
+    Column("created_at", _Time, nullable=False),
+    Index("ix_evidence_unbatched", "registered_at", postgresql_where="batch_id IS NULL"),
+    Index(None, "batch_id", "leaf_index", unique=True),
+    Index(None, "matter_id", "created_at"),
+)
+
+custody_events = Table(
+    "custody_events",
+    metadata,
+    Column("evidence_id", Text, ForeignKey("evidence.id"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("step_key", Text, nullable=False),
+    Column("event", JSONB, nullable=False),
+    UniqueConstraint("evidence_id", "step_key"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("stamped", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("authority", Text, nullable=False),
+    Column("token", LargeBinary, nullable=False),
+    UniqueConstraint("stamped", "subject_id", "authority"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False, unique=True),
+    Column("status", Text, nullable=False),
+    Column("header", LargeBinary, nullable=False),
+    Column("commitment", LargeBinary, nullable=False, unique=True),
+    Column("size", Integer, nullable=False),
+    Column("closed_at", _Time, nullable=False),
+    Column("waiting_for", Text),
+)
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("submitter", Text, nullable=False),
+    Column("contract", Text, nullable=False),
+    Column("commitment", LargeBinary, nullable=False),
+    Column("leaf_count", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("nonce", BigInteger),
+    Column("attempts", JSONB, nullable=False),
+    Column("block_number", BigInteger),
+    Column("block_hash", Text),
+    Column("transaction_hash", Text),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("chain_id", "submitter", "commitment"),
+)
+
+nonces = Table(
+    "nonces",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True),
+    Column("submitter", Text, primary_key=True),
+    Column("nonce", Numeric(20, 0), primary_key=True),
+    Column("submission_id", Text),
+    Index(None, "submission_id"),
+)
+
+anchors = Table(
+    "anchors",
+    metadata,
+    Column("batch_id", Text, ForeignKey("batches.id"), primary_key=True),
+    Column("chain_id", BigInteger, primary_key=True),
+    Column("proof", JSONB, nullable=False),
+)
+
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("number", Text, primary_key=True),
+    Column("evidence_id", Text, ForeignKey("evidence.id"), nullable=False, unique=True),
+    Column("status", Text, nullable=False),
+    Column("sha256", LargeBinary),
+    Column("level", Text),
+    Column("reserved_at", _Time, nullable=False),
+    Column("released_at", _Time),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("request_sha256", LargeBinary, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", JSONB, nullable=False),
+    Column("created_at", _Time, nullable=False),
+)
