@@ -1,8 +1,8 @@
 """Proof that a commitment was anchored, from a block header downwards, with no node asked.
 
 What holds after :func:`verify_anchor`: *if* the header with the returned hash is a block of the chain, then
-its transaction called the contract, the contract recorded the commitment, and the block's time bounds it. That
-the header is canonical is a question of its own (:mod:`evidence_service.verify.rpc` or a checkpoint file).
+its transaction called the contract, the contract recorded the commitment, and the block's time bounds it.
+Whether it is one is a question of its own (:mod:`evidence_service.verify.rpc` or a checkpoint file).
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class BlockHeader:
         """
         fields = rlp.decode_list(raw, what="block header")
         if not _MIN_HEADER_FIELDS <= len(fields) <= _MAX_HEADER_FIELDS:
-            raise MalformedError(f"a block header has {len(fields)} fields; at least {_MIN_HEADER_FIELDS} exist")
+            raise MalformedError(
+                f"a block header has {len(fields)} fields; at least {_MIN_HEADER_FIELDS} exist"
+            )
         for position, field in enumerate(fields):
             rlp.as_bytes(field, what=f"field {position} of the block header")
         return cls(
@@ -167,7 +169,9 @@ def _check_transaction(envelope: bytes, *, contract: bytes, chain_id: int) -> No
         fields = rlp.as_list(rlp.decode(envelope), what="the transaction", length=9)
         recipient, v = fields[3], rlp.as_integer(fields[6], what="v of the transaction", size=32)
         if v < 35:
-            raise MismatchError("transaction-chain: the transaction is not bound to any chain (before EIP-155)")
+            raise MismatchError(
+                "transaction-chain: the transaction is not bound to any chain (before EIP-155)"
+            )
         found = (v - 35) // 2
     elif kind in _RECIPIENT_INDEX:
         fields = rlp.decode_list(envelope[1:], what="transaction")
@@ -178,7 +182,9 @@ def _check_transaction(envelope: bytes, *, contract: bytes, chain_id: int) -> No
     else:
         raise UnsupportedVersionError(f"a transaction of type {kind} is not known to this program")
     if found != chain_id:
-        raise MismatchError(f"transaction-chain: the transaction was signed for chain {found}, not {chain_id}")
+        raise MismatchError(
+            f"transaction-chain: the transaction was signed for chain {found}, not {chain_id}"
+        )
     if recipient != contract:
         raise MismatchError("transaction-recipient: the transaction does not call the contract")
 

@@ -1,0 +1,188 @@
+"""The anchor contract as Python sees it: calls, address and deployment.
+
+The address follows from the bytecode alone (CREATE2, EIP-1014, through the keyless factory), so it is the
+same on every chain; the code found there is compared with the pinned hash.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
+
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+
+from evidence_service.anchor.node import Node, SendOutcome, binary
+from evidence_service.anchor.signer import Signer
+from evidence_service.errors import MismatchError, NodeUnavailableError, UnavailableError
+from evidence_service.verify.trie import keccak256
+
+FACTORY = "0x4e59b44847b379578588920ca78fbf26c0b4956c"
+"""Deterministic deployment proxy: calls CREATE2 with the first 32 bytes as salt, the rest as init code."""
+FACTORY_DEPLOYER = "0x3fab184622dc19b6109349b94811493bf2a45362"
+FACTORY_COST = 10**16
+"""Wei the one-time account needs: its gas limit of 100,000 at its fixed price of 100 gwei."""
+FACTORY_TRANSACTION = bytes.fromhex(
+    "f8a58085174876e800830186a08080b853604580600e600039806000f350fe7f"
+    + "ff" * 31
+    + "e03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf31ba0"
+    + "22" * 32
+    + "a0"
+    + "22" * 32
+)
+"""Signed by nobody: r and s are constants and the sender follows from them; before EIP-155 on purpose."""
+SALT = bytes(32)
+
+_TRANSFER_GAS = 21_000
+_POLLS = 240
+_POLL_SECONDS = 0.25
+
+
+class Recorded(NamedTuple):
+    """What the contract holds for a submitter and commitment; all zero when nothing."""
+
+    time: int
+    block_number: int
+    leaf_count: int
+
+
+@cache
+def artefact() -> dict[str, Any]:
+    """The committed compiler output: ``abi``, ``bytecode``, ``deployedBytecode``, ``codeHash``, …"""
+    text = resources.files("evidence_service.anchor").joinpath("EvidenceAnchor.json").read_text()
+    value: dict[str, Any] = json.loads(text)
+    return value
+
+
+def code_hash() -> str:
+    """Keccak-256 of the deployed code, 0x and hexadecimal."""
+    return str(artefact()["codeHash"])
+
+
+def init_code() -> bytes:
+    """The bytecode that creates the contract."""
+    return bytes.fromhex(artefact()["bytecode"][2:])
+
+
+def expected_address(*, salt: bytes = SALT) -> str:
+    """Address on every chain (EIP-1014), 0x and lower-case hexadecimal."""
+    preimage = b"\xff" + bytes.fromhex(FACTORY[2:]) + salt + keccak256(init_code())
+    return "0x" + keccak256(preimage)[12:].hex()
+
+
+def anchor_call(commitment: bytes, leaf_count: int) -> bytes:
+    """Call data of ``anchor``."""
+    return _selector("anchor(bytes32,uint64)") + encode(["bytes32", "uint64"], [commitment, leaf_count])
+
+
+def recorded(node: Node, contract: str, submitter: str, commitment: bytes) -> Recorded:
+    """Ask the contract what it holds at the latest block (``anchorOf``).
+
+    Raises:
+        NodeUnavailableError: no usable answer, which includes that no contract is there.
+    """
+    data = _selector("anchorOf(address,bytes32)") + encode(["address", "bytes32"], [submitter, commitment])
+    answer = node.call("eth_call", {"to": contract, "data": "0x" + data.hex()}, "latest")
+    try:
+        return Recorded(*decode(["uint64", "uint64", "uint64"], binary(answer, "eth_call")))
+    except DecodingError as error:
+        raise NodeUnavailableError(
+            f"the node's answer for contract {contract} is not that of an evidence anchor",
+            what_to_do="deploy the contract on this chain, or correct the contract address",
+        ) from error
+
+
+def check_code(node: Node, contract: str) -> bool:
+    """Whether a contract is at an address; its code has to be the pinned one.
+
+    Raises:
+        MismatchError: other code is there.
+    """
+    code = binary(node.call("eth_getCode", contract, "latest"), "eth_getCode")
+    if not code:
+        return False
+    if "0x" + keccak256(code).hex() != code_hash():
+        raise MismatchError(f"the code at {contract} is not the evidence anchor's")
+    return True
+
+
+def deploy_if_absent(node: Node, signer: Signer, *, sleep: Callable[[float], None] = time.sleep) -> str:
+    """Make sure that the contract is on the chain; safe to repeat at any point.
+
+    Uses the signer's next nonce, so it has to run before (or without) a :class:`Sender` on the same key.
+
+    Raises:
+        UnavailableError: a transaction was not mined in a minute; run it again.
+        MismatchError: other code is at the address.
+    """
+    address = expected_address()
+    if check_code(node, address):
+        return address
+    if not _has_code(node, FACTORY):
+        if node.quantity("eth_getBalance", FACTORY_DEPLOYER, "latest") < FACTORY_COST:
+            _send(node, signer, to=FACTORY_DEPLOYER, value=FACTORY_COST, data=b"")
+            _wait(
+                lambda: node.quantity("eth_getBalance", FACTORY_DEPLOYER, "latest") >= FACTORY_COST,
+                "the transfer to the factory's one-time account",
+                sleep,
+            )
+        _expect_accepted(node, FACTORY_TRANSACTION)
+        _wait(lambda: _has_code(node, FACTORY), "the deployment factory", sleep)
+    _send(node, signer, to=FACTORY, value=0, data=SALT + init_code())
+    _wait(lambda: check_code(node, address), "the contract", sleep)
+    return address
+
+
+def fees(node: Node) -> tuple[int, int]:
+    """Fee cap and tip for a transaction that is to be mined soon, in wei per gas (EIP-1559)."""
+    block = node.record("eth_getBlockByNumber", "latest", False) or {}
+    base = int(block.get("baseFeePerGas", "0x0"), 16)
+    answer = node.ask("eth_maxPriorityFeePerGas")
+    tip = int(answer.result, 16) if isinstance(answer.result, str) else 10**9
+    return 2 * base + tip, tip
+
+
+def _send(node: Node, signer: Signer, *, to: str, value: int, data: bytes) -> None:
+    max_fee, tip = fees(node)
+    call = {"from": signer.address, "to": to, "value": hex(value), "data": "0x" + data.hex()}
+    gas = node.quantity("eth_estimateGas", call) if data else _TRANSFER_GAS
+    transaction = {
+        "chainId": node.chain_id,
+        "nonce": node.quantity("eth_getTransactionCount", signer.address, "latest"),
+        "to": bytes.fromhex(to[2:]),
+        "value": value,
+        "data": data,
+        "gas": gas,
+        "maxFeePerGas": max_fee,
+        "maxPriorityFeePerGas": tip,
+    }
+    _expect_accepted(node, signer.sign_transaction(transaction))
+
+
+def _expect_accepted(node: Node, raw: bytes) -> None:
+    outcome, words = node.send(raw)
+    if outcome in (SendOutcome.INSUFFICIENT_FUNDS, SendOutcome.REFUSED):
+        raise UnavailableError(
+            f"the node refused a transaction of the deployment: {words}",
+            what_to_do="fund the signer's address on this chain, then run the deployment again",
+        )
+
+
+def _wait(done: Callable[[], bool], what: str, sleep: Callable[[float], None]) -> None:
+    for _ in range(_POLLS):
+        if done():
+            return
+        sleep(_POLL_SECONDS)
+    raise UnavailableError(f"{what} was not mined within a minute", what_to_do="run the deployment again")
+
+
+def _has_code(node: Node, address: str) -> bool:
+    return bool(binary(node.call("eth_getCode", address, "latest"), "eth_getCode"))
+
+
+def _selector(signature: str) -> bytes:
+    return keccak256(signature.encode())[:4]

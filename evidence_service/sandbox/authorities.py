@@ -1,0 +1,248 @@
+"""Two local RFC 3161 authorities of different make: certomancer and OpenSSL. Demonstration, never evidence.
+
+Their keys are made on the first start and kept, so that roots stay the same from run to run.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from evidence_service.errors import UnavailableError
+from evidence_service.sandbox.process import ManagedProcess, accepts_connections
+
+LIFETIME = timedelta(days=3650)
+_ORGANISATION = "Evidence Service demonstration"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoAuthority:
+    """One authority: its name, the URL that takes requests, its root certificate."""
+
+    name: str
+    url: str
+    root_der: bytes
+
+
+class DemoAuthorities:
+    """Both authorities, running.
+
+    Args:
+        directory: keeps keys, certificates and logs; created when absent.
+
+    Raises:
+        UnavailableError: one did not start.
+    """
+
+    def __init__(self, directory: Path, *, certomancer_port: int, openssl_port: int) -> None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._processes: list[ManagedProcess] = []
+        try:
+            self.authorities = (
+                self._start_certomancer(directory / "certomancer", certomancer_port),
+                self._start_openssl(directory / "openssl", openssl_port),
+            )
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End both."""
+        for process in self._processes:
+            process.stop()
+
+    def _start_certomancer(self, directory: Path, port: int) -> DemoAuthority:
+        config = directory / "certomancer.yml"
+        if not config.exists():
+            _make_certomancer(directory, config)
+        program = [sys.executable, "-m", "certomancer", "--config", str(config)]
+        root = subprocess.run([*program, "summon", "demo", "root"], capture_output=True, check=False)
+        if root.returncode:
+            raise UnavailableError(f"certomancer cannot make its root: {root.stderr.decode()[-300:]}")
+        self._run(
+            "certomancer",
+            [*program, "animate", "--no-web-ui", "--no-time-override", "--port", str(port)],
+            directory,
+            port,
+        )
+        der = x509.load_pem_x509_certificate(root.stdout).public_bytes(Encoding.DER)
+        return DemoAuthority("Demonstration TSA A", f"http://127.0.0.1:{port}/demo/tsa/tsa", der)
+
+    def _start_openssl(self, directory: Path, port: int) -> DemoAuthority:
+        if not (directory / "ready").exists():
+            _make_openssl(directory)
+        self._run(
+            "openssl-ts",
+            [
+                sys.executable,
+                "-m",
+                "evidence_service.sandbox.openssl_tsa",
+                "--directory",
+                str(directory),
+                "--port",
+                str(port),
+            ],
+            directory,
+            port,
+        )
+        der = x509.load_pem_x509_certificate((directory / "root.crt").read_bytes()).public_bytes(Encoding.DER)
+        return DemoAuthority("Demonstration TSA B", f"http://127.0.0.1:{port}/", der)
+
+    def _run(self, name: str, argv: list[str], directory: Path, port: int) -> None:
+        process = ManagedProcess(name, argv, log=directory / f"{name}.log")
+        self._processes.append(process)
+        process.wait_until(lambda: accepts_connections(port))
+
+
+def _make_certomancer(directory: Path, config: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in ("root", "tsa"):
+        _write_key(directory / f"{name}.key", _new_key())
+    now = datetime.now(UTC)
+    validity = {
+        "valid-from": (now - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S+0000"),
+        "valid-to": (now + LIFETIME).strftime("%Y-%m-%dT%H:%M:%S+0000"),
+    }
+    temporary = config.with_suffix(".new")
+    temporary.write_text(yaml.safe_dump(_certomancer_config(validity)))
+    temporary.replace(config)
+
+
+def _certomancer_config(validity: Mapping[str, str]) -> dict[str, Any]:
+    def entity(name: str) -> dict[str, str]:
+        return {"common-name": name, "organization-name": _ORGANISATION}
+
+    def usage(*bits: str) -> dict[str, Any]:
+        value = {"schema": "key-usage", "params": list(bits)}
+        return {"id": "key_usage", "critical": True, "smart-value": value}
+
+    constraints = {"id": "basic_constraints", "critical": True, "value": {"ca": True}}
+    stamping = {"id": "extended_key_usage", "critical": True, "value": ["time_stamping"]}
+    return {
+        "keysets": {
+            "demo": {"path-prefix": ".", "keys": {"root": {"path": "root.key"}, "tsa": {"path": "tsa.key"}}}
+        },
+        "pki-architectures": {
+            "demo": {
+                "keyset": "demo",
+                "entities": {
+                    "root": entity("Demonstration root A, not evidence"),
+                    "tsa": entity("Demonstration TSA A (certomancer)"),
+                },
+                "certs": {
+                    "root": {
+                        "subject": "root",
+                        "issuer": "root",
+                        "validity": dict(validity),
+                        "extensions": [constraints, usage("key_cert_sign", "crl_sign")],
+                    },
+                    "tsa": {
+                        "subject": "tsa",
+                        "issuer": "root",
+                        "validity": dict(validity),
+                        "extensions": [usage("digital_signature"), stamping],
+                    },
+                },
+                "services": {"time-stamping": {"tsa": {"signing-cert": "tsa", "digest-algo": "sha512"}}},
+            }
+        },
+    }
+
+
+_OPENSSL_CONFIG = """\
+[tsa]
+default_tsa = demo
+[demo]
+serial = {directory}/serial
+signer_cert = {directory}/tsa.crt
+signer_key = {directory}/tsa.key
+signer_digest = sha512
+default_policy = 1.3.6.1.4.1.32473.1
+digests = sha256, sha384, sha512
+accuracy = secs:1
+ess_cert_id_alg = sha256
+"""
+# 1.3.6.1.4.1.32473 is the private enterprise number reserved for examples (RFC 5612).
+
+
+def _make_openssl(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    root_key, key = _new_key(), _new_key()
+    root_name, name = _name("Demonstration root B, not evidence"), _name("Demonstration TSA B (OpenSSL)")
+    root = (
+        _builder(root_name, root_name, root_key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(certificates=True), critical=True)
+        .sign(root_key, hashes.SHA256())
+    )
+    leaf = (
+        _builder(name, root_name, key.public_key())
+        .add_extension(_key_usage(certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
+        .sign(root_key, hashes.SHA256())
+    )
+    _write_key(directory / "tsa.key", key)
+    (directory / "root.crt").write_bytes(root.public_bytes(Encoding.PEM))
+    (directory / "tsa.crt").write_bytes(leaf.public_bytes(Encoding.PEM))
+    (directory / "openssl.cnf").write_text(_OPENSSL_CONFIG.format(directory=directory))
+    (directory / "serial").write_text("01\n")
+    (directory / "ready").touch()
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: rsa.RSAPublicKey) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + LIFETIME)
+    )
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, _ORGANISATION),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+        ]
+    )
+
+
+def _key_usage(*, certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not certificates,
+        content_commitment=not certificates,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=certificates,
+        crl_sign=certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _new_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _write_key(path: Path, key: rsa.RSAPrivateKey) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as writer:
+        writer.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

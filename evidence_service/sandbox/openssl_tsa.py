@@ -1,0 +1,64 @@
+"""A time-stamping authority over HTTP (RFC 3161 section 3.4) around ``openssl ts``. Demonstration only."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+_MAX_REQUEST = 8 * 1024
+
+
+class _Handler(BaseHTTPRequestHandler):
+    directory: Path
+    lock = threading.Lock()  # `openssl ts` reads and writes the serial file without one
+
+    def do_POST(self) -> None:
+        """Answer one time-stamp request."""
+        size = int(self.headers.get("Content-Length", "0"))
+        if not 0 < size <= _MAX_REQUEST:
+            self.send_error(413)
+            return
+        query = self.directory / f"query-{threading.get_ident()}.tsq"
+        query.write_bytes(self.rfile.read(size))
+        try:
+            with self.lock:
+                done = subprocess.run(
+                    [
+                        "openssl",
+                        "ts",
+                        "-reply",
+                        "-config",
+                        self.directory / "openssl.cnf",
+                        "-queryfile",
+                        query,
+                    ],
+                    capture_output=True,
+                    check=False,
+                )
+        finally:
+            query.unlink()
+        if done.returncode:
+            self.send_error(500)
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "application/timestamp-reply")
+        self.send_header("Content-Length", str(len(done.stdout)))
+        self.end_headers()
+        self.wfile.write(done.stdout)
+
+
+def main() -> None:
+    """Serve until ended."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    arguments = parser.parse_args()
+    _Handler.directory = arguments.directory
+    ThreadingHTTPServer(("127.0.0.1", arguments.port), _Handler).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

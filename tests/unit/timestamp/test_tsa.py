@@ -1,0 +1,230 @@
+"""Stamping at two real authorities of different make, and everything an authority can do wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from asn1crypto import cms
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from evidence_service.errors import AuthorityUnavailableError, EvidenceError, MismatchError
+from evidence_service.sandbox.authorities import DemoAuthorities
+from evidence_service.sandbox.process import free_port
+from evidence_service.timestamp import tsa
+from evidence_service.verify.policy import Voucher
+from evidence_service.verify.timestamp import read_token, trust_token
+
+DATA = b"what was stamped"
+DIGEST = hashlib.sha512(DATA).digest()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tsa.Authority]]:
+    demo = DemoAuthorities(
+        tmp_path_factory.mktemp("tsa"), certomancer_port=free_port(), openssl_port=free_port()
+    )
+    yield [tsa.Authority(item.name, item.url, (item.root_der,)) for item in demo.authorities]
+    demo.stop()
+
+
+@pytest.fixture(scope="module")
+def tokens(authorities: list[tsa.Authority]) -> dict[str, bytes]:
+    with tsa.new_client() as client:
+        stamped = tsa.stamp(authorities, DIGEST, minimum=2, nonce=lambda: 7, client=client, now=now)
+    assert stamped.failures == ()
+    return dict(stamped.tokens)
+
+
+def answering(change: Callable[[httpx.Response], httpx.Response]) -> httpx.Client:
+    """A client whose answers were tampered with on their way."""
+
+    class Transport(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            response = super().handle_request(request)
+            response.read()
+            return change(response)
+
+    return httpx.Client(transport=Transport(), trust_env=False)
+
+
+def request(authority: tsa.Authority, client: httpx.Client, *, nonce: int = 7) -> bytes:
+    with client:
+        return tsa.request_token(authority, DIGEST, nonce=nonce, client=client, now=now)
+
+
+def test_both_give_tokens_that_name_different_authorities(
+    tokens: dict[str, bytes], authorities: list[tsa.Authority]
+) -> None:
+    facts = [read_token(token, imprint=DIGEST) for token in tokens.values()]
+    assert len({item.authority for item in facts}) == 2
+    for item, authority in zip(facts, authorities, strict=True):
+        voucher, _ = trust_token(item, [Voucher(authority.name, authority.roots, demonstration=True)])
+        assert voucher is not None
+        assert abs(item.gen_time - now()) < timedelta(minutes=5)
+
+
+def test_openssl_agrees(tokens: dict[str, bytes], authorities: list[tsa.Authority], tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(DATA)
+    for authority in authorities:
+        (tmp_path / "token").write_bytes(tokens[authority.name])
+        root = x509.load_der_x509_certificate(authority.roots[0])
+        (tmp_path / "root.pem").write_bytes(root.public_bytes(Encoding.PEM))
+        command = [
+            "openssl",
+            "ts",
+            "-verify",
+            "-token_in",
+            "-in",
+            "token",
+            "-data",
+            "data",
+            "-CAfile",
+            "root.pem",
+        ]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert "Verification: OK" in done.stdout, done.stderr
+
+
+def test_any_changed_byte_is_refused_without_knowing_a_root(
+    tokens: dict[str, bytes], authorities: list[tsa.Authority]
+) -> None:
+    patterns = random.Random(1)
+    roots = {authority.name: authority.roots for authority in authorities}
+    for name, token in tokens.items():
+        signed = read_token(token, imprint=DIGEST).signed
+        for position in range(len(token)):
+            changed = bytearray(token)
+            changed[position] ^= patterns.randrange(1, 256)
+            try:
+                facts = read_token(bytes(changed), imprint=DIGEST)
+            except EvidenceError:
+                continue
+            # Only the signature of a top certificate whose issuer is not inside can be unbound.
+            assert signed.unbound_top, f"byte {position} of {name}'s token is not bound by anything"
+            voucher, _ = trust_token(facts, [Voucher(name, roots[name], demonstration=True)])
+            assert voucher is None, f"byte {position} of {name}'s token can change unnoticed"
+
+
+def test_a_token_over_other_data_is_refused(tokens: dict[str, bytes]) -> None:
+    for token in tokens.values():
+        with pytest.raises(MismatchError, match="other data"):
+            read_token(token, imprint=hashlib.sha512(b"other").digest())
+
+
+def test_a_root_that_travels_in_the_token_is_not_trusted(
+    tokens: dict[str, bytes], authorities: list[tsa.Authority]
+) -> None:
+    """The flaw of rfc3161-client 1.0.6 to 1.0.8: intact, complete, self-vouched, and still untrusted."""
+    first, second = authorities
+    info = cms.ContentInfo.load(tokens[first.name])
+    root = cms.CertificateChoices.load(first.roots[0])
+    certificates = sorted([*(item.dump() for item in info["content"]["certificates"]), root.dump()])
+    info["content"]["certificates"] = cms.CertificateSet(map(cms.CertificateChoices.load, certificates))
+    facts = read_token(info.dump(force=True), imprint=DIGEST)
+    assert len(facts.signed.path) == 2
+    assert not facts.signed.unbound_top
+    assert trust_token(facts, [Voucher(second.name, second.roots, demonstration=True)])[0] is None
+    assert trust_token(facts, [])[0] is None
+    assert trust_token(facts, [Voucher(first.name, first.roots, demonstration=True)])[0] is not None
+
+
+def test_a_surplus_certificate_is_refused(tokens: dict[str, bytes], authorities: list[tsa.Authority]) -> None:
+    first, second = authorities
+    info = cms.ContentInfo.load(tokens[first.name])
+    stranger = cms.CertificateChoices.load(second.roots[0])
+    certificates = sorted([*(item.dump() for item in info["content"]["certificates"]), stranger.dump()])
+    info["content"]["certificates"] = cms.CertificateSet(map(cms.CertificateChoices.load, certificates))
+    with pytest.raises(EvidenceError, match="not on the signer's path"):
+        read_token(info.dump(force=True), imprint=DIGEST)
+
+
+def test_an_answer_to_another_request_is_refused(authorities: list[tsa.Authority]) -> None:
+    captured: list[bytes] = []
+
+    def replay(response: httpx.Response) -> httpx.Response:
+        captured.append(response.content)
+        return httpx.Response(200, headers=response.headers, content=captured[0])
+
+    client = answering(replay)
+    assert tsa.request_token(authorities[0], DIGEST, nonce=1, client=client, now=now)
+    with pytest.raises(AuthorityUnavailableError, match="nonce"):
+        tsa.request_token(authorities[0], DIGEST, nonce=2, client=client, now=now)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (httpx.Response(200, headers={"Content-Type": "text/html"}, content=b"<html>"), "text/html"),
+        (httpx.Response(503), "HTTP 503"),
+        (httpx.Response(302, headers={"Location": "http://127.0.0.1/"}), "HTTP 302"),
+        (
+            httpx.Response(200, headers={"Content-Type": "application/timestamp-reply"}, content=b"0\x03x"),
+            "cannot be read",
+        ),
+        (
+            httpx.Response(
+                200, headers={"Content-Type": "application/timestamp-reply"}, content=bytes(70_000)
+            ),
+            "larger",
+        ),
+    ],
+)
+def test_nonsense_is_refused_and_named(
+    authorities: list[tsa.Authority], answer: httpx.Response, words: str
+) -> None:
+    with pytest.raises(AuthorityUnavailableError, match=words):
+        request(authorities[0], answering(lambda _: answer))
+
+
+def test_a_skewed_clock_is_refused(authorities: list[tsa.Authority]) -> None:
+    with tsa.new_client() as client, pytest.raises(AuthorityUnavailableError, match="far from this clock"):
+        tsa.request_token(
+            authorities[0], DIGEST, nonce=1, client=client, now=lambda: now() + timedelta(hours=1)
+        )
+
+
+def test_an_unknown_root_is_refused(authorities: list[tsa.Authority]) -> None:
+    wrong = tsa.Authority("wrong root", authorities[0].url, authorities[1].roots)
+    with pytest.raises(AuthorityUnavailableError, match="does not lead to a trusted root"):
+        request(wrong, tsa.new_client())
+
+
+def test_one_that_is_down_is_recorded_and_too_few_are_an_error(authorities: list[tsa.Authority]) -> None:
+    down = tsa.Authority("down", f"http://127.0.0.1:{free_port()}/", authorities[0].roots)
+    with tsa.new_client() as client:
+        stamped = tsa.stamp(
+            [down, authorities[1]], DIGEST, minimum=1, nonce=lambda: 5, client=client, now=now
+        )
+        assert [name for name, _ in stamped.tokens] == [authorities[1].name]
+        assert [name for name, _ in stamped.failures] == ["down"]
+        with pytest.raises(AuthorityUnavailableError, match=r"1 of 2 required.*down.*cannot be reached"):
+            tsa.stamp([down, authorities[1]], DIGEST, minimum=2, nonce=lambda: 5, client=client, now=now)
+
+
+def test_a_lost_answer_is_asked_for_again(authorities: list[tsa.Authority]) -> None:
+    """Failed but landed: the authority issued, the answer was lost; a second request is just as good."""
+    lost: list[int] = []
+
+    def lose_first(response: httpx.Response) -> httpx.Response:
+        if not lost:
+            lost.append(response.status_code)
+            raise httpx.ReadTimeout("the answer was lost")
+        return response
+
+    client = answering(lose_first)
+    with pytest.raises(AuthorityUnavailableError, match="ReadTimeout"):
+        tsa.request_token(authorities[0], DIGEST, nonce=1, client=client, now=now)
+    assert lost == [200]
+    assert tsa.request_token(authorities[0], DIGEST, nonce=2, client=client, now=now)
