@@ -35,6 +35,7 @@ _DAMAGED = (
     KeyError,
     IndexError,
     OverflowError,
+    AttributeError,
     UnsupportedAlgorithm,
     x509.InvalidVersion,
     x509.DuplicateExtension,
