@@ -5,7 +5,6 @@ Their keys are made on the first start and kept, so that roots stay the same fro
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,15 +16,20 @@ from typing import Any
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from evidence_service.errors import UnavailableError
+from evidence_service.sandbox.demo_certificates import (
+    LIFETIME,
+    ORGANISATION,
+    certificate_builder,
+    demo_name,
+    key_usage,
+    new_key,
+    write_key,
+)
 from evidence_service.sandbox.process import ManagedProcess, accepts_connections
-
-LIFETIME = timedelta(days=3650)
-_ORGANISATION = "Evidence Service demonstration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ class DemoAuthorities:
 def _make_certomancer(directory: Path, config: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for name in ("root", "tsa"):
-        _write_key(directory / f"{name}.key", _new_key())
+        write_key(directory / f"{name}.key", new_key())
     now = datetime.now(UTC)
     validity = {
         "valid-from": (now - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S+0000"),
@@ -123,7 +127,7 @@ def _make_certomancer(directory: Path, config: Path) -> None:
 
 def _certomancer_config(validity: Mapping[str, str]) -> dict[str, Any]:
     def entity(name: str) -> dict[str, str]:
-        return {"common-name": name, "organization-name": _ORGANISATION}
+        return {"common-name": name, "organization-name": ORGANISATION}
 
     def usage(*bits: str) -> dict[str, Any]:
         value = {"schema": "key-usage", "params": list(bits)}
@@ -180,69 +184,26 @@ ess_cert_id_alg = sha256
 
 def _make_openssl(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    root_key, key = _new_key(), _new_key()
-    root_name, name = _name("Demonstration root B, not evidence"), _name("Demonstration TSA B (OpenSSL)")
+    root_key, key = new_key(), new_key()
+    root_name, name = (
+        demo_name("Demonstration root B, not evidence"),
+        demo_name("Demonstration TSA B (OpenSSL)"),
+    )
     root = (
-        _builder(root_name, root_name, root_key.public_key())
+        certificate_builder(root_name, root_name, root_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(certificates=True), critical=True)
+        .add_extension(key_usage(certificates=True), critical=True)
         .sign(root_key, hashes.SHA256())
     )
     leaf = (
-        _builder(name, root_name, key.public_key())
-        .add_extension(_key_usage(certificates=False), critical=True)
+        certificate_builder(name, root_name, key.public_key())
+        .add_extension(key_usage(certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
         .sign(root_key, hashes.SHA256())
     )
-    _write_key(directory / "tsa.key", key)
+    write_key(directory / "tsa.key", key)
     (directory / "root.crt").write_bytes(root.public_bytes(Encoding.PEM))
     (directory / "tsa.crt").write_bytes(leaf.public_bytes(Encoding.PEM))
     (directory / "openssl.cnf").write_text(_OPENSSL_CONFIG.format(directory=directory))
     (directory / "serial").write_text("01\n")
     (directory / "ready").touch()
-
-
-def _builder(subject: x509.Name, issuer: x509.Name, key: rsa.RSAPublicKey) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + LIFETIME)
-    )
-
-
-def _name(common_name: str) -> x509.Name:
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, _ORGANISATION),
-            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-        ]
-    )
-
-
-def _key_usage(*, certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not certificates,
-        content_commitment=not certificates,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=certificates,
-        crl_sign=certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _new_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-def _write_key(path: Path, key: rsa.RSAPrivateKey) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as writer:
-        writer.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

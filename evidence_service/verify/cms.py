@@ -1,18 +1,16 @@
 """Strict reading of CMS SignedData (RFC 5652) with one signer.
 
 The aim is that any changed byte is refused without knowing whom to trust: what the signature does not cover
-(certificates, unsigned attributes, algorithm identifiers) has to be exactly what the rest implies.
+(certificates, unsigned attributes, algorithm identifiers) has to be exactly what the rest implies. The
+structure is taken apart by hand because that leaves no byte unread.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
-from asn1crypto import cms
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -20,29 +18,54 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidence_service.errors import LimitExceededError, MalformedError, MismatchError
+from evidence_service.verify import der
 
 LIMIT = 256 * 1024
 """Largest SignedData, in bytes."""
 _MAX_CERTIFICATES = 10
+
+ID_DATA = bytes.fromhex("06092a864886f70d010701")
+ID_TST_INFO = bytes.fromhex("060b2a864886f70d0109100104")
+ID_TIME_STAMP_TOKEN = bytes.fromhex("060b2a864886f70d010910020e")
+"""id-aa-timeStampToken (RFC 3161 appendix A)."""
+_ID_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
+_ID_CONTENT_TYPE = bytes.fromhex("06092a864886f70d010903")
+_ID_MESSAGE_DIGEST = bytes.fromhex("06092a864886f70d010904")
+_ID_SIGNING_CERTIFICATE = bytes.fromhex("060b2a864886f70d010910020c")
+_ID_SIGNING_CERTIFICATE_V2 = bytes.fromhex("060b2a864886f70d010910022f")
+_DIGESTS = {
+    bytes.fromhex("0609608648016503040201"): "sha256",
+    bytes.fromhex("0609608648016503040202"): "sha384",
+    bytes.fromhex("0609608648016503040203"): "sha512",
+}
 _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "sha256": hashes.SHA256,
     "sha384": hashes.SHA384,
     "sha512": hashes.SHA512,
 }
+_RSA = bytes.fromhex("06092a864886f70d010101")
+_SHA_WITH_RSA = {
+    "sha256": bytes.fromhex("06092a864886f70d01010b"),
+    "sha384": bytes.fromhex("06092a864886f70d01010c"),
+    "sha512": bytes.fromhex("06092a864886f70d01010d"),
+}
+_ECDSA = {
+    "sha256": bytes.fromhex("06082a8648ce3d040302"),
+    "sha384": bytes.fromhex("06082a8648ce3d040303"),
+    "sha512": bytes.fromhex("06082a8648ce3d040304"),
+}
+_NULL = b"\x05\x00"
+_CONTEXT_0, _CONTEXT_1 = 0xA0, 0xA1
+
 _DAMAGED = (
     ValueError,
     TypeError,
-    KeyError,
-    IndexError,
-    OverflowError,
-    AttributeError,
     UnsupportedAlgorithm,
     x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
-"""asn1crypto and cryptography answer damaged input with all of these."""
-_CERTIFICATE_BINDINGS = ("signing_certificate_v2", "signing_certificate")
+"""What cryptography answers damaged certificates with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +73,20 @@ class SignedData:
     """What a signature that holds says.
 
     Attributes:
-        content_type: dotted name by asn1crypto, e.g. ``tst_info``.
+        content_type: DER of the content's object identifier.
         content: encapsulated content, None when detached.
         path: signer's certificate first, each issued by the next.
         signature: signature value, what a signature time stamp is over.
-        unsigned: DER of the first value of each unsigned attribute, by dotted OID.
+        unsigned: DER of the value of each unsigned attribute, by the DER of its object identifier.
         unbound_top: the last certificate of the path is not self-signed, so that its own signature bytes are
             bound only once a trusted root is known.
     """
 
-    content_type: str
+    content_type: bytes
     content: bytes | None
     path: tuple[x509.Certificate, ...]
     signature: bytes
-    digest_algorithm: str
-    signing_time: datetime | None
-    unsigned: dict[str, bytes]
+    unsigned: dict[bytes, bytes]
     unbound_top: bool
 
     @property
@@ -74,189 +95,215 @@ class SignedData:
         return self.path[0]
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A SignedData (RFC 5652 section 5.1) and its one SignerInfo (section 5.3), taken apart."""
+
+    content_type: bytes
+    content: bytes | None
+    certificates: Sequence[bytes]
+    issuer: bytes
+    serial: bytes
+    digest: str
+    signed_attributes: bytes
+    signature_algorithm: bytes
+    signature: bytes
+    unsigned_attributes: bytes | None
+
+
 def read_signed_data(
-    der: bytes,
+    data: bytes,
     *,
     detached: Callable[[str], bytes] | None = None,
-    unsigned_allowed: frozenset[str] = frozenset(),
+    unsigned_allowed: frozenset[bytes] = frozenset(),
 ) -> SignedData:
     """Read a SignedData and check everything in it that needs no trust.
 
     Args:
-        der: a ContentInfo.
+        data: DER of a ContentInfo.
         detached: digest of the detached content by the name of the hash; None when the content is inside.
-        unsigned_allowed: dotted OIDs of unsigned attributes the caller will check itself.
+        unsigned_allowed: unsigned attributes, by the DER of their identifiers, that the caller checks itself.
 
     Raises:
         MalformedError, LimitExceededError: not DER, or not of the one shape that is read.
         MismatchError: a signature or digest does not hold.
     """
-    if len(der) > LIMIT:
-        raise LimitExceededError(f"a signature of {len(der)} bytes; the limit is {LIMIT}")
+    if len(data) > LIMIT:
+        raise LimitExceededError(f"a signature of {len(data)} bytes; the limit is {LIMIT}")
+    der.check(data)
+    parts = _take_apart(data)
+    if (parts.content is None) != (detached is not None):
+        raise MalformedError("the signed content is inside where it should be outside, or the reverse")
+    if detached is not None:
+        content_digest = detached(parts.digest)
+    else:
+        content_digest = hashlib.new(parts.digest, parts.content or b"").digest()
+    attributes = _attributes(der.children(parts.signed_attributes, _CONTEXT_0))
+    if attributes.get(_ID_CONTENT_TYPE) != parts.content_type:
+        raise MismatchError("the signature is over another type of content")
+    if attributes.get(_ID_MESSAGE_DIGEST, b"")[2:] != content_digest:
+        raise MismatchError("the signed content was changed: its digest is not the signed one")
     try:
-        signed = _parse(der)
-        return _read(signed, detached, unsigned_allowed)
+        path = _path(parts)
+        _check_binding(attributes, path[0])
+        _verify(path[0], parts)
     except InvalidSignature as error:
         raise MismatchError("the signature does not verify") from error
     except _DAMAGED as error:
-        raise MalformedError(f"the signature is not in its format: {str(error)[:200]}") from error
-
-
-def _parse(der: bytes) -> Any:
-    info = cms.ContentInfo.load(der, strict=True)
-    if info["content_type"].native != "signed_data":
-        raise MalformedError("the signature is not a CMS SignedData")
-    signed = info["content"]
-    _ = signed.native  # forces every field to be parsed before the comparison below
-    if info.dump(force=True) != der:
-        raise MalformedError("the signature is not in DER: its bytes differ from its re-encoding")
-    return signed
-
-
-def _read(
-    signed: Any, detached: Callable[[str], bytes] | None, unsigned_allowed: frozenset[str]
-) -> SignedData:
-    if len(signed["signer_infos"]) != 1:
-        raise MalformedError("a signature has exactly one signer")
-    info = signed["signer_infos"][0]
-    algorithm = str(info["digest_algorithm"]["algorithm"].native)
-    if algorithm not in _HASHES:
-        raise MalformedError(f"digest {algorithm} is not accepted")
-    _check_framing(signed, info)
-    content_type = signed["encap_content_info"]["content_type"]
-    encapsulated = signed["encap_content_info"]["content"]
-    content = None if encapsulated.native is None else bytes(encapsulated.contents)
-    if (content is None) != (detached is not None):
-        raise MalformedError("the signed content is inside where it should be outside, or the reverse")
-    if detached is not None:
-        content_digest = detached(algorithm)
-    else:
-        content_digest = hashlib.new(algorithm, content or b"").digest()
-    attributes = _signed_attributes(info)
-    if attributes["content_type"].native != content_type.native:
-        raise MismatchError("the signature is over another type of content")
-    if attributes["message_digest"].native != content_digest:
-        raise MismatchError("the signed content was changed: its digest is not the signed one")
-    path = _path(signed)
-    _check_binding(attributes, path[0])
-    _check_signer_id(info, path[0])
-    _verify(path[0], info, algorithm)
-    signing_time = attributes.get("signing_time")
+        raise MalformedError(f"a certificate of the signature cannot be read: {str(error)[:200]}") from error
     return SignedData(
-        content_type=str(content_type.native),
-        content=content,
+        content_type=parts.content_type,
+        content=parts.content,
         path=path,
-        signature=bytes(info["signature"].native),
-        digest_algorithm=algorithm,
-        signing_time=None if signing_time is None else signing_time.native,
-        unsigned=_unsigned(info, unsigned_allowed),
+        signature=parts.signature,
+        unsigned=_unsigned(parts, unsigned_allowed),
         unbound_top=path[-1].issuer != path[-1].subject,
     )
 
 
-def _check_framing(signed: Any, info: Any) -> None:
-    """Fields that no signature covers have to be exactly what the covered ones imply."""
-    expected = "v1" if signed["encap_content_info"]["content_type"].native == "data" else "v3"
-    if signed["version"].native != expected or info["version"].native != "v1":
+def _take_apart(data: bytes) -> _Parts:
+    kind, wrapped = _exactly(der.children(data, der.SEQUENCE), 2, "content info")
+    if kind != _ID_SIGNED_DATA:
+        raise MalformedError("the signature is not a CMS SignedData")
+    (inner,) = _exactly(der.children(wrapped, _CONTEXT_0), 1, "content info")
+    # Five parts: a sixth would be revocation lists, which nobody here asked for.
+    version, algorithms, encapsulated, certificates, signers = _exactly(
+        der.children(inner, der.SEQUENCE), 5, "signed data"
+    )
+    content_type, *content = der.children(encapsulated, der.SEQUENCE)
+    expected = b"\x01" if content_type == ID_DATA else b"\x03"
+    if der.content(version, der.INTEGER) != expected:
         raise MalformedError("the signature's version is not the one its content implies (RFC 5652, 5.1)")
-    algorithms = signed["digest_algorithms"]
-    if len(algorithms) != 1 or algorithms[0].dump() != info["digest_algorithm"].dump():
+    (signer,) = _exactly(der.children(signers, der.SET), 1, "set of signers")
+    fields = der.children(signer, der.SEQUENCE)
+    signer_version, identifier, digest, attributes, scheme, value = _exactly(fields[:6], 6, "signer")
+    issuer, serial = _exactly(der.children(identifier, der.SEQUENCE), 2, "signer's name")
+    if der.content(signer_version, der.INTEGER) != b"\x01" or len(fields) > 7:
+        raise MalformedError("the signer's version is not 1, or there is something after it")
+    if der.children(algorithms, der.SET) != [digest]:
         raise MalformedError("the announced digest algorithm is not the one used")
-    parameters = info["digest_algorithm"]["parameters"].native
-    if parameters is not None:
-        raise MalformedError("the digest algorithm has parameters")
-    if signed["crls"].native:
-        raise MalformedError("the signature carries revocation lists nobody asked for")
+    return _Parts(
+        content_type=content_type,
+        content=_encapsulated(content),
+        certificates=der.children(certificates, _CONTEXT_0),
+        issuer=issuer,
+        serial=serial,
+        digest=_digest_name(digest),
+        signed_attributes=attributes,
+        signature_algorithm=scheme,
+        signature=der.content(value, der.OCTETS),
+        unsigned_attributes=fields[6] if len(fields) == 7 else None,
+    )
 
 
-def _signed_attributes(info: Any) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for attribute in info["signed_attrs"]:
-        name = str(attribute["type"].native)
-        if name in result or len(attribute["values"]) != 1:
-            raise MalformedError(f"signed attribute {name} does not have exactly one value")
-        result[name] = attribute["values"][0]
-    missing = {"content_type", "message_digest"} - result.keys()
-    if missing:
-        raise MalformedError(f"the signature lacks the signed attribute {', '.join(sorted(missing))}")
+def _exactly(elements: list[bytes], count: int, what: str) -> list[bytes]:
+    if len(elements) != count:
+        raise MalformedError(f"the signature's {what} has {len(elements)} parts, not {count}")
+    return elements
+
+
+def _encapsulated(content: list[bytes]) -> bytes | None:
+    if not content:
+        return None
+    (wrapped,) = _exactly(content, 1, "content")
+    (octets,) = _exactly(der.children(wrapped, _CONTEXT_0), 1, "content")
+    return der.content(octets, der.OCTETS)
+
+
+def _digest_name(algorithm: bytes) -> str:
+    name, *parameters = der.children(algorithm, der.SEQUENCE)
+    # RFC 5754 section 2: parameters absent, or NULL as older software writes it.
+    if name not in _DIGESTS or parameters not in ([], [_NULL]):
+        raise MalformedError("the digest algorithm is not SHA-256, SHA-384 or SHA-512")
+    return _DIGESTS[name]
+
+
+def _attributes(elements: list[bytes]) -> dict[bytes, bytes]:
+    result: dict[bytes, bytes] = {}
+    for element in elements:
+        identifier, values = _exactly(der.children(element, der.SEQUENCE), 2, "attribute")
+        (value,) = _exactly(der.children(values, der.SET), 1, "attribute's set of values")
+        if identifier in result:
+            raise MalformedError("the signature has an attribute twice")
+        result[identifier] = value
     return result
 
 
-def _unsigned(info: Any, allowed: frozenset[str]) -> dict[str, bytes]:
-    result: dict[str, bytes] = {}
-    attributes = info["unsigned_attrs"]
-    for attribute in attributes if attributes.native is not None else ():
-        oid = str(attribute["type"].dotted)
-        if oid not in allowed or oid in result or len(attribute["values"]) != 1:
-            raise MalformedError(f"unsigned attribute {oid} is not expected here")
-        result[oid] = attribute["values"][0].dump()
-    if attributes.native is not None and not result:
-        raise MalformedError("the signature has an empty set of unsigned attributes")
+def _unsigned(parts: _Parts, allowed: frozenset[bytes]) -> dict[bytes, bytes]:
+    if parts.unsigned_attributes is None:
+        return {}
+    result = _attributes(der.children(parts.unsigned_attributes, _CONTEXT_1))
+    if not result or not result.keys() <= allowed:
+        raise MalformedError("the signature has unsigned attributes that are not expected here")
     return result
 
 
-def _path(signed: Any) -> tuple[x509.Certificate, ...]:
+def _path(parts: _Parts) -> tuple[x509.Certificate, ...]:
     """Every embedded certificate, in the order signer to top; a surplus one is refused."""
-    embedded = [x509.load_der_x509_certificate(choice.chosen.dump()) for choice in signed["certificates"]]
-    if not 1 <= len(embedded) <= _MAX_CERTIFICATES:
-        raise MalformedError(f"the signature carries {len(embedded)} certificates")
-    info = signed["signer_infos"][0]
-    serial = int(info["sid"].chosen["serial_number"].native)
-    first = [item for item in embedded if item.serial_number == serial]
-    if len(first) != 1:
+    if not 1 <= len(parts.certificates) <= _MAX_CERTIFICATES:
+        raise MalformedError(f"the signature carries {len(parts.certificates)} certificates")
+    rest = [x509.load_der_x509_certificate(item) for item in parts.certificates]
+    for certificate in rest:
+        _check_key_size(certificate)
+    serial = int.from_bytes(der.content(parts.serial, der.INTEGER), "big", signed=True)
+    signers = [
+        item for item in rest if item.serial_number == serial and item.issuer.public_bytes() == parts.issuer
+    ]
+    if len(signers) != 1:
         raise MalformedError("the signer's certificate is not in the signature")
-    path, rest = first, [item for item in embedded if item is not first[0]]
+    path = signers
+    rest.remove(path[0])
     while rest:
         issuers = [item for item in rest if item.subject == path[-1].issuer]
         if len(issuers) != 1:
             raise MalformedError("the signature carries a certificate that is not on the signer's path")
         path[-1].verify_directly_issued_by(issuers[0])
         path.append(issuers[0])
-        rest = [item for item in rest if item is not issuers[0]]
+        rest.remove(issuers[0])
     if path[-1].issuer == path[-1].subject:
         path[-1].verify_directly_issued_by(path[-1])
     return tuple(path)
 
 
-def _check_binding(attributes: dict[str, Any], signer: x509.Certificate) -> None:
+def _check_key_size(certificate: x509.Certificate) -> None:
+    """A hostile key must not cost the verifier minutes: verifying is linear in the exponent's length."""
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey) and (
+        not 2048 <= key.key_size <= 8192 or key.public_numbers().e.bit_length() > 33
+    ):
+        raise LimitExceededError("a certificate has an RSA key of an unusual size or exponent")
+
+
+def _check_binding(attributes: dict[bytes, bytes], signer: x509.Certificate) -> None:
     """The signed attributes name the signer's certificate by hash (RFC 5035), so it cannot be exchanged."""
-    for name in _CERTIFICATE_BINDINGS:
-        if name in attributes:
-            first = attributes[name]["certs"][0]
-            if name == "signing_certificate":
-                algorithm = "sha1"  # RFC 2634: this attribute knows no other; it only adds to the signature
-            else:
-                algorithm = str(first["hash_algorithm"]["algorithm"].native)
-            der = signer.public_bytes(Encoding.DER)
-            if hashlib.new(algorithm, der, usedforsecurity=False).digest() != first["cert_hash"].native:
-                raise MismatchError("the signature was made with another certificate")
-            return
-    raise MalformedError("the signature does not bind its certificate (no signing-certificate attribute)")
-
-
-def _check_signer_id(info: Any, signer: x509.Certificate) -> None:
-    if info["sid"].name != "issuer_and_serial_number":
-        raise MalformedError("the signer is not named by issuer and serial number")
-    if info["sid"].chosen["issuer"].dump() != signer.issuer.public_bytes():
-        raise MismatchError("the signer named is not the one of the certificate")
-
-
-def _verify(signer: x509.Certificate, info: Any, algorithm: str) -> None:
-    """Verify the signature over the DER SET OF the signed attributes (RFC 5652 section 5.4)."""
-    data = info["signed_attrs"].untag().dump(force=True)
-    chosen = _HASHES[algorithm]()
-    signature = bytes(info["signature"].native)
-    scheme = info["signature_algorithm"]
-    name = str(scheme["algorithm"].native)
-    key = signer.public_key()
-    if isinstance(key, rsa.RSAPublicKey) and name in ("rsassa_pkcs1v15", f"{algorithm}_rsa"):
-        # RFC 3370 section 3.2: parameters are NULL; both spellings of the algorithm occur.
-        if scheme["parameters"].dump() != b"\x05\x00":
-            raise MalformedError("the RSA signature algorithm has parameters")
-        key.verify(signature, data, padding.PKCS1v15(), chosen)
-    elif isinstance(key, ec.EllipticCurvePublicKey) and name == f"{algorithm}_ecdsa":
-        if scheme["parameters"].native is not None:
-            raise MalformedError("the ECDSA signature algorithm has parameters")
-        key.verify(signature, data, ec.ECDSA(chosen))
+    if _ID_SIGNING_CERTIFICATE_V2 in attributes:
+        value, default = attributes[_ID_SIGNING_CERTIFICATE_V2], "sha256"
+    elif _ID_SIGNING_CERTIFICATE in attributes:
+        # RFC 2634: this older attribute knows no other hash; it only adds to the signature itself.
+        value, default = attributes[_ID_SIGNING_CERTIFICATE], "sha1"
     else:
-        raise MalformedError(f"signature algorithm {name} is not accepted with this key")
+        raise MalformedError("the signature does not bind its certificate (no signing-certificate attribute)")
+    first = der.children(der.children(der.children(value, der.SEQUENCE)[0], der.SEQUENCE)[0], der.SEQUENCE)
+    if first[0][0] == der.SEQUENCE:
+        default = _digest_name(first.pop(0))
+    found = hashlib.new(default, signer.public_bytes(Encoding.DER), usedforsecurity=False).digest()
+    if not first or der.content(first[0], der.OCTETS) != found:
+        raise MismatchError("the signature was made with another certificate")
+
+
+def _verify(signer: x509.Certificate, parts: _Parts) -> None:
+    """Verify the signature over the SET OF the signed attributes (RFC 5652 section 5.4)."""
+    data = bytes([der.SET]) + parts.signed_attributes[1:]
+    chosen = _HASHES[parts.digest]()
+    name, *parameters = der.children(parts.signature_algorithm, der.SEQUENCE)
+    key = signer.public_key()
+    if isinstance(key, rsa.RSAPublicKey) and name in (_RSA, _SHA_WITH_RSA[parts.digest]):
+        if parameters != [_NULL]:
+            raise MalformedError("the RSA signature algorithm has no NULL parameters (RFC 3370, 3.2)")
+        key.verify(parts.signature, data, padding.PKCS1v15(), chosen)
+    elif isinstance(key, ec.EllipticCurvePublicKey) and name == _ECDSA[parts.digest]:
+        if parameters:
+            raise MalformedError("the ECDSA signature algorithm has parameters (RFC 5758, 3.2)")
+        key.verify(parts.signature, data, ec.ECDSA(chosen))
+    else:
+        raise MalformedError("the signature algorithm is not accepted with this key")

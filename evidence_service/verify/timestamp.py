@@ -10,7 +10,7 @@ from asn1crypto import tsp
 
 from evidence_service.core.bundle import TOKEN_LIMIT
 from evidence_service.errors import LimitExceededError, MalformedError, MismatchError
-from evidence_service.verify.cms import SignedData, read_signed_data
+from evidence_service.verify.cms import ID_TST_INFO, SignedData, read_signed_data
 from evidence_service.verify.path import common_name, trusted_root
 from evidence_service.verify.policy import Voucher
 
@@ -49,7 +49,7 @@ def read_token(token: bytes, *, imprint: bytes) -> TimestampFacts:
     if len(token) > TOKEN_LIMIT:
         raise LimitExceededError(f"a time stamp of {len(token)} bytes; the limit is {TOKEN_LIMIT}")
     signed = read_signed_data(token)
-    if signed.content_type != "tst_info" or signed.content is None:
+    if signed.content_type != ID_TST_INFO or signed.content is None:
         raise MalformedError("the signed content is not a time stamp")
     try:
         info = tsp.TSTInfo.load(signed.content, strict=True)

@@ -132,7 +132,7 @@ def test_a_root_that_travels_in_the_token_is_not_trusted(
     root = cms.CertificateChoices.load(first.roots[0])
     certificates = sorted([*(item.dump() for item in info["content"]["certificates"]), root.dump()])
     info["content"]["certificates"] = cms.CertificateSet(map(cms.CertificateChoices.load, certificates))
-    facts = read_token(info.dump(force=True), imprint=DIGEST)
+    facts = read_token(info.dump(), imprint=DIGEST)
     assert len(facts.signed.path) == 2
     assert not facts.signed.unbound_top
     assert trust_token(facts, [Voucher(second.name, second.roots, demonstration=True)])[0] is None
@@ -147,7 +147,7 @@ def test_a_surplus_certificate_is_refused(tokens: dict[str, bytes], authorities:
     certificates = sorted([*(item.dump() for item in info["content"]["certificates"]), stranger.dump()])
     info["content"]["certificates"] = cms.CertificateSet(map(cms.CertificateChoices.load, certificates))
     with pytest.raises(EvidenceError, match="not on the signer's path"):
-        read_token(info.dump(force=True), imprint=DIGEST)
+        read_token(info.dump(), imprint=DIGEST)
 
 
 def test_an_answer_to_another_request_is_refused(authorities: list[tsa.Authority]) -> None:
