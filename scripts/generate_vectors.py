@@ -54,7 +54,7 @@ def make_leaves(count: int) -> list[bytes]:
 def inclusion_cases() -> dict[str, Any]:
     cases: list[dict[str, Any]] = []
 
-    def add(  # noqa: PLR0917 - one row of a table
+    def add(
         name: str, leaf: bytes, index: int, size: int, path: list[bytes], root: bytes, valid: bool
     ) -> None:
         cases.append(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import rlp
-from trie import HexaryTrie
+from trie.hexary import HexaryTrie
 
 from evidence_service.anchor import contract, encoding, inclusion
 from evidence_service.anchor.node import Node, binary

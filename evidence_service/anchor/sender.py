@@ -82,7 +82,8 @@ class Sender:
             submission = self._journal.load(submission_id)
             if (submission.chain_id, submission.submitter) != (self._node.chain_id, self._signer.address):
                 raise ConflictError(
-                    f"submission {submission_id} is for chain {submission.chain_id} and {submission.submitter}",
+                    f"submission {submission_id} is for {submission.submitter} on chain "
+                    f"{submission.chain_id}",
                     what_to_do="use the sender of that chain and signer",
                 )
             if submission.state is State.FINALIZED:
@@ -255,5 +256,5 @@ def _unmined(submission: Submission) -> Submission:
 
 
 def _raised(fee: int) -> int:
-    """The fee times 1.125, rounded up: nodes refuse a replacement that raises either fee by less than 10 %."""
+    """The fee times 1.125, rounded up: nodes refuse a replacement that raises a fee by less than 10 %."""
     return -(-fee * 9 // 8)

@@ -80,7 +80,7 @@ class Submission:
 
 
 class Journal(Protocol):
-    """Durable memory of submissions. One submission per (chain, submitter, commitment) is the caller's care."""
+    """Durable memory of submissions; the caller cares for one per (chain, submitter, commitment)."""
 
     def load(self, submission_id: str) -> Submission:
         """The submission as last saved.

@@ -45,8 +45,9 @@ def ensure_demo_seal(directory: Path) -> DemoSealFiles:
             .sign(root_key, hashes.SHA256())
         )
         password = secrets.token_urlsafe(24)
+        # The root stays out: only the leaf travels in a seal, bound by hash in the signed attributes.
         store = serialize_key_and_certificates(
-            b"seal", key, leaf, [root], BestAvailableEncryption(password.encode())
+            b"seal", key, leaf, None, BestAvailableEncryption(password.encode())
         )
         _write_private(files.password_file, password.encode())
         _write_private(files.pkcs12, store)

@@ -58,18 +58,18 @@ def _complete(
     path: Sequence[x509.Certificate], roots: Sequence[bytes]
 ) -> tuple[x509.Certificate, ...] | None:
     """The path with the trusted root at its end, None when no root fits."""
+    top = path[-1]
     for der in roots:
         root = x509.load_der_x509_certificate(der)
-        # Any certificate of the path may be issued by the root: senders add cross-certificates above it.
-        for position, certificate in enumerate(path):
-            if certificate.public_bytes(Encoding.DER) == der:
-                return tuple(path[: position + 1])
-            if certificate.issuer == root.subject:
-                try:
-                    certificate.verify_directly_issued_by(root)
-                except (InvalidSignature, ValueError, TypeError):
-                    continue
-                return (*path[: position + 1], root)
+        # The top itself has to be bound: a certificate above the root would be bytes nobody vouches for.
+        if top.public_bytes(Encoding.DER) == der:
+            return tuple(path)
+        if top.issuer == root.subject:
+            try:
+                top.verify_directly_issued_by(root)
+            except (InvalidSignature, ValueError, TypeError):
+                continue
+            return (*path, root)
     return None
 
 

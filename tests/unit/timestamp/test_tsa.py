@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidence_service.errors import AuthorityUnavailableError, EvidenceError, MismatchError
-from evidence_service.sandbox.authorities import DemoAuthorities
 from evidence_service.sandbox.process import free_port
 from evidence_service.timestamp import tsa
 from evidence_service.verify.policy import Voucher
@@ -31,12 +30,8 @@ def now() -> datetime:
 
 
 @pytest.fixture(scope="module")
-def authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tsa.Authority]]:
-    demo = DemoAuthorities(
-        tmp_path_factory.mktemp("tsa"), certomancer_port=free_port(), openssl_port=free_port()
-    )
-    yield [tsa.Authority(item.name, item.url, (item.root_der,)) for item in demo.authorities]
-    demo.stop()
+def authorities(demo_authorities: list[tsa.Authority]) -> list[tsa.Authority]:
+    return demo_authorities
 
 
 @pytest.fixture(scope="module")
