@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 
-from evidence_service.errors import ConfigurationError, NodeUnavailableError
+from evidence_service.core.canonical import check_nesting
+from evidence_service.errors import ConfigurationError, LimitExceededError, NodeUnavailableError
 
 MAX_ANSWER = 64 * 1024 * 1024
 """Most bytes of one answer: all receipts of a full block are some 20 MiB."""
@@ -169,8 +170,9 @@ class Node:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NodeUnavailableError(str(error) or type(error).__name__) from error
         try:
+            check_nesting(data, what="node's answer")
             value = json.loads(data)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, LimitExceededError) as error:
             raise NodeUnavailableError(f"HTTP {status} without JSON") from error
         if isinstance(value, dict) and isinstance(value.get("error"), dict):
             problem = value["error"]

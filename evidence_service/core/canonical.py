@@ -8,6 +8,7 @@ larger are decimal strings. See ``docs/spec/formats.md`` section 1.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 
 import rfc8785
@@ -20,6 +21,8 @@ DEFAULT_LIMIT = 4 * 1024 * 1024
 """Largest canonical document that is read, in bytes."""
 
 _BOM = b"\xef\xbb\xbf"
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
 
 
 def encode(value: Any) -> bytes:
@@ -63,6 +66,7 @@ def decode_json(data: bytes, *, what: str, limit: int = DEFAULT_LIMIT) -> Any:
         raise LimitExceededError(f"the {what} has {len(data)} bytes; the limit is {limit}")
     if data.startswith(_BOM):
         raise MalformedError(f"the {what} starts with a byte order mark")
+    check_nesting(data, what=what)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -77,12 +81,26 @@ def decode_json(data: bytes, *, what: str, limit: int = DEFAULT_LIMIT) -> Any:
         )
     except json.JSONDecodeError as error:
         raise MalformedError(f"the {what} is not JSON: {error.msg} at offset {error.pos}") from error
-    except RecursionError as error:
-        raise LimitExceededError(f"the {what} is nested too deep") from error
     except MalformedError as error:
         raise MalformedError(f"the {what} is not acceptable JSON: {error.message}") from error
     _check(value, depth=1)
     return value
+
+
+def check_nesting(data: bytes, *, what: str) -> None:
+    """Refuse JSON nested deeper than 32 levels before a parser sees it.
+
+    Python's own parser is recursive C code: where some library has raised the recursion limit, a document of
+    a hundred thousand brackets ends the process instead of raising an error.
+
+    Raises:
+        LimitExceededError: nested too deep.
+    """
+    depth = 0
+    for bracket in _BRACKET.finditer(_TEXT.sub(b"", data)):
+        depth += 1 if bracket[0] in b"[{" else -1
+        if depth > MAX_DEPTH:
+            raise LimitExceededError(f"the {what} is nested deeper than {MAX_DEPTH} levels")
 
 
 def _check(value: Any, *, depth: int) -> None:

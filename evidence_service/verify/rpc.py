@@ -11,7 +11,8 @@ import urllib.error
 import urllib.request
 from typing import Any, Literal
 
-from evidence_service.errors import NodeUnavailableError
+from evidence_service.core.canonical import check_nesting
+from evidence_service.errors import LimitExceededError, NodeUnavailableError
 from evidence_service.verify.trie import keccak256
 
 Comparison = Literal["canonical", "different", "not_finalized"]
@@ -99,8 +100,9 @@ def _call(rpc_url: str, method: str, parameters: list[Any], timeout: float) -> A
     if len(answer) > MAX_ANSWER:
         raise NodeUnavailableError(f"the node's answer to {method} is larger than {MAX_ANSWER} bytes")
     try:
+        check_nesting(answer, what="node's answer")
         value = json.loads(answer)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, LimitExceededError) as error:
         raise NodeUnavailableError(f"the node's answer to {method} is not JSON") from error
     if not isinstance(value, dict) or "result" not in value:
         raise NodeUnavailableError(f"the node answered {method} with an error")

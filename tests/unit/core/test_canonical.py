@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,8 +49,22 @@ def test_refuses_a_document_over_the_limit() -> None:
 
 
 def test_refuses_nesting_beyond_the_interpreter_stack() -> None:
-    with pytest.raises(LimitExceededError, match="deep"):
-        canonical.decode(b"[" * 100_000, what="vector")
+    # In a process of its own: the failure this guards against is a crash, not an exception.
+    program = (
+        "import sys; sys.setrecursionlimit(10**6)\n"
+        "from evidence_service.core import canonical\n"
+        "from evidence_service.errors import LimitExceededError\n"
+        "for text in (b'[' * 1_000_000, b'{\"a\":' * 500_000):\n"
+        "    try: canonical.decode(text, what='vector')\n"
+        "    except LimitExceededError: print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "refused\nrefused\n"), done.stderr
+
+
+def test_brackets_inside_text_are_not_nesting() -> None:
+    value = {"a": "[" * 100, "b": '\\"' + "{" * 100}
+    assert canonical.decode(canonical.encode(value), what="value") == value
 
 
 @pytest.mark.parametrize("value", [1.0, float("nan"), 2**53, "\ud800", {1: 2}, b"bytes", {"a": {"b": 0.5}}])
