@@ -87,7 +87,7 @@ def decode_json(data: bytes, *, what: str, limit: int = DEFAULT_LIMIT) -> Any:
     return value
 
 
-def check_nesting(data: bytes, *, what: str) -> None:
+def check_nesting(data: bytes | bytearray, *, what: str) -> None:
     """Refuse JSON nested deeper than 32 levels before a parser sees it.
 
     Python's own parser is recursive C code: where some library has raised the recursion limit, a document of
