@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from evidence_service.anchor import contract
+from evidence_service.anchor.node import Node
+from evidence_service.anchor.signer import LocalSigner
 from evidence_service.sandbox.authorities import DemoAuthorities
+from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.sandbox.process import free_port
 from evidence_service.timestamp.tsa import Authority
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +26,28 @@ def demo_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[
     )
     yield [Authority(item.name, item.url, (item.root_der,)) for item in demo.authorities]
     demo.stop()
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevChain]:
+    """A real Ganache."""
+    chain = DevChain(
+        tmp_path_factory.mktemp("chain"), free_port(), ganache=ROOT / "node_modules" / ".bin" / "ganache"
+    )
+    yield chain
+    chain.stop()
+
+
+@pytest.fixture(scope="session")
+def signer(chain: DevChain) -> LocalSigner:
+    """Its first funded account."""
+    return LocalSigner(chain.accounts[0].private_key)
+
+
+@pytest.fixture(scope="session")
+def node(chain: DevChain, signer: LocalSigner) -> Iterator[Node]:
+    """A client of it; the contract is deployed."""
+    node = Node([chain.rpc_url], CHAIN_ID)
+    contract.deploy_if_absent(node, signer)
+    yield node
+    node.close()

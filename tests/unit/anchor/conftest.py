@@ -1,23 +1,15 @@
-"""A real Ganache with the contract on it, and a journal in memory."""
+"""A journal in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
-from evidence_service.anchor import contract
-from evidence_service.anchor.node import Node
-from evidence_service.anchor.signer import LocalSigner
 from evidence_service.anchor.submission import Submission
 from evidence_service.errors import NotFoundError
-from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
-from evidence_service.sandbox.process import free_port
-
-ROOT = Path(__file__).parents[3]
 
 
 @dataclass
@@ -52,28 +44,6 @@ class MemoryJournal:
     @contextmanager
     def exclusive(self, chain_id: int, submitter: str) -> Iterator[None]:
         yield
-
-
-@pytest.fixture(scope="session")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevChain]:
-    chain = DevChain(
-        tmp_path_factory.mktemp("chain"), free_port(), ganache=ROOT / "node_modules" / ".bin" / "ganache"
-    )
-    yield chain
-    chain.stop()
-
-
-@pytest.fixture(scope="session")
-def signer(chain: DevChain) -> LocalSigner:
-    return LocalSigner(chain.accounts[0].private_key)
-
-
-@pytest.fixture(scope="session")
-def node(chain: DevChain, signer: LocalSigner) -> Iterator[Node]:
-    node = Node([chain.rpc_url], CHAIN_ID)
-    contract.deploy_if_absent(node, signer)
-    yield node
-    node.close()
 
 
 @pytest.fixture
