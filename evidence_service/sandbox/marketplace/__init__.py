@@ -1,0 +1,5 @@
+"""A sample marketplace of the project's own: something real to capture that nobody else has to serve."""
+
+from evidence_service.sandbox.marketplace.server import Marketplace
+
+__all__ = ["Marketplace"]

@@ -1,0 +1,201 @@
+"""HTML of the sample marketplace."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+
+from evidence_service.sandbox.marketplace.catalogue import LISTINGS, Listing
+
+_STYLE = """
+*{box-sizing:border-box} body{margin:0;font:16px/1.5 'Noto Sans','Noto Sans CJK SC',Helvetica,Arial,sans-serif;
+color:#1d1d1f;background:#f3f3f5} header{background:#16324f;color:#fff;padding:14px 40px;display:flex;
+justify-content:space-between} header a{color:#fff;text-decoration:none;font-weight:700} main{max-width:1120px;
+margin:24px auto;background:#fff;padding:28px;border-radius:10px} .top{display:grid;
+grid-template-columns:440px 1fr;gap:32px} .top img{width:440px;height:440px;border-radius:8px} h1{font-size:24px;
+line-height:1.35;margin:0 0 12px} .price{font-size:32px;color:#c02a1d;font-weight:700} .meta{color:#5c5c63}
+.variant{border:1px solid #b9b9c0;background:#fff;border-radius:6px;padding:8px 14px;margin:4px 6px 4px 0;
+font:inherit;cursor:pointer} .variant[aria-pressed=true]{border-color:#c02a1d;color:#c02a1d} .buy{background:#c02a1d;
+color:#fff;border:0;border-radius:6px;padding:12px 40px;font:inherit;margin-top:14px} .gallery img{display:block;
+width:100%;max-width:900px;height:900px;margin:18px auto;background:#eceae6} #consent{position:fixed;left:0;right:0;
+bottom:0;background:#111c2bf2;color:#fff;padding:26px 40px;z-index:9} #consent button{font:inherit;padding:8px 22px;
+margin-right:10px;border-radius:6px;border:1px solid #fff;background:none;color:#fff} ul.cards{display:grid;
+grid-template-columns:repeat(4,1fr);gap:18px;list-style:none;padding:0} ul.cards img{width:100%;height:230px;
+object-fit:cover} .box{max-width:420px;margin:60px auto} .box input{display:block;width:100%;padding:10px;
+margin:8px 0;font:inherit} footer{color:#77777d;text-align:center;padding:18px}
+"""
+
+_TEXTS = {
+    "en": {
+        "sold": "sold",
+        "shop": "Shop",
+        "ships": "Ships from",
+        "stock": "In stock",
+        "buy": "Buy now",
+        "description": "Description",
+        "number": "Item number",
+        "consent": "We use cookies for the basket and, if you agree, for advertising.",
+        "all": "Accept all",
+        "needed": "Only necessary",
+        "choose": "Options",
+    },
+    "zh-CN": {
+        "sold": "人付款",
+        "shop": "店铺",
+        "ships": "发货地",
+        "stock": "有货",
+        "buy": "立即购买",
+        "description": "商品详情",
+        "number": "商品编号",
+        "consent": "本站使用必要的 Cookie；经您同意，也会用于广告推荐。",
+        "all": "全部接受",
+        "needed": "仅必要",
+        "choose": "选项",
+    },
+}
+
+# The banner hides itself and remembers the choice; the variant buttons change what the page shows.
+_SCRIPT = """
+const banner=document.getElementById('consent');
+if(document.cookie.includes('consent='))banner.remove();
+banner.querySelectorAll('button').forEach(b=>b.onclick=()=>{document.cookie='consent='+b.dataset.choice+';path=/';
+banner.remove()});
+document.querySelectorAll('.variant').forEach(b=>b.onclick=()=>{document.querySelectorAll('.variant').forEach(o=>
+o.setAttribute('aria-pressed',o===b));document.getElementById('chosen').textContent=b.textContent});
+"""
+
+
+def _page(title: str, body: str, *, language: str = "en", head: str = "") -> str:
+    name = "晨桥集市 · Morningbridge Market"
+    return (
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>{head}'
+        f'<link rel="stylesheet" href="/style.css"></head><body><header><a href="/">{name}</a>'
+        f"<span>Sample marketplace for demonstrations / 演示用示例市场</span></header><main>{body}</main>"
+        "<footer>Every brand, shop and person here is invented. 品牌、店铺与人物均为虚构。</footer></body></html>"
+    )
+
+
+def style() -> str:
+    """The style sheet every page uses."""
+    return _STYLE
+
+
+def home() -> str:
+    """The list of everything on sale."""
+    cards = "".join(
+        f'<li><a href="/item/{item.id}"><img loading="lazy" src="/picture/{item.id}/0.jpg" alt=""></a>'
+        f"<div>{escape(item.title)}</div><b>{item.price} {item.currency}</b></li>"
+        for item in LISTINGS
+        if item.state == "on_sale"
+    )
+    return _page("Morningbridge Market", f'<ul class="cards">{cards}</ul>')
+
+
+def listing(item: Listing, origin: str) -> str:
+    """A listing on sale.
+
+    Args:
+        origin: scheme, host and port the page was asked under, for absolute addresses in its data.
+    """
+    words = _TEXTS[item.language]
+    url = f"{origin}/item/{item.id}"
+    offer = {
+        "@context": "https://schema.org",
+        "@type": "Product",
+        "name": item.title,
+        "sku": item.id,
+        "productID": item.id,
+        "brand": {"@type": "Brand", "name": item.brand},
+        "image": [f"{origin}/picture/{item.id}/{number}.jpg" for number in range(3)],
+        "offers": {
+            "@type": "Offer",
+            "url": url,
+            "price": item.price,
+            "priceCurrency": item.currency,
+            "availability": "https://schema.org/InStock",
+            "seller": {
+                "@type": "Organization",
+                "name": item.shop.name,
+                "identifier": item.shop.id,
+                "url": f"{origin}/shop/{item.shop.id}",
+            },
+        },
+    }
+    properties = {
+        "og:type": "product",
+        "og:site_name": "Morningbridge Market",
+        "og:title": item.title,
+        "og:url": url,
+        "og:image": f"{origin}/picture/{item.id}/0.jpg",
+        "product:price:amount": item.price,
+        "product:price:currency": item.currency,
+    }
+    head = "".join(
+        f'<meta property="{name}" content="{escape(value)}">' for name, value in properties.items()
+    ) + '<script type="application/ld+json">{}</script>'.format(
+        json.dumps(offer, ensure_ascii=False).replace("</", "<\\/")
+    )
+    variants = "".join(
+        f'<button class="variant" aria-pressed="{str(number == 0).lower()}">{escape(name)}</button>'
+        for number, name in enumerate(item.variants)
+    )
+    gallery = "".join(
+        f'<img loading="lazy" width="900" height="900" src="/picture/{item.id}/{number}.jpg" alt="">'
+        for number in range(1, item.pictures + 1)
+    )
+    body = (
+        f'<div class="top"><img src="/picture/{item.id}/0.jpg" alt="{escape(item.title)}"><div>'
+        f"<h1>{escape(item.title)}</h1>"
+        f'<p class="price">{item.price} {item.currency}</p>'
+        f'<p class="meta">{item.sold} {words["sold"]} · {words["stock"]} · {words["ships"]} '
+        f"{escape(item.shop.place)}</p>"
+        f'<p>{words["shop"]}: <a href="/shop/{item.shop.id}">{escape(item.shop.name)}</a> ({item.shop.id})</p>'
+        f"<p>{words['number']}: {item.id}</p><p>{words['choose']}: "
+        f'<b id="chosen">{escape(item.variants[0])}</b></p>{variants}<br>'
+        f'<button class="buy">{words["buy"]}</button></div></div>'
+        f'<h2>{words["description"]}</h2><p>{escape(item.description)}</p><div class="gallery">{gallery}</div>'
+        f'<div id="consent" role="dialog" aria-label="cookies"><p>{words["consent"]}</p>'
+        f'<button data-choice="all">{words["all"]}</button>'
+        f'<button data-choice="needed">{words["needed"]}</button></div><script>{_SCRIPT}</script>'
+    )
+    return _page(item.title, body, language=item.language, head=head)
+
+
+def removed() -> str:
+    """What is left of a listing the marketplace took down."""
+    return _page(
+        "Listing removed",
+        "<h1>This listing has been removed</h1><p>The item is no longer available. 该商品已下架。</p>",
+    )
+
+
+def login() -> str:
+    """The login wall in front of some listings."""
+    return _page(
+        "Sign in",
+        '<div class="box"><h1>Please sign in to continue</h1><form method="post" action="/login">'
+        '<input name="user" placeholder="E-mail"><input name="password" type="password" '
+        'placeholder="Password"><button class="buy">Sign in</button></form></div>',
+    )
+
+
+def challenge() -> str:
+    """The page a marketplace shows to visitors it takes for machines."""
+    return _page(
+        "安全验证",
+        '<div class="box"><h1>请完成安全验证</h1><p>Verify you are human: drag the slider to the right.</p>'
+        '<div id="captcha" class="captcha"><input type="range" min="0" max="100" value="0"></div></div>',
+        language="zh-CN",
+    )
+
+
+def shop(name: str, items: list[Listing]) -> str:
+    """A seller's page."""
+    rows = "".join(f'<li><a href="/item/{item.id}">{escape(item.title)}</a></li>' for item in items)
+    return _page(name, f"<h1>{escape(name)}</h1><ul>{rows}</ul>")
+
+
+def missing() -> str:
+    """Nothing is at this address."""
+    return _page("Not found", "<h1>Not found</h1>")
