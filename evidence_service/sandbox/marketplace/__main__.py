@@ -9,5 +9,5 @@ from evidence_service.sandbox.marketplace.server import Marketplace
 
 if __name__ == "__main__":
     with Marketplace(int(sys.argv[1]) if len(sys.argv) > 1 else 0) as marketplace:
-        print(marketplace.url, flush=True)  # noqa: T201 - its one line of output
+        print(marketplace.url, flush=True)
         threading.Event().wait()

@@ -4,26 +4,9 @@ from __future__ import annotations
 
 import json
 from html import escape
+from pathlib import Path
 
 from evidence_service.sandbox.marketplace.catalogue import LISTINGS, Listing
-
-_STYLE = """
-*{box-sizing:border-box} body{margin:0;font:16px/1.5 'Noto Sans','Noto Sans CJK SC',Helvetica,Arial,sans-serif;
-color:#1d1d1f;background:#f3f3f5} header{background:#16324f;color:#fff;padding:14px 40px;display:flex;
-justify-content:space-between} header a{color:#fff;text-decoration:none;font-weight:700} main{max-width:1120px;
-margin:24px auto;background:#fff;padding:28px;border-radius:10px} .top{display:grid;
-grid-template-columns:440px 1fr;gap:32px} .top img{width:440px;height:440px;border-radius:8px} h1{font-size:24px;
-line-height:1.35;margin:0 0 12px} .price{font-size:32px;color:#c02a1d;font-weight:700} .meta{color:#5c5c63}
-.variant{border:1px solid #b9b9c0;background:#fff;border-radius:6px;padding:8px 14px;margin:4px 6px 4px 0;
-font:inherit;cursor:pointer} .variant[aria-pressed=true]{border-color:#c02a1d;color:#c02a1d} .buy{background:#c02a1d;
-color:#fff;border:0;border-radius:6px;padding:12px 40px;font:inherit;margin-top:14px} .gallery img{display:block;
-width:100%;max-width:900px;height:900px;margin:18px auto;background:#eceae6} #consent{position:fixed;left:0;right:0;
-bottom:0;background:#111c2bf2;color:#fff;padding:26px 40px;z-index:9} #consent button{font:inherit;padding:8px 22px;
-margin-right:10px;border-radius:6px;border:1px solid #fff;background:none;color:#fff} ul.cards{display:grid;
-grid-template-columns:repeat(4,1fr);gap:18px;list-style:none;padding:0} ul.cards img{width:100%;height:230px;
-object-fit:cover} .box{max-width:420px;margin:60px auto} .box input{display:block;width:100%;padding:10px;
-margin:8px 0;font:inherit} footer{color:#77777d;text-align:center;padding:18px}
-"""
 
 _TEXTS = {
     "en": {
@@ -72,13 +55,14 @@ def _page(title: str, body: str, *, language: str = "en", head: str = "") -> str
         f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>{head}'
         f'<link rel="stylesheet" href="/style.css"></head><body><header><a href="/">{name}</a>'
         f"<span>Sample marketplace for demonstrations / 演示用示例市场</span></header><main>{body}</main>"
-        "<footer>Every brand, shop and person here is invented. 品牌、店铺与人物均为虚构。</footer></body></html>"
+        "<footer>Every brand, shop and person here is invented. 品牌、店铺与人物均为虚构。</footer>"
+        "</body></html>"
     )
 
 
 def style() -> str:
     """The style sheet every page uses."""
-    return _STYLE
+    return (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 
 
 def home() -> str:
@@ -150,11 +134,13 @@ def listing(item: Listing, origin: str) -> str:
         f'<p class="price">{item.price} {item.currency}</p>'
         f'<p class="meta">{item.sold} {words["sold"]} · {words["stock"]} · {words["ships"]} '
         f"{escape(item.shop.place)}</p>"
-        f'<p>{words["shop"]}: <a href="/shop/{item.shop.id}">{escape(item.shop.name)}</a> ({item.shop.id})</p>'
+        f'<p>{words["shop"]}: <a href="/shop/{item.shop.id}">{escape(item.shop.name)}</a> '
+        f"({item.shop.id})</p>"
         f"<p>{words['number']}: {item.id}</p><p>{words['choose']}: "
         f'<b id="chosen">{escape(item.variants[0])}</b></p>{variants}<br>'
         f'<button class="buy">{words["buy"]}</button></div></div>'
-        f'<h2>{words["description"]}</h2><p>{escape(item.description)}</p><div class="gallery">{gallery}</div>'
+        f"<h2>{words['description']}</h2><p>{escape(item.description)}</p>"
+        f'<div class="gallery">{gallery}</div>'
         f'<div id="consent" role="dialog" aria-label="cookies"><p>{words["consent"]}</p>'
         f'<button data-choice="all">{words["all"]}</button>'
         f'<button data-choice="needed">{words["needed"]}</button></div><script>{_SCRIPT}</script>'

@@ -56,7 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "Morningbridge"
     sys_version = ""
 
-    def do_GET(self) -> None:  # noqa: N802 - the name http.server calls
+    def do_GET(self) -> None:
         part, _, rest = self.path.split("?")[0].strip("/").partition("/")
         routes = {
             "": lambda: self._send(200, _HTML, pages.home().encode()),
