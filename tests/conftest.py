@@ -10,9 +10,9 @@ import pytest
 from evidence_service.anchor import contract
 from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import LocalSigner
+from evidence_service.processes import free_port
 from evidence_service.sandbox.authorities import DemoAuthorities
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
-from evidence_service.sandbox.process import free_port
 from evidence_service.timestamp.tsa import Authority
 
 ROOT = Path(__file__).parents[1]

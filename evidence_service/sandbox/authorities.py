@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from evidence_service.errors import UnavailableError
+from evidence_service.processes import ManagedProcess, accepts_connections
 from evidence_service.sandbox.demo_certificates import (
     LIFETIME,
     ORGANISATION,
@@ -29,7 +30,6 @@ from evidence_service.sandbox.demo_certificates import (
     new_key,
     write_key,
 )
-from evidence_service.sandbox.process import ManagedProcess, accepts_connections
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evidence_service.errors import NodeUnavailableError
-from evidence_service.sandbox.process import ManagedProcess
+from evidence_service.processes import ManagedProcess
 from evidence_service.verify import rpc
 
 CHAIN_ID = 1337

@@ -125,7 +125,7 @@ def listing(item: Listing, origin: str) -> str:
         for number, name in enumerate(item.variants)
     )
     gallery = "".join(
-        f'<img loading="lazy" width="900" height="900" src="/picture/{item.id}/{number}.jpg" alt="">'
+        f'<img loading="lazy" width="520" height="520" src="/picture/{item.id}/{number}.jpg" alt="">'
         for number in range(1, item.pictures + 1)
     )
     body = (

@@ -40,14 +40,19 @@ def _lighter(colour: str, by: int) -> tuple[int, ...]:
 
 def _bag(draw: ImageDraw.ImageDraw, colour: str, shift: int) -> None:
     draw.arc([300 + shift, 180, 600 + shift, 620], 180, 360, fill="#b8913a", width=16)
-    draw.rounded_rectangle([220 + shift, 400, 680 + shift, 720], 36, fill=colour)
-    for step in range(-6, 14):
-        x = 220 + shift + step * 46
-        draw.line([(x, 400), (x + 320, 720)], fill=_lighter(colour, 24), width=3)
-        draw.line([(x + 320, 400), (x, 720)], fill=_lighter(colour, 24), width=3)
-    draw.rectangle([200 + shift, 400, 219 + shift, 720], fill="#ddd8cf")
-    draw.rectangle([681 + shift, 400, 1000, 720], fill="#ddd8cf")
-    draw.rounded_rectangle([220 + shift, 400, 680 + shift, 540], 36, fill=_lighter(colour, 14))
+    left, top, right, bottom = 220 + shift, 400, 680 + shift, 720
+    draw.rounded_rectangle([left, top, right, bottom], 36, fill=colour)
+    for inset in range(40, 420, 46):
+        # Quilting: both diagonals through a point of the bottom edge, cut off at the bag's sides.
+        up = min(right - left - inset, bottom - 540)
+        draw.line(
+            [(left + inset, bottom), (left + inset + up, bottom - up)], fill=_lighter(colour, 24), width=3
+        )
+        up = min(inset, bottom - 540)
+        draw.line(
+            [(left + inset, bottom), (left + inset - up, bottom - up)], fill=_lighter(colour, 24), width=3
+        )
+    draw.rounded_rectangle([left, top, right, 540], 36, fill=_lighter(colour, 14))
     draw.ellipse([425 + shift, 515, 475 + shift, 565], fill="#d9b45a")
 
 

@@ -72,7 +72,8 @@ class RawServer:
             while b"\r\n\r\n" not in data:
                 data += connection.recv(65536)
             self.requests.append(data)
-            connection.sendall(RESPONSES[data.split(b" ")[1].split(b"?")[0].decode()])
+            path = data.split(b" ")[1].split(b"?")[0].decode()
+            connection.sendall(RESPONSES.get(path, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"))
         except OSError:
             pass
         finally:

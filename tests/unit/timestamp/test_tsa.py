@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidence_service.errors import AuthorityUnavailableError, EvidenceError, MismatchError
-from evidence_service.sandbox.process import free_port
+from evidence_service.processes import free_port
 from evidence_service.timestamp import tsa
 from evidence_service.verify.policy import Voucher
 from evidence_service.verify.timestamp import read_token, trust_token

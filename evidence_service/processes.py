@@ -1,4 +1,4 @@
-"""Child processes of the sandbox: started, waited for until they answer, and never left behind."""
+"""Child processes: started, waited for until they answer, and never left behind."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ManagedProcess:
         except FileNotFoundError as error:
             raise UnavailableError(
                 f"{name} cannot start: {argv[0]} is not installed",
-                what_to_do="run ./scripts/setup, which installs every part the sandbox needs",
+                what_to_do="run ./scripts/setup, which installs every part",
             ) from error
 
     @property
