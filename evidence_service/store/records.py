@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -155,6 +155,22 @@ class Records:
         with self._engine.connect() as connection:
             return [Evidence(**row._mapping) for row in connection.execute(query)]
 
+    def certifiable(self) -> list[str]:
+        """Ids of anchored evidence that a certificate is wanted for and that is not certified yet."""
+        table = schema.evidence
+        query = select(table.c.id).where(table.c.status == "anchored", table.c.certificate_wanted)
+        with self._engine.connect() as connection:
+            return [row.id for row in connection.execute(query)]
+
+    def want_certificate(self, evidence_id: str) -> None:
+        """Ask for a certificate of evidence that was preserved without one; repeating it changes nothing."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(schema.evidence)
+                .where(schema.evidence.c.id == evidence_id)
+                .values(certificate_wanted=True)
+            )
+
     def advance(self, evidence_id: str, status: str, **columns: Any) -> None:
         """Move evidence forward to a status, with what was found; going back is ignored.
 
@@ -186,15 +202,37 @@ class Records:
         with self._engine.begin() as connection:
             return _append_custody(connection, evidence_id, step_key, members, now)
 
+    def seal(
+        self,
+        evidence_id: str,
+        *,
+        build: Callable[[Sequence[Mapping[str, Any]]], bytes],
+        event: Callable[[bytes], Mapping[str, Any]],
+        salt: bytes,
+        now: datetime,
+    ) -> None:
+        """Close the manifest over the custody log and append the sealing event in one transaction; once.
+
+        Args:
+            build: custody events so far → the manifest's bytes.
+            event: the manifest's bytes → members of the sealing event.
+            salt: of the manifest's entry in a batch, 32 bytes.
+        """
+        with self._engine.begin() as connection:
+            _lock_custody(connection, evidence_id)
+            sealed = connection.execute(
+                select(schema.evidence.c.manifest).where(schema.evidence.c.id == evidence_id)
+            ).scalar_one()
+            if sealed is not None:
+                return
+            manifest = build(_custody(connection, evidence_id))
+            _append_custody(connection, evidence_id, "seal", event(manifest), now)
+            _advance(connection, evidence_id, "sealed", {"manifest": manifest, "salt": salt})
+
     def custody(self, evidence_id: str) -> list[dict[str, Any]]:
         """Events, oldest first."""
         with self._engine.connect() as connection:
-            rows = connection.execute(
-                select(schema.custody_events.c.event)
-                .where(schema.custody_events.c.evidence_id == evidence_id)
-                .order_by(schema.custody_events.c.sequence)
-            )
-            return [row.event for row in rows]
+            return _custody(connection, evidence_id)
 
     # --- time stamps ---
 
@@ -238,13 +276,26 @@ def _advance(connection: Connection, evidence_id: str, status: str, columns: Map
         )
 
 
-def _append_custody(
-    connection: Connection, evidence_id: str, step_key: str, members: Mapping[str, Any], now: datetime
-) -> dict[str, Any]:
-    # One writer per log: the sequence and the hash of the event before must not change under us.
+def _lock_custody(connection: Connection, evidence_id: str) -> None:
+    """One writer per log: the sequence and the hash of the event before must not change under us."""
     connection.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"custody {evidence_id}"}
     )
+
+
+def _custody(connection: Connection, evidence_id: str) -> list[dict[str, Any]]:
+    rows = connection.execute(
+        select(schema.custody_events.c.event)
+        .where(schema.custody_events.c.evidence_id == evidence_id)
+        .order_by(schema.custody_events.c.sequence)
+    )
+    return [row.event for row in rows]
+
+
+def _append_custody(
+    connection: Connection, evidence_id: str, step_key: str, members: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
+    _lock_custody(connection, evidence_id)
     table = schema.custody_events
     repeated = connection.execute(
         select(table.c.event).where(table.c.evidence_id == evidence_id, table.c.step_key == step_key)

@@ -1,0 +1,177 @@
+"""Everything the use cases work with, wired once by ``bootstrap`` and passed along."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from evidence_service.anchor.node import Node
+from evidence_service.anchor.signer import Signer
+from evidence_service.anchor.submission import Journal, Submission
+from evidence_service.capture.browser import BrowserSettings
+from evidence_service.capture.egress import EgressPolicy
+from evidence_service.capture.session import CaptureLimits
+from evidence_service.certificate.facts import Issuer
+from evidence_service.certificate.seal import SealKey
+from evidence_service.errors import ConfigurationError
+from evidence_service.service.ports import Objects
+from evidence_service.store.batches import Batches
+from evidence_service.store.certificates import Certificates
+from evidence_service.store.journal import PostgresJournal
+from evidence_service.store.records import Records
+from evidence_service.timestamp.tsa import Authority
+from evidence_service.verify.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Capturing:
+    """How listings are captured.
+
+    Attributes:
+        directory: scratch space; emptied after each capture.
+    """
+
+    directory: Path
+    browser: BrowserSettings = field(default_factory=BrowserSettings)
+    policy: EgressPolicy = field(default_factory=EgressPolicy)
+    limits: CaptureLimits = field(default_factory=CaptureLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchoring:
+    """The chain batches are anchored on.
+
+    Attributes:
+        rpc_urls: of the same nodes, for the separate process that checks a certificate.
+    """
+
+    node: Node
+    signer: Signer
+    contract: str
+    rpc_urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamping:
+    """The time-stamping authorities, and how many of them have to answer."""
+
+    authorities: tuple[Authority, ...]
+    minimum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Issuing:
+    """Who issues certificates, with which key, judged by which policy.
+
+    Attributes:
+        trust_file: the policy as a file, for the separate process; None uses the shipped policy.
+        prefix: of certificate numbers.
+    """
+
+    issuer: Issuer
+    key: SealKey | None
+    policy: Policy
+    trust_file: Path | None
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """When a batch is closed: at this age of its first entry, or at this size."""
+
+    maximum_age: timedelta
+    maximum_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The service's parts.
+
+    Attributes:
+        purpose: ``evidence`` or ``demonstration``, written into every manifest.
+        host: name of this machine, for the custody log.
+        tool: name and version of this software.
+    """
+
+    records: Records
+    batches: Batches
+    certificates: Certificates
+    journal: PostgresJournal[Submission]
+    objects: Objects
+    capturing: Capturing
+    stamping: Stamping
+    anchoring: Anchoring | None
+    issuing: Issuing
+    batching: Batching
+    purpose: str
+    host: str
+    tool: str
+    now: Callable[[], datetime]
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes
+
+    def chain(self) -> Anchoring:
+        """The chain.
+
+        Raises:
+            ConfigurationError: none is configured.
+        """
+        if self.anchoring is None:
+            raise ConfigurationError(
+                "no chain is configured",
+                what_to_do="set chain.rpc_urls, chain.chain_id and a key; see docs/reference/settings.md",
+            )
+        return self.anchoring
+
+    def custody(
+        self,
+        evidence_id: str,
+        step_key: str,
+        action: str,
+        *,
+        actor: tuple[str, str],
+        purpose: str,
+        after: str | None = None,
+        detail: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Append an event to a custody log, once for each step key.
+
+        Args:
+            actor: id and role.
+            after: SHA-256 (hexadecimal) of what the action left behind.
+        """
+        members = self.event(action, actor=actor, purpose=purpose, after=after, detail=detail)
+        return self.records.append_custody(evidence_id, step_key, members, now=self.now())
+
+    def event(
+        self,
+        action: str,
+        *,
+        actor: tuple[str, str],
+        purpose: str,
+        after: str | None = None,
+        detail: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Members of a custody event as the record takes them."""
+        return {
+            "action": action,
+            "actor": {"id": actor[0], "role": actor[1]},
+            "host": self.host,
+            "purpose": purpose,
+            "before": None,
+            "after": after,
+            "tool": self.tool,
+            "detail": detail or {},
+        }
+
+
+SERVICE = ("evidence-service", "custodian")
+"""The actor of what the service does by itself."""
+
+
+def journal_port(parts: Parts) -> Journal:
+    """The journal as the sender's port; mypy checks here that the two fit."""
+    return parts.journal

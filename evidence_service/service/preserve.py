@@ -1,0 +1,239 @@
+"""Preserve: an accepted order becomes a stamped manifest that is waiting for its batch."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from evidence_service.capture.session import SOFTWARE, CaptureResult, capture_listing
+from evidence_service.core import custody, document, manifest
+from evidence_service.core.digest import digest_of
+from evidence_service.errors import MismatchError, NodeUnavailableError
+from evidence_service.service.parts import SERVICE, Parts
+from evidence_service.service.ports import Durable
+from evidence_service.service.waiting import until_available
+from evidence_service.store.records import Evidence
+from evidence_service.timestamp.tsa import new_client, stamp
+
+OPERATOR = "operator"
+
+
+def preserve(parts: Parts, durable: Durable, evidence_id: str) -> None:
+    """The workflow of one piece of evidence, up to its registration for a batch."""
+
+    def note(waiting_for: str | None) -> None:
+        status = parts.records.evidence(evidence_id).status
+        parts.records.note_progress(evidence_id, status, waiting_for=waiting_for)
+
+    durable.step("order", record_order, parts, evidence_id)
+    until_available(durable, "capture", lambda: capture(parts, evidence_id), note)
+    durable.step("seal", seal_manifest, parts, evidence_id)
+    until_available(durable, "stamp", lambda: stamp_manifest(parts, evidence_id), note)
+    durable.step("register", register, parts, evidence_id)
+
+
+def record_order(parts: Parts, evidence_id: str) -> None:
+    """First event of the custody log: who asked for what."""
+    evidence = parts.records.evidence(evidence_id)
+    parts.custody(
+        evidence_id,
+        "order",
+        "order",
+        actor=(evidence.operator, OPERATOR),
+        purpose="preserve as evidence",
+        detail={"matter": evidence.matter_id, "kind": evidence.kind, "url": (evidence.url or "")[:2000]},
+    )
+
+
+def capture(parts: Parts, evidence_id: str) -> None:
+    """Capture the listing, store its files, note both in the custody log.
+
+    Before the files are stored and the record says so, a repetition captures again; the half-made capture of
+    a killed process is thrown away and never seen.
+    """
+    evidence = parts.records.evidence(evidence_id)
+    if evidence.capture is None:
+        evidence = _capture_now(parts, evidence)
+    described = evidence.capture or {}
+    received = evidence.kind == "upload"
+    size = sum(item["size"] for item in described["files"])
+    parts.custody(
+        evidence_id,
+        "capture",
+        "receive" if received else "capture",
+        actor=(evidence.operator, OPERATOR) if received else SERVICE,
+        purpose="receive uploaded files" if received else "record the listing in one browser session",
+        detail={
+            "outcome": described["outcome"]["status"],
+            "started_at": described["started_at"],
+            "finished_at": described["finished_at"],
+            **({} if received else {"browser": described["tool"]["browser"]}),
+        },
+    )
+    parts.custody(
+        evidence_id,
+        "store",
+        "store",
+        actor=SERVICE,
+        purpose="write-once storage under each file's SHA-256, hashed while written",
+        detail={"files": str(len(described["files"])), "bytes": str(size)},
+    )
+
+
+def _capture_now(parts: Parts, evidence: Evidence) -> Evidence:
+    directory = parts.capturing.directory / evidence.id
+    shutil.rmtree(directory, ignore_errors=True)
+    not_before = _not_before(parts)
+    try:
+        result = capture_listing(
+            str(evidence.url),
+            directory,
+            policy=parts.capturing.policy,
+            browser=parts.capturing.browser,
+            now=parts.now,
+            progress=lambda words: parts.records.note_progress(evidence.id, words),
+            limits=parts.capturing.limits,
+        )
+        for file in result.files:
+            stored = parts.objects.put(directory / file.path)
+            if stored != file.digest:
+                raise MismatchError(f"{file.path} changed between capture and storage")
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    described = _describe(result, not_before)
+    parts.records.advance(evidence.id, "captured", capture=described, outcome=result.outcome.status)
+    return parts.records.evidence(evidence.id)
+
+
+def _describe(result: CaptureResult, not_before: dict[str, str]) -> dict[str, Any]:
+    """The members of the manifest that the capture decides, as the record keeps them."""
+    return {
+        "subject": {
+            "requested_url": result.requested_url,
+            "final_url": result.final_url,
+            "redirects": list(result.redirects),
+            "http_status": result.status,
+            "peer_address": result.peer,
+            "listing": result.listing,
+        },
+        "outcome": {"status": result.outcome.status, "reasons": _reasons(result.outcome.reasons)},
+        "started_at": result.started_at,
+        "finished_at": result.finished_at,
+        "tool": {
+            "software": SOFTWARE,
+            "browser": result.browser.version,
+            "browser_sha256": result.browser.sha256,
+        },
+        "egress": {"mode": "recording_proxy", "exceptions": list(result.exceptions)},
+        "not_before": not_before,
+        "files": [
+            manifest.file_record(file.path, file.media_type, file.role, file.digest)
+            for file in result.files
+        ],
+    }
+
+
+def _reasons(reasons: Sequence[str]) -> list[str]:
+    return [reason[:400] for reason in reasons]
+
+
+def _not_before(parts: Parts) -> dict[str, str]:
+    """The newest block before the capture: nobody could have known its hash earlier."""
+    if parts.anchoring is None:
+        return {"status": "unavailable", "why": "no chain is configured"}
+    node = parts.anchoring.node
+    try:
+        block = node.record("eth_getBlockByNumber", "latest", False)
+    except NodeUnavailableError as error:
+        return {"status": "unavailable", "why": error.message[:400]}
+    if block is None:
+        return {"status": "unavailable", "why": "the node has no block"}
+    return {
+        "status": "recorded",
+        "chain_id": str(node.chain_id),
+        "block_number": str(int(block["number"], 16)),
+        "block_hash": block["hash"],
+        "block_time": document.format_time(datetime.fromtimestamp(int(block["timestamp"], 16), UTC)),
+    }
+
+
+def seal_manifest(parts: Parts, evidence_id: str) -> None:
+    """Build the manifest over the custody log so far and close it with the sealing event, in one go."""
+    evidence = parts.records.evidence(evidence_id)
+    matter = parts.records.matter(evidence.matter_id)
+    described = dict(evidence.capture or {})
+
+    def build(events: Sequence[dict[str, Any]]) -> bytes:
+        return manifest.build(
+            {
+                **described,
+                "evidence_id": evidence.id,
+                "kind": evidence.kind,
+                "purpose": parts.purpose,
+                "matter": {
+                    "id": matter.id,
+                    "reference": matter.reference,
+                    "applicant": matter.applicant,
+                    "rights": list(matter.rights),
+                },
+                "operator": {"id": evidence.operator, "role": OPERATOR},
+                "custody": {"events": len(events), "head": custody.event_hash(events[-1]).hex()},
+            }
+        )
+
+    def event(data: bytes) -> dict[str, Any]:
+        found = digest_of(data)
+        return parts.event(
+            "seal",
+            actor=SERVICE,
+            purpose="close the manifest",
+            after=found.sha256.hex(),
+            detail={"sha3_512": found.sha3_512.hex(), "files": str(len(described["files"]))},
+        )
+
+    parts.records.seal(
+        evidence_id, build=build, event=event, salt=parts.random_bytes(32), now=parts.now()
+    )
+
+
+def stamp_manifest(parts: Parts, evidence_id: str) -> None:
+    """Have the authorities stamp the manifest; enough of them have to answer."""
+    evidence = parts.records.evidence(evidence_id)
+    if not parts.records.tokens("manifest", evidence_id):
+        request_stamps(parts, "manifest", evidence_id, evidence.manifest or b"")
+    parts.custody(
+        evidence_id,
+        "stamp",
+        "stamp",
+        actor=SERVICE,
+        purpose="RFC 3161 time stamps over the manifest",
+        detail={"tokens": str(len(parts.records.tokens("manifest", evidence_id)))},
+    )
+    parts.records.advance(evidence_id, "stamped")
+
+
+def request_stamps(parts: Parts, stamped: str, subject_id: str, data: bytes) -> None:
+    """Get tokens over a document from every authority and store them together.
+
+    Raises:
+        AuthorityUnavailableError: fewer than the minimum answered.
+    """
+    with new_client() as client:
+        result = stamp(
+            parts.stamping.authorities,
+            manifest.stamped_digest(data),
+            minimum=parts.stamping.minimum,
+            nonce=lambda: int.from_bytes(parts.random_bytes(8)),
+            client=client,
+            now=parts.now,
+        )
+    parts.records.add_tokens(stamped, subject_id, result.tokens)
+
+
+def register(parts: Parts, evidence_id: str) -> None:
+    """Put the manifest in line for the next batch."""
+    evidence = parts.records.evidence(evidence_id)
+    if evidence.registered_at is None:
+        parts.records.advance(evidence_id, "registered", registered_at=parts.now())

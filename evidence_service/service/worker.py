@@ -1,0 +1,104 @@
+"""The worker: starts the workflow of everything that waits for one.
+
+It looks at the record, not at messages: what was accepted is found again after any crash, on the same path as
+in normal operation.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from evidence_service.errors import EvidenceServiceError
+from evidence_service.service.anchor import anchor
+from evidence_service.service.certify import certify
+from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, Engine
+from evidence_service.service.parts import Parts
+from evidence_service.service.ports import Durable
+from evidence_service.service.preserve import preserve
+
+_log = structlog.get_logger(__name__)
+_TICK = 0.25
+"""Seconds between two looks at the record."""
+
+
+class Worker:
+    """Serves the queues until it is stopped.
+
+    Args:
+        captures: browsers at once.
+    """
+
+    def __init__(self, parts: Parts, engine: Engine, durable: Durable, *, captures: int) -> None:
+        self._parts = parts
+        self._engine = engine
+        self._captures = captures
+        self._stopping = threading.Event()
+        # Asking twice would be harmless, only slower.
+        self._asked: set[tuple[str, str]] = set()
+        self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
+        for name, queue, workflow in (
+            ("preserve", CAPTURES, preserve),
+            ("anchor", ANCHORS, anchor),
+            ("certify", CERTIFICATES, certify),
+        ):
+            engine.add(name, queue, self._noting_failure(name, partial(workflow, parts, durable)))
+
+    def start(self) -> None:
+        """Serve; returns at once."""
+        self._engine.launch({CAPTURES: self._captures, ANCHORS: 1, CERTIFICATES: 1})
+        self._thread.start()
+
+    def stop(self, *, drain: int = 10) -> None:
+        """Stop looking for work and let what runs finish, at most ``drain`` seconds."""
+        self._stopping.set()
+        self._thread.join(5)
+        self._engine.stop(drain=drain)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_TICK):
+            try:
+                self.look()
+            except (OperationalError, EvidenceServiceError) as error:
+                # The database may be away for a while; the next look starts over.
+                _log.warning("look.failed", reason=str(error)[:300])
+
+    def look(self) -> None:
+        """Start everything that waits."""
+        parts = self._parts
+        for evidence in parts.records.unfinished():
+            self._ask("preserve", evidence.id)
+        parts.batches.close_due(
+            now=parts.now(),
+            maximum_age=parts.batching.maximum_age,
+            maximum_size=parts.batching.maximum_size,
+        )
+        for batch in parts.batches.unanchored():
+            self._ask("anchor", batch.id)
+        for evidence_id in parts.records.certifiable():
+            self._ask("certify", evidence_id)
+
+    def _ask(self, name: str, subject_id: str) -> None:
+        if (name, subject_id) not in self._asked:
+            self._engine.start(name, subject_id)
+            self._asked.add((name, subject_id))
+
+    def _noting_failure(self, name: str, workflow: Callable[[str], None]) -> Callable[[str], None]:
+        """Where a workflow is refused for good, the record says why, for people."""
+
+        def run(subject_id: str) -> None:
+            try:
+                workflow(subject_id)
+            except EvidenceServiceError as error:
+                _log.error("workflow.refused", workflow=name, subject=subject_id, reason=error.message)
+                if name == "anchor":
+                    self._parts.batches.note_waiting(subject_id, error.message)
+                else:
+                    self._parts.records.note_progress(subject_id, f"{name} refused: {error.message}")
+                raise
+
+        return run
