@@ -1,7 +1,8 @@
 """The fonts of a certificate, and what happens to characters they do not have.
 
-A missing glyph must be visible, not blank, and must not stop a certificate: the character is written as its code
-point, ``[U+1F600]``. So are characters that change the direction or hide text, which a hostile title may hold.
+A missing glyph must be visible, not blank, and must not stop a certificate: the character is written as its
+code point, ``[U+1F600]``. So are characters that change the direction or hide text, which a hostile title may
+hold.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ from evidence_service.errors import EvidenceServiceError
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MAIN = "generic/certificate.typ"
-_STANDARDS = ["a-3a", "ua-1"]
 _TILE = 1.34
 """Height of a tile by its width: what fits on a page beside its caption."""
 _MAX_TILES = 40
@@ -54,8 +53,8 @@ def render(facts: CertificateFacts) -> bytes:
                     font_paths=[str(font_directory())],
                     ignore_system_fonts=True,
                     format="pdf",
-                    pdf_standards=_STANDARDS,
-                    timestamp=facts.issued_at,
+                    pdf_standards=["a-3a", "ua-1"],
+                    timestamp=facts.issued_at.replace(microsecond=0),
                 )
             )
         except typst.TypstError as error:

@@ -1,4 +1,4 @@
-"""Anchor: a closed batch becomes a proof that its commitment is on the chain, in its members' custody logs."""
+"""Anchor: a closed batch becomes a proof on the chain, noted in the custody log of each of its members."""
 
 from __future__ import annotations
 

@@ -44,9 +44,7 @@ def assemble(parts: Parts, evidence_id: str) -> bytes:
             "salt": evidence.salt.hex(),
             "inclusion": inclusion,
             "batch_header": header,
-            "timestamps": [
-                {"of": of, "token": base64.b64encode(token).decode()} for of, token in tokens
-            ],
+            "timestamps": [{"of": of, "token": base64.b64encode(token).decode()} for of, token in tokens],
             "anchors": anchors,
             "custody": parts.records.custody(evidence_id),
         }

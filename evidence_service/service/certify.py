@@ -11,7 +11,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from evidence_service.certificate.facts import Preserved, certificate_facts
 from evidence_service.certificate.render import render
@@ -63,9 +62,7 @@ def issue(parts: Parts, evidence_id: str) -> None:
     sealed = _make(parts, certificate, data, report)
     _check_in_another_process(parts, sealed.pdf)
     stored = parts.objects.put_bytes(sealed.pdf)
-    parts.certificates.release(
-        certificate.number, sha256=stored.sha256, level=sealed.level, now=parts.now()
-    )
+    parts.certificates.release(certificate.number, sha256=stored.sha256, level=sealed.level, now=parts.now())
 
 
 def record_certificate(parts: Parts, evidence_id: str) -> None:
@@ -178,5 +175,3 @@ def _check_in_another_process(parts: Parts, pdf: bytes) -> None:
             f"the finished certificate was not accepted (exit {done.returncode}) and is not released: "
             f"{(done.stdout or done.stderr).strip()[-1500:]}"
         )
-
-

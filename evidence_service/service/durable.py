@@ -1,7 +1,7 @@
 """Durable workflows on PostgreSQL: DBOS behind the port of :mod:`evidence_service.service.ports`.
 
-A workflow's id is the id of what it works on, so asking for it twice starts it once; a worker that starts with
-the id of one that was killed goes on with what that one had begun.
+A workflow's id is the id of what it works on, so asking for it twice starts it once; a worker that starts
+under the name of one that was killed goes on with what that one had begun.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -129,8 +129,7 @@ def _describe(result: CaptureResult, not_before: dict[str, str]) -> dict[str, An
         "egress": {"mode": "recording_proxy", "exceptions": list(result.exceptions)},
         "not_before": not_before,
         "files": [
-            manifest.file_record(file.path, file.media_type, file.role, file.digest)
-            for file in result.files
+            manifest.file_record(file.path, file.media_type, file.role, file.digest) for file in result.files
         ],
     }
 
@@ -165,7 +164,7 @@ def seal_manifest(parts: Parts, evidence_id: str) -> None:
     matter = parts.records.matter(evidence.matter_id)
     described = dict(evidence.capture or {})
 
-    def build(events: Sequence[dict[str, Any]]) -> bytes:
+    def build(events: Sequence[Mapping[str, Any]]) -> bytes:
         return manifest.build(
             {
                 **described,
@@ -193,9 +192,7 @@ def seal_manifest(parts: Parts, evidence_id: str) -> None:
             detail={"sha3_512": found.sha3_512.hex(), "files": str(len(described["files"]))},
         )
 
-    parts.records.seal(
-        evidence_id, build=build, event=event, salt=parts.random_bytes(32), now=parts.now()
-    )
+    parts.records.seal(evidence_id, build=build, event=event, salt=parts.random_bytes(32), now=parts.now())
 
 
 def stamp_manifest(parts: Parts, evidence_id: str) -> None:

@@ -1,6 +1,7 @@
 """Waiting for what is unavailable: noted for people, tried again, for as long as it takes.
 
-What is wrong stays wrong and ends a workflow with a note; what is unavailable may come back and never ends one.
+What is wrong stays wrong and ends a workflow with a note; what is unavailable may come back and never ends
+one.
 """
 
 from __future__ import annotations

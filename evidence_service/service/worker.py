@@ -93,12 +93,13 @@ class Worker:
         def run(subject_id: str) -> None:
             try:
                 workflow(subject_id)
-            except EvidenceServiceError as error:
-                _log.error("workflow.refused", workflow=name, subject=subject_id, reason=error.message)
+            except Exception as error:
+                reason = error.message if isinstance(error, EvidenceServiceError) else repr(error)
+                _log.error("workflow.refused", workflow=name, subject=subject_id, reason=reason)
                 if name == "anchor":
-                    self._parts.batches.note_waiting(subject_id, error.message)
+                    self._parts.batches.note_waiting(subject_id, reason)
                 else:
-                    self._parts.records.note_progress(subject_id, f"{name} refused: {error.message}")
+                    self._parts.records.note_progress(subject_id, f"{name} refused: {reason}")
                 raise
 
         return run

@@ -18,27 +18,45 @@ from evidence_service.store import schema
 
 
 class _Attempt(Protocol):
-    raw: bytes
-    hash: str
-    max_fee: int
-    priority_fee: int
-    head: int
+    @property
+    def raw(self) -> bytes: ...
+    @property
+    def hash(self) -> str: ...
+    @property
+    def max_fee(self) -> int: ...
+    @property
+    def priority_fee(self) -> int: ...
+    @property
+    def head(self) -> int: ...
 
 
 class _Submission(Protocol):
-    submission_id: str
-    chain_id: int
-    submitter: str
-    contract: str
-    commitment: bytes
-    leaf_count: int
-    state: Any
-    nonce: int | None
-    attempts: tuple[Any, ...]
-    block_number: int | None
-    block_hash: str | None
-    transaction_hash: str | None
-    reason: str
+    @property
+    def submission_id(self) -> str: ...
+    @property
+    def chain_id(self) -> int: ...
+    @property
+    def submitter(self) -> str: ...
+    @property
+    def contract(self) -> str: ...
+    @property
+    def commitment(self) -> bytes: ...
+    @property
+    def leaf_count(self) -> int: ...
+    @property
+    def state(self) -> Any: ...
+    @property
+    def nonce(self) -> int | None: ...
+    @property
+    def attempts(self) -> tuple[Any, ...]: ...
+    @property
+    def block_number(self) -> int | None: ...
+    @property
+    def block_hash(self) -> str | None: ...
+    @property
+    def transaction_hash(self) -> str | None: ...
+    @property
+    def reason(self) -> str: ...
 
 
 S = TypeVar("S")

@@ -1,0 +1,156 @@
+"""Settings: a JSON file and the environment, read here and nowhere else.
+
+``EVIDENCE_CONFIG`` names the file; a variable ``EVIDENCE_…`` outweighs it (``EVIDENCE_SEAL__PKCS12`` for a
+nested one). The table in ``docs/reference/settings.md`` is generated from the descriptions below.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    JsonConfigSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from evidence_service.errors import ConfigurationError
+
+
+class AuthoritySettings(BaseModel):
+    """A time-stamping authority."""
+
+    name: str = Field(description="Name as in the trust file")
+    url: str = Field(description="Address that takes RFC 3161 requests by HTTP POST")
+    root: Path = Field(description="File with the root certificate its tokens have to lead to (DER)")
+
+
+class ChainSettings(BaseModel):
+    """The chain batches are anchored on."""
+
+    chain_id: int = Field(description="EIP-155 id; a node that answers with another one is refused")
+    rpc_urls: list[str] = Field(description="Nodes, asked in order", min_length=1)
+    contract: str = Field(
+        default="", description="Address of the anchor contract; empty: the same on every chain"
+    )
+    keystore: Path | None = Field(
+        default=None, description="Encrypted key of the submitter (Web3 keystore JSON)"
+    )
+    keystore_password_file: Path | None = Field(default=None, description="File with the keystore's password")
+
+
+class SealSettings(BaseModel):
+    """The key certificates are sealed with."""
+
+    pkcs12: Path = Field(description="Key, certificate and chain")
+    password_file: Path = Field(description="File with its password")
+
+
+class IssuerSettings(BaseModel):
+    """The issuer as printed on certificates."""
+
+    name: str = Field(default="not stated", description="Name of the issuing organisation")
+    registration: str = Field(default="not stated", description="Register and number")
+    independence: str = Field(default="not stated", description="Statement about independence and conflicts")
+    filings: str = Field(default="none", description="Filings and certifications with authorities")
+
+
+class KeySettings(BaseModel):
+    """An API key, known by its hash."""
+
+    actor: str = Field(description="Name written into custody logs")
+    sha256: str = Field(description="SHA-256 of the key, hexadecimal", pattern=r"^[0-9a-f]{64}$")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(env_prefix="EVIDENCE_", env_nested_delimiter="__", extra="forbid")
+
+    data_directory: Path = Field(
+        default=Path("evidence-data"), description="Objects, embedded database, scratch"
+    )
+    database_url: str = Field(default="", description="PostgreSQL; empty starts the embedded one")
+    purpose: Literal["evidence", "demonstration"] = Field(
+        default="evidence",
+        description="Written into every manifest; a demonstration can never become evidence",
+    )
+    chromium: str = Field(default="", description="The browser's program; empty looks for Chromium")
+    locale: str = Field(default="en-US", description="Locale the browser tells pages")
+    timezone: str = Field(default="UTC", description="Time zone the browser tells pages")
+    egress_exceptions: list[str] = Field(
+        default_factory=list, description="host:port pairs captures may reach although they are not public"
+    )
+    captures_at_once: int = Field(default=1, ge=1, le=64, description="Browsers at once in one worker")
+    authorities: list[AuthoritySettings] = Field(
+        default_factory=list, description="Time-stamping authorities"
+    )
+    authorities_minimum: int = Field(default=2, ge=1, description="How many of them have to answer")
+    chain: ChainSettings | None = Field(default=None, description="The chain; without one, batches wait")
+    seal: SealSettings | None = Field(default=None, description="The seal; without one, certificates wait")
+    issuer: IssuerSettings = Field(default_factory=IssuerSettings, description="Who issues certificates")
+    trust_file: Path | None = Field(
+        default=None, description="The issuer's own policy; empty: the shipped one"
+    )
+    certificate_prefix: str = Field(
+        default="EP", pattern=r"^[A-Z]{1,8}$", description="Of certificate numbers"
+    )
+    batch_seconds: float = Field(default=60.0, ge=0, description="Longest wait of an entry for its batch")
+    batch_size: int = Field(default=1000, ge=1, le=1_000_000, description="Entries that close a batch early")
+    api_host: str = Field(default="127.0.0.1", description="Address the API listens on")
+    api_port: int = Field(default=8080, ge=0, le=65535, description="Port the API listens on")
+    api_keys: list[KeySettings] = Field(default_factory=list, description="Who may use the API")
+    worker_name: str = Field(
+        default="worker-1", description="Stable name: a restart recovers this worker's work"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment before the file; no dotenv, no secrets directory."""
+        return (init_settings, env_settings, JsonConfigSettingsSource(settings_cls, _file()))
+
+
+class ClientSettings(BaseSettings):
+    """What the commands that talk to a running service need."""
+
+    model_config = SettingsConfigDict(env_prefix="EVIDENCE_")
+
+    api_url: str = Field(default="http://127.0.0.1:8080", description="Address of the API")
+    api_key: str = Field(default="", description="Key for the API")
+
+
+def load() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        ConfigurationError: the file or a value cannot be used; names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(
+            f"the setting {where} cannot be used: {first['msg']}",
+            what_to_do="see docs/reference/settings.md for what can be set",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"the settings file {_file()} cannot be read: {error}") from error
+
+
+def _file() -> Path | None:
+    name = os.environ.get("EVIDENCE_CONFIG", "")
+    if name and not Path(name).is_file():
+        raise ConfigurationError(f"the settings file {name} does not exist")
+    return Path(name) if name else None

@@ -1,0 +1,179 @@
+"""A whole installation for demonstrations and tests: chain, authorities, marketplace, keys, settings, trust.
+
+Everything it vouches for is a demonstration, never evidence; its trust file and its settings say so.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from eth_account import Account
+
+from evidence_service.anchor import contract
+from evidence_service.anchor.node import Node
+from evidence_service.anchor.signer import LocalSigner
+from evidence_service.processes import free_port
+from evidence_service.sandbox.authorities import DemoAuthorities
+from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
+from evidence_service.sandbox.marketplace import Marketplace
+from evidence_service.sandbox.seal_pki import ensure_demo_seal
+from evidence_service.verify.policy import FORMAT
+
+_SCRYPT_ROUNDS = 4096
+"""Enough for a key that is public anyway; production keystores keep their library's default."""
+
+
+class DemoInstallation:
+    """Runs while the ``with`` block lasts; keys and chain stay in the directory for the next time.
+
+    Args:
+        directory: keeps everything; created when absent.
+        ganache: path of the ``ganache`` executable.
+    """
+
+    def __init__(self, directory: Path, *, ganache: Path) -> None:
+        self.directory = directory.absolute()
+        self.settings_file = self.directory / "settings.json"
+        self.trust_file = self.directory / "trust.json"
+        self.api_port = free_port()
+        self._ganache = ganache
+        self._started: list[DevChain | DemoAuthorities | Marketplace] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End everything that was started, last first."""
+        while self._started:
+            self._started.pop().stop()
+
+    def _start(self) -> None:
+        self.chain = DevChain(self.directory / "chain", free_port(), ganache=self._ganache)
+        self._started.append(self.chain)
+        self.authorities = DemoAuthorities(
+            self.directory / "authorities", certomancer_port=free_port(), openssl_port=free_port()
+        )
+        self._started.append(self.authorities)
+        self.marketplace = Marketplace()
+        self._started.append(self.marketplace)
+        self.contract = self._deploy()
+        self.api_key = self._secret("api.key")
+        self.write_trust()
+        self._write(self.settings_file, self._settings())
+
+    def _deploy(self) -> str:
+        node = Node([self.chain.rpc_url], CHAIN_ID)
+        try:
+            return contract.deploy_if_absent(node, LocalSigner(self.chain.accounts[0].private_key))
+        finally:
+            node.close()
+
+    def write_trust(self, checkpoints: Mapping[int, str] | None = None) -> None:
+        """Write the trust file that knows this installation's authorities, seal and chain.
+
+        Args:
+            checkpoints: block number → hash, for verification without a node.
+        """
+
+        def voucher(name: str, root: bytes) -> dict[str, Any]:
+            return {"name": name, "roots": [base64.b64encode(root).decode()], "demonstration": True}
+
+        seal = ensure_demo_seal(self.directory / "seal")
+        known = sorted((checkpoints or {}).items())
+        points = [{"number": str(number), "hash": value} for number, value in known]
+        self._write(
+            self.trust_file,
+            {
+                "format": FORMAT,
+                "name": "Demonstration, not evidence",
+                "authorities": {
+                    "minimum": 2,
+                    "trusted": [voucher(item.name, item.root_der) for item in self.authorities.authorities],
+                },
+                "seal_issuers": [voucher("Demonstration seal, not evidence", seal.root_der)],
+                "chains": [
+                    {
+                        "name": "Local development chain, not evidence",
+                        "chain_id": str(CHAIN_ID),
+                        "contract": self.contract,
+                        "code_hash": contract.code_hash(),
+                        "checkpoints": points,
+                    }
+                ],
+            },
+        )
+
+    def _settings(self) -> dict[str, Any]:
+        seal = ensure_demo_seal(self.directory / "seal")
+        return {
+            "data_directory": str(self.directory / "data"),
+            "purpose": "demonstration",
+            "egress_exceptions": [f"127.0.0.1:{self.marketplace.port}"],
+            "authorities": [
+                {"name": item.name, "url": item.url, "root": str(self._root(number, item.root_der))}
+                for number, item in enumerate(self.authorities.authorities, start=1)
+            ],
+            "authorities_minimum": 2,
+            "chain": {
+                "chain_id": CHAIN_ID,
+                "rpc_urls": [self.chain.rpc_url],
+                "contract": self.contract,
+                "keystore": str(self._keystore()),
+                "keystore_password_file": str(self.directory / "keystore.password"),
+            },
+            "seal": {"pkcs12": str(seal.pkcs12), "password_file": str(seal.password_file)},
+            "issuer": {
+                "name": "Demonstration issuer, not evidence",
+                "registration": "none: a demonstration",
+                "independence": "none: issuer, applicant and marketplace run on one machine",
+                "filings": "none",
+            },
+            "trust_file": str(self.trust_file),
+            "certificate_prefix": "DEMO",
+            "batch_seconds": 2,
+            "api_port": self.api_port,
+            "api_keys": [
+                {"actor": "demo-agent", "sha256": hashlib.sha256(self.api_key.encode()).hexdigest()}
+            ],
+        }
+
+    def _root(self, number: int, der: bytes) -> Path:
+        path = self.directory / f"authority-{number}.der"
+        path.write_bytes(der)
+        return path
+
+    def _keystore(self) -> Path:
+        path = self.directory / "keystore.json"
+        password = self._secret("keystore.password")
+        if not path.exists():
+            key = self.chain.accounts[1].private_key
+            self._write(path, Account.encrypt(key, password, kdf="scrypt", iterations=_SCRYPT_ROUNDS))
+        return path
+
+    def _secret(self, name: str) -> str:
+        path = self.directory / name
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(24))
+        return path.read_text()
+
+    @staticmethod
+    def _write(path: Path, value: Mapping[str, Any]) -> None:
+        path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
