@@ -39,9 +39,11 @@ EVIDENCE_ID = document.text(minimum=8, maximum=64, pattern=r"[a-z0-9-]+")
 _SHORT = document.text(maximum=400)
 _ACTOR = document.record({"id": document.text(minimum=1, maximum=200), "role": document.text(maximum=60)})
 
+_PATH_SHAPE = document.text(minimum=1, maximum=400, pattern=_PATH)
+
 FILE = document.record(
     {
-        "path": document.text(minimum=1, maximum=400, pattern=_PATH),
+        "path": _PATH_SHAPE,
         "media_type": document.text(minimum=3, maximum=200),
         "role": document.text(minimum=1, maximum=60, pattern=r"[a-z0-9_.]+"),
         "size": document.integer(),
@@ -162,6 +164,15 @@ def check(value: Any) -> None:
     started = document.parse_time(value["started_at"], "manifest.started_at")
     if document.parse_time(value["finished_at"], "manifest.finished_at") < started:
         raise MalformedError("manifest.finished_at lies before manifest.started_at")
+
+
+def check_path(path: str) -> None:
+    """Check that a name can be a file's path in a manifest.
+
+    Raises:
+        MalformedError: it leads out of a package, or is no name on some system.
+    """
+    _PATH_SHAPE(path, "path")
 
 
 def file_record(path: str, media_type: str, role: str, found: digest.Digest) -> dict[str, Any]:

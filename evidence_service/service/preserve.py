@@ -9,7 +9,7 @@ from typing import Any
 
 from evidence_service.capture.session import SOFTWARE, CaptureResult, capture_listing
 from evidence_service.core import custody, document, manifest
-from evidence_service.core.digest import digest_of
+from evidence_service.core.digest import Digest, digest_of
 from evidence_service.errors import MismatchError, NodeUnavailableError
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
@@ -131,6 +131,28 @@ def _describe(result: CaptureResult, not_before: dict[str, str]) -> dict[str, An
         "files": [
             manifest.file_record(file.path, file.media_type, file.role, file.digest) for file in result.files
         ],
+    }
+
+
+def describe_upload(parts: Parts, name: str, media_type: str, found: Digest) -> dict[str, Any]:
+    """The same members for a file that was uploaded: received, never captured."""
+    at = document.format_time(parts.now())
+    return {
+        "subject": {
+            "requested_url": None,
+            "final_url": None,
+            "redirects": [],
+            "http_status": None,
+            "peer_address": None,
+            "listing": {},
+        },
+        "outcome": {"status": "received", "reasons": []},
+        "started_at": at,
+        "finished_at": at,
+        "tool": {"software": SOFTWARE},
+        "egress": {"mode": "none", "exceptions": []},
+        "not_before": _not_before(parts),
+        "files": [manifest.file_record(name, media_type, "uploaded", found)],
     }
 
 

@@ -104,8 +104,13 @@ class Records:
         operator: str,
         certificate_wanted: bool,
         created_at: datetime,
+        capture: Mapping[str, Any] | None = None,
     ) -> None:
-        """Record accepted evidence; repeating it with the same id changes nothing."""
+        """Record accepted evidence; repeating it with the same id changes nothing.
+
+        Args:
+            capture: what a capture would have found, for uploads, whose files are stored already.
+        """
         with self._engine.begin() as connection:
             connection.execute(
                 upsert(schema.evidence)
@@ -116,8 +121,10 @@ class Records:
                     url=url,
                     operator=operator,
                     certificate_wanted=certificate_wanted,
-                    status="accepted",
+                    status="accepted" if capture is None else "captured",
                     progress="accepted",
+                    capture=None if capture is None else dict(capture),
+                    outcome=None if capture is None else capture["outcome"]["status"],
                     created_at=created_at,
                 )
                 .on_conflict_do_nothing()

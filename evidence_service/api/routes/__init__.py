@@ -1,1 +1,1 @@
-"""Routes of the API, one resource a file."""
+"""Routes of the API, one file for each kind of thing."""

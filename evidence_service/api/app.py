@@ -1,0 +1,34 @@
+"""The HTTP API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+
+from evidence_service import __version__
+from evidence_service.api import problems
+from evidence_service.api.routes import certificates, evidence, health, matters
+from evidence_service.service.parts import Parts
+
+
+def create_app(parts: Parts | None, keys: Mapping[str, str]) -> FastAPI:
+    """The application.
+
+    Args:
+        parts: None only to generate the OpenAPI document.
+        keys: SHA-256 of an API key (hexadecimal) → name of its holder.
+    """
+    app = FastAPI(
+        title="Evidence service",
+        version=__version__,
+        description="Captures marketplace listings as evidence, anchors them, and issues certificates.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.parts = parts
+    app.state.keys = dict(keys)
+    problems.install(app)
+    for module in (matters, evidence, certificates, health):
+        app.include_router(module.router)
+    return app

@@ -1,0 +1,47 @@
+"""Requests that create something, once per ``Idempotency-Key``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Header
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from evidence_service.service.parts import Parts
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(max_length=200, description="Repeating a request with the same key creates nothing twice"),
+]
+
+
+def new_id(prefix: str, actor: str, key: str | None) -> str:
+    """An id; derived from the key when there is one, so that a repetition after a crash finds the first."""
+    if key is None:
+        return f"{prefix}-{secrets.token_hex(10)}"
+    return f"{prefix}-{hashlib.sha256(json.dumps([prefix, actor, key]).encode()).hexdigest()[:20]}"
+
+
+def once(
+    parts: Parts, actor: str, key: str | None, request: Any, status: int, perform: Callable[[], BaseModel]
+) -> JSONResponse:
+    """Answer a creating request, from memory when its key was used before.
+
+    Args:
+        request: what identifies the request beside its key; another one under the same key is refused.
+    """
+
+    def run() -> tuple[int, dict[str, Any]]:
+        return status, perform().model_dump(mode="json")
+
+    if key is None:
+        code, body = run()
+    else:
+        fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()
+        code, body = parts.certificates.once(f"{actor} {key}", fingerprint, run, now=parts.now())
+    return JSONResponse(body, status_code=code)

@@ -1,0 +1,162 @@
+"""Captures, uploads, and what becomes of them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from evidence_service.api.auth import Actor, Wired
+from evidence_service.api.idempotency import IdempotencyKey, new_id, once
+from evidence_service.api.schemas import EvidencePage, EvidenceView, FileView, NewCapture
+from evidence_service.capture.egress import check_url
+from evidence_service.core.manifest import check_path
+from evidence_service.errors import LimitExceededError, MalformedError, NotFoundError, RefusedError
+from evidence_service.service.bundles import assemble
+from evidence_service.service.preserve import describe_upload, record_order
+
+router = APIRouter(prefix="/v1", tags=["evidence"])
+
+UPLOAD_LIMIT = 512 * 1024 * 1024
+
+
+@router.post("/captures", status_code=202, response_model=EvidenceView)
+def order_capture(
+    order: NewCapture, actor: Actor, parts: Wired, idempotency_key: IdempotencyKey = None
+) -> JSONResponse:
+    """Order the capture of a listing; when this answers, the order is durable and will be carried out."""
+    check_url(order.url, parts.capturing.policy)
+    evidence_id = new_id("ev", actor, idempotency_key)
+
+    def perform() -> EvidenceView:
+        parts.records.matter(order.matter_id)
+        parts.records.add_evidence(
+            evidence_id=evidence_id,
+            matter_id=order.matter_id,
+            kind="platform_capture",
+            url=order.url,
+            operator=actor,
+            certificate_wanted=order.certificate,
+            created_at=parts.now(),
+        )
+        record_order(parts, evidence_id)
+        return EvidenceView.of(parts.records.evidence(evidence_id))
+
+    return once(parts, actor, idempotency_key, ["capture", order.model_dump()], 202, perform)
+
+
+@router.post("/uploads", status_code=202, response_model=EvidenceView)
+async def upload(
+    request: Request,
+    actor: Actor,
+    parts: Wired,
+    matter_id: str,
+    name: Annotated[str, Query(min_length=1, max_length=200, description="Name of the file")],
+    certificate: bool = True,
+    idempotency_key: IdempotencyKey = None,
+) -> JSONResponse:
+    """Preserve a file as *uploaded* evidence; it is never shown as captured by the service."""
+    try:
+        check_path(name)
+    except MalformedError as error:
+        raise RefusedError("the file's name is not a plain name", what_to_do="leave out folders") from error
+    media_type = request.headers.get("content-type", "application/octet-stream").split(";")[0]
+    with tempfile.NamedTemporaryFile(prefix="evidence-upload-") as sink:
+        received = 0
+        async for chunk in request.stream():
+            received += len(chunk)
+            if received > UPLOAD_LIMIT:
+                raise LimitExceededError(f"the file is larger than {UPLOAD_LIMIT} bytes")
+            sink.write(chunk)
+        sink.flush()
+        stored = await run_in_threadpool(parts.objects.put, Path(sink.name))
+    evidence_id = new_id("ev", actor, idempotency_key)
+
+    def perform() -> EvidenceView:
+        parts.records.matter(matter_id)
+        parts.records.add_evidence(
+            evidence_id=evidence_id,
+            matter_id=matter_id,
+            kind="upload",
+            url=None,
+            operator=actor,
+            certificate_wanted=certificate,
+            created_at=parts.now(),
+            capture=describe_upload(parts, name, media_type, stored),
+        )
+        record_order(parts, evidence_id)
+        return EvidenceView.of(parts.records.evidence(evidence_id))
+
+    fingerprint = ["upload", matter_id, name, stored.sha256.hex(), certificate]
+    return await run_in_threadpool(once, parts, actor, idempotency_key, fingerprint, 202, perform)
+
+
+@router.get("/evidence")
+def list_evidence(
+    _: Actor,
+    parts: Wired,
+    matter_id: str | None = None,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> EvidencePage:
+    """Evidence, oldest id first."""
+    found = parts.records.list_evidence(matter_id=matter_id, after=after, limit=limit + 1)
+    more = found[limit - 1].id if len(found) > limit else None
+    return EvidencePage(items=[EvidenceView.of(item) for item in found[:limit]], next=more)
+
+
+@router.get("/evidence/{evidence_id}")
+def show_evidence(evidence_id: str, _: Actor, parts: Wired) -> EvidenceView:
+    """Where a piece of evidence stands."""
+    return EvidenceView.of(parts.records.evidence(evidence_id))
+
+
+@router.get("/evidence/{evidence_id}/custody")
+def show_custody(evidence_id: str, _: Actor, parts: Wired) -> list[dict[str, Any]]:
+    """The custody log, oldest event first."""
+    parts.records.evidence(evidence_id)
+    return parts.records.custody(evidence_id)
+
+
+@router.get("/evidence/{evidence_id}/bundle", response_class=Response)
+def download_bundle(evidence_id: str, _: Actor, parts: Wired) -> Response:
+    """The proof bundle, as complete as it is now."""
+    return Response(assemble(parts, evidence_id), media_type="application/json")
+
+
+@router.get("/evidence/{evidence_id}/files")
+def list_files(evidence_id: str, _: Actor, parts: Wired) -> list[FileView]:
+    """The preserved files."""
+    manifest = parts.records.evidence(evidence_id).manifest
+    files = [] if manifest is None else json.loads(manifest)["files"]
+    return [FileView(**{name: item[name] for name in FileView.model_fields}) for item in files]
+
+
+@router.get("/evidence/{evidence_id}/files/{path:path}", response_class=FileResponse)
+def download_file(evidence_id: str, path: str, actor: Actor, parts: Wired) -> FileResponse:
+    """One preserved file; the release is noted in the custody log."""
+    found = next((item for item in list_files(evidence_id, actor, parts) if item.path == path), None)
+    if found is None:
+        raise NotFoundError(f"evidence {evidence_id} has no such file")
+    parts.custody(
+        evidence_id,
+        f"copy {path} {actor}",
+        "copy",
+        actor=(actor, "applicant"),
+        purpose="download of a file",
+        after=found.sha256,
+        detail={"path": path},
+    )
+    digest = bytes.fromhex(found.sha256)
+    parts.objects.read(digest)
+    return FileResponse(
+        parts.objects.path(digest),
+        # Evidence is never shown in place: a hostile page must not run under the service's name.
+        media_type="application/octet-stream",
+        filename=path.rsplit("/", 1)[-1],
+    )

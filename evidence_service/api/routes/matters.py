@@ -1,0 +1,39 @@
+"""Matters."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from evidence_service.api.auth import Actor, Wired
+from evidence_service.api.idempotency import IdempotencyKey, new_id, once
+from evidence_service.api.schemas import MatterView, NewMatter
+from evidence_service.store.records import Matter
+
+router = APIRouter(prefix="/v1/matters", tags=["matters"])
+
+
+@router.post("", status_code=201, response_model=MatterView)
+def register_matter(
+    order: NewMatter, actor: Actor, parts: Wired, idempotency_key: IdempotencyKey = None
+) -> JSONResponse:
+    """Register a matter."""
+    matter = Matter(
+        new_id("m", actor, idempotency_key),
+        order.reference,
+        order.applicant,
+        tuple(order.rights),
+        parts.now(),
+    )
+
+    def perform() -> MatterView:
+        parts.records.add_matter(matter)
+        return MatterView.of(parts.records.matter(matter.id))
+
+    return once(parts, actor, idempotency_key, ["matter", order.model_dump()], 201, perform)
+
+
+@router.get("/{matter_id}")
+def show_matter(matter_id: str, _: Actor, parts: Wired) -> MatterView:
+    """A matter."""
+    return MatterView.of(parts.records.matter(matter_id))

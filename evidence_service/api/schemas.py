@@ -1,0 +1,138 @@
+"""What goes in and out of the API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from evidence_service.store.certificates import Certificate
+from evidence_service.store.records import Evidence, Matter
+
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Right = Annotated[str, Field(min_length=1, max_length=400)]
+
+
+class NewMatter(BaseModel):
+    """A dispute that evidence is collected for."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"reference": "2026-0417", "applicant": "Aurelle SA", "rights": ["EU trade mark 018000000"]}
+            ]
+        },
+    )
+
+    reference: Text = Field(description="The applicant's own reference")
+    applicant: Annotated[str, Field(min_length=1, max_length=400)] = Field(description="Name, as printed")
+    rights: list[Right] = Field(default_factory=list, max_length=50, description="Rights asserted")
+
+
+class MatterView(BaseModel):
+    """A registered matter."""
+
+    id: str
+    reference: str
+    applicant: str
+    rights: list[str]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, matter: Matter) -> Self:
+        """The view of a record."""
+        return cls(
+            id=matter.id,
+            reference=matter.reference,
+            applicant=matter.applicant,
+            rights=list(matter.rights),
+            created_at=matter.created_at,
+        )
+
+
+class NewCapture(BaseModel):
+    """An order to capture a listing."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"matter_id": "m-0123456789abcdef", "url": "https://example.com/item/1"}]
+        },
+    )
+
+    matter_id: Text
+    url: Annotated[str, Field(min_length=1, max_length=4096)] = Field(description="The listing's address")
+    certificate: bool = Field(default=True, description="Issue a certificate when the evidence is anchored")
+
+
+class EvidenceView(BaseModel):
+    """Where a piece of evidence stands."""
+
+    id: str
+    matter_id: str
+    kind: Literal["platform_capture", "upload", "digest"]
+    url: str | None
+    status: str = Field(
+        description="accepted → captured → sealed → stamped → registered → anchored → certified"
+    )
+    progress: str = Field(description="What is being done now, in words")
+    waiting_for: str | None = Field(description="What is unavailable, and what to do about it")
+    outcome: str | None = Field(description="How the capture ended")
+    batch: str | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Self:
+        """The view of a record."""
+        return cls(
+            id=evidence.id,
+            matter_id=evidence.matter_id,
+            kind=evidence.kind,  # type: ignore[arg-type]  # the record holds nothing else
+            url=evidence.url,
+            status=evidence.status,
+            progress=evidence.progress,
+            waiting_for=evidence.waiting_for,
+            outcome=evidence.outcome,
+            batch=evidence.batch_id,
+            created_at=evidence.created_at,
+        )
+
+
+class EvidencePage(BaseModel):
+    """Some evidence, and where to go on."""
+
+    items: list[EvidenceView]
+    next: str | None = Field(description="Give it as “after” for the next page; null on the last")
+
+
+class FileView(BaseModel):
+    """A preserved file."""
+
+    path: str
+    media_type: str
+    role: str
+    size: int
+    sha256: str
+
+
+class CertificateView(BaseModel):
+    """A released certificate."""
+
+    number: str
+    evidence_id: str
+    level: str
+    sha256: str
+    released_at: datetime
+
+    @classmethod
+    def of(cls, certificate: Certificate) -> Self:
+        """The view of a record."""
+        return cls(
+            number=certificate.number,
+            evidence_id=certificate.evidence_id,
+            level=certificate.level or "",
+            sha256=(certificate.sha256 or b"").hex(),
+            released_at=certificate.released_at or certificate.reserved_at,
+        )
