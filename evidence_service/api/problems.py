@@ -56,7 +56,7 @@ def install(app: FastAPI) -> None:
         request.state.request_id = secrets.token_hex(8)
         try:
             response = await proceed(request)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the last resort: no traceback reaches a caller
             # The cause is for the log; the caller gets the id to quote.
             _log.exception("request.failed", request_id=request.state.request_id)
             response = problem(request, 500, "internal", "an internal error; quote the request id")

@@ -1,8 +1,4 @@
-"""``evidence …``: thin commands, each importing what it needs when it runs.
-
-Standard output carries the answer alone; progress and problems go to standard error. Exit codes are those of
-``docs/spec/verification.md`` section 10.
-"""
+"""``evidence verify`` and ``evidence inspect``: they need neither the service nor a network."""
 
 from __future__ import annotations
 
@@ -10,19 +6,11 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from evidence_service import __version__
-from evidence_service.errors import (
-    EvidenceError,
-    EvidenceServiceError,
-    LimitExceededError,
-    RefusedError,
-    UnavailableError,
-    UnsupportedVersionError,
-)
+from evidence_service.errors import RefusedError
 from evidence_service.verify.report import ExitCode
 
 if TYPE_CHECKING:
@@ -37,37 +25,7 @@ _SYMBOLS = {
 }
 
 
-_EXIT_CODES: tuple[tuple[type[EvidenceServiceError], ExitCode], ...] = (
-    (LimitExceededError, ExitCode.OVER_LIMIT),
-    (UnsupportedVersionError, ExitCode.UNSUPPORTED),
-    (EvidenceError, ExitCode.INVALID),
-    (UnavailableError, ExitCode.NOT_CHECKED),
-    (RefusedError, ExitCode.USAGE),
-    (EvidenceServiceError, ExitCode.INTERNAL),
-)
-"""Exit code of an error that ends a command, most specific first."""
-
-
-class _Group(click.Group):
-    """Turns the project's errors into one clear sentence and an exit code; no traceback reaches a user."""
-
-    def invoke(self, context: click.Context) -> Any:
-        try:
-            return super().invoke(context)
-        except EvidenceServiceError as error:
-            click.secho(f"error: {error.message}", fg="red", err=True)
-            if error.what_to_do:
-                click.echo(f"what to do: {error.what_to_do}", err=True)
-            context.exit(int(next(code for kind, code in _EXIT_CODES if isinstance(error, kind))))
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="evidence")
-def main() -> None:
-    """Preserve marketplace listings as evidence and verify certificates."""
-
-
-@main.command()
+@click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--trust", type=click.Path(path_type=Path), help="Trust file instead of the shipped policy.")
 @click.option("--offline", is_flag=True, help="Open no connection; headers are compared with checkpoints.")
@@ -104,7 +62,7 @@ def verify(
     sys.exit(int(_worst(reports)))
 
 
-@main.command()
+@click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 def inspect(path: Path) -> None:
     """Show everything inside a certificate or bundle, without judging it."""

@@ -1,0 +1,81 @@
+"""``evidence …``: thin commands; each module is imported when one of its commands runs.
+
+Standard output carries the answer alone; progress and problems go to standard error. Exit codes are those of
+``docs/spec/verification.md`` section 10.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from evidence_service import __version__
+from evidence_service.errors import (
+    EvidenceError,
+    EvidenceServiceError,
+    LimitExceededError,
+    RefusedError,
+    UnavailableError,
+    UnsupportedVersionError,
+)
+from evidence_service.verify.report import ExitCode
+
+_EXIT_CODES: tuple[tuple[type[EvidenceServiceError], ExitCode], ...] = (
+    (LimitExceededError, ExitCode.OVER_LIMIT),
+    (UnsupportedVersionError, ExitCode.UNSUPPORTED),
+    (EvidenceError, ExitCode.INVALID),
+    (UnavailableError, ExitCode.NOT_CHECKED),
+    (RefusedError, ExitCode.USAGE),
+    (EvidenceServiceError, ExitCode.INTERNAL),
+)
+"""Exit code of an error that ends a command, most specific first."""
+
+_COMMANDS = {
+    "serve": ("operation", "Run the API, and a worker beside it."),
+    "worker": ("operation", "Run a worker."),
+    "capture": ("client", "Capture listings as evidence."),
+    "add": ("client", "Preserve files of yours as uploaded evidence."),
+    "status": ("client", "Show where evidence stands."),
+    "certificate": ("client", "Get the certificate of a piece of evidence."),
+    "verify": ("verification", "Verify certificates or proof bundles."),
+    "inspect": ("verification", "Show everything inside a certificate or bundle."),
+    "doctor": ("operation", "Check that everything the service needs is there."),
+    "devchain": ("operation", "Run a local development chain with the contract."),
+    "fsck": ("operation", "Derive every stored digest, proof and anchor again."),
+}
+"""Commands by name: module and one line of help."""
+
+
+class _Commands(click.Group):
+    """Loads commands when they are needed; turns the project's errors into a sentence and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"evidence_service.cli.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in _COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EvidenceServiceError as error:
+            click.secho(f"error: {error.message}", fg="red", err=True)
+            if error.what_to_do:
+                click.echo(f"what to do: {error.what_to_do}", err=True)
+            ctx.exit(int(next(code for kind, code in _EXIT_CODES if isinstance(error, kind))))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="evidence")
+def main() -> None:
+    """Preserve marketplace listings as evidence and verify certificates."""

@@ -1,0 +1,194 @@
+"""Commands that talk to a running service; ``EVIDENCE_API_URL`` and ``EVIDENCE_API_KEY`` say where."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from evidence_service.config import ClientSettings
+from evidence_service.errors import RefusedError, ServiceUnavailableError
+from evidence_service.verify.report import ExitCode
+
+_POLL = 0.5
+_FINAL = ("certified",)
+_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+
+
+class ServiceClient:
+    """The API, with its errors turned into the project's."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self._url = settings.api_url
+        self._http = httpx.Client(
+            base_url=settings.api_url,
+            headers={"Authorization": f"Bearer {settings.api_key}"},
+            timeout=60.0,
+            trust_env=False,
+        )
+
+    def call(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """One request.
+
+        Raises:
+            ServiceUnavailableError: nobody answers, or the service cannot answer now.
+            RefusedError: it refuses; with its words.
+        """
+        try:
+            answer = self._http.request(method, path, **request)
+        except httpx.TransportError as error:
+            raise ServiceUnavailableError(
+                f"the service at {self._url} does not answer: {error}",
+                what_to_do="start it with “evidence serve”, or set EVIDENCE_API_URL",
+            ) from error
+        if answer.is_success:
+            return answer
+        try:
+            problem = answer.json()
+        except ValueError:
+            problem = {}
+        words = str(problem.get("title", f"HTTP status {answer.status_code}"))
+        kind = ServiceUnavailableError if answer.status_code >= 500 else RefusedError
+        raise kind(words, what_to_do=str(problem.get("what_to_do", "")))
+
+    def create(self, path: str, **request: Any) -> Any:
+        """A creating request under an idempotency key of its own."""
+        headers = {"Idempotency-Key": secrets.token_hex(16), **request.pop("headers", {})}
+        return self.call("POST", path, headers=headers, **request).json()
+
+
+def _matter(client: ServiceClient, matter: str | None, reference: str | None, applicant: str | None) -> str:
+    if matter is not None:
+        return matter
+    if reference is None or applicant is None:
+        raise click.UsageError("give --matter, or --reference and --applicant for a new one")
+    found: str = client.create("/v1/matters", json={"reference": reference, "applicant": applicant})["id"]
+    return found
+
+
+@click.command()
+@click.argument("urls", nargs=-1, required=True)
+@click.option("--matter", help="Id of a registered matter.")
+@click.option("--reference", help="Reference of a new matter.")
+@click.option("--applicant", help="Applicant of a new matter.")
+@click.option("--wait/--no-wait", default=True, help="Wait for the certificates.")
+@_JSON
+def capture(
+    urls: Sequence[str],
+    matter: str | None,
+    reference: str | None,
+    applicant: str | None,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Capture listings as evidence."""
+    client = ServiceClient(ClientSettings())
+    matter_id = _matter(client, matter, reference, applicant)
+    ordered = [client.create("/v1/captures", json={"matter_id": matter_id, "url": url}) for url in urls]
+    _finish(client, ordered, wait=wait, as_json=as_json)
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--matter", help="Id of a registered matter.")
+@click.option("--reference", help="Reference of a new matter.")
+@click.option("--applicant", help="Applicant of a new matter.")
+@click.option("--wait/--no-wait", default=True, help="Wait for the certificates.")
+@_JSON
+def add(
+    files: Sequence[Path],
+    matter: str | None,
+    reference: str | None,
+    applicant: str | None,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Preserve files of yours as uploaded evidence."""
+    client = ServiceClient(ClientSettings())
+    matter_id = _matter(client, matter, reference, applicant)
+    ordered = []
+    for path in files:
+        with path.open("rb") as content:
+            ordered.append(
+                client.create(
+                    "/v1/uploads", params={"matter_id": matter_id, "name": path.name}, content=content
+                )
+            )
+    _finish(client, ordered, wait=wait, as_json=as_json)
+
+
+@click.command()
+@click.argument("evidence_ids", nargs=-1)
+@_JSON
+def status(evidence_ids: Sequence[str], as_json: bool) -> None:
+    """Show where evidence stands; all of it without an id."""
+    client = ServiceClient(ClientSettings())
+    if evidence_ids:
+        found = [client.call("GET", f"/v1/evidence/{item}").json() for item in evidence_ids]
+    else:
+        found = client.call("GET", "/v1/evidence").json()["items"]
+    _show(found, as_json=as_json)
+
+
+@click.command()
+@click.argument("evidence_id")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="File to write; default: its own name.")
+def certificate(evidence_id: str, output: Path | None) -> None:
+    """Get the certificate of a piece of evidence."""
+    client = ServiceClient(ClientSettings())
+    client.call("POST", f"/v1/evidence/{evidence_id}/certificate")
+    facts = client.call("GET", f"/v1/evidence/{evidence_id}/certificate").json()
+    target = output or Path(f"certificate-{facts['number']}.pdf")
+    target.write_bytes(client.call("GET", f"/v1/evidence/{evidence_id}/certificate.pdf").content)
+    click.echo(f"{target}  {facts['number']}  {facts['level']}")
+
+
+def _finish(client: ServiceClient, ordered: list[dict[str, Any]], *, wait: bool, as_json: bool) -> None:
+    if wait:
+        ordered = wait_for(client, [item["id"] for item in ordered], show=not as_json)
+    _show(ordered, as_json=as_json)
+    if wait and any(item["status"] not in _FINAL for item in ordered):
+        sys.exit(int(ExitCode.PENDING))
+
+
+def wait_for(client: ServiceClient, evidence_ids: Sequence[str], *, show: bool) -> list[dict[str, Any]]:
+    """Wait until everything is certified or refused; progress on standard error."""
+    console = Console(stderr=True)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            found = [client.call("GET", f"/v1/evidence/{item}").json() for item in evidence_ids]
+            if show and console.is_terminal:
+                live.update(_table(found), refresh=True)
+            if all(item["status"] in _FINAL or "refused" in item["progress"] for item in found):
+                return found
+            time.sleep(_POLL)
+
+
+def _show(found: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        Console().print(_table(found))
+
+
+def _table(found: list[dict[str, Any]]) -> Table:
+    table = Table("Evidence", "Listing", "Outcome", "Status", "Now")
+    for item in found:
+        shade = "green" if item["status"] in _FINAL else "yellow"
+        now = f"waiting: {item['waiting_for']}" if item["waiting_for"] else item["progress"]
+        table.add_row(
+            item["id"], item["url"] or "upload", item["outcome"] or "", f"[{shade}]{item['status']}[/]", now
+        )
+    return table

@@ -1,0 +1,178 @@
+"""Commands of the one who runs the service."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import uvicorn
+from rich.console import Console
+from rich.table import Table
+
+from evidence_service import bootstrap, config
+from evidence_service.anchor import contract
+from evidence_service.anchor.node import Node
+from evidence_service.anchor.signer import LocalSigner
+from evidence_service.api.app import create_app
+from evidence_service.capture.browser import find_browser, identify
+from evidence_service.certificate.fonts import font_directory
+from evidence_service.config import Settings
+from evidence_service.errors import ConfigurationError, EvidenceServiceError, NodeUnavailableError
+from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
+from evidence_service.service.audit import audit
+from evidence_service.service.parts import Parts
+from evidence_service.timestamp.tsa import Authority, new_client, request_token
+from evidence_service.verify.report import ExitCode
+
+_DRAIN = 20
+"""Seconds running work may take to finish after a signal; the rest resumes at the next start."""
+
+
+@click.command()
+@click.option("--worker/--no-worker", "with_worker", default=True, help="Run a worker in the same process.")
+def serve(with_worker: bool) -> None:
+    """Run the API, and a worker beside it."""
+    settings = config.load()
+    if not settings.api_keys:
+        raise ConfigurationError(
+            "no API key is configured", what_to_do="set api_keys; see docs/reference/settings.md"
+        )
+    with bootstrap.database(settings) as (engine, url):
+        parts = bootstrap.parts(settings, engine)
+        app = create_app(parts, {item.sha256: item.actor for item in settings.api_keys})
+        running = bootstrap.worker(settings, parts, url) if with_worker else None
+        if running is not None:
+            running.start()
+        click.echo(f"API on http://{settings.api_host}:{settings.api_port}", err=True)
+        try:
+            uvicorn.run(app, host=settings.api_host, port=settings.api_port, log_level="warning")
+        finally:
+            if running is not None:
+                running.stop(drain=_DRAIN)
+
+
+@click.command()
+def worker() -> None:
+    """Run a worker."""
+    settings = config.load()
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    with bootstrap.database(settings) as (engine, url):
+        running = bootstrap.worker(settings, bootstrap.parts(settings, engine), url)
+        running.start()
+        click.echo(f"worker {settings.worker_name} runs", err=True)
+        stopping.wait()
+        running.stop(drain=_DRAIN)
+
+
+@click.command()
+@click.option("--directory", type=click.Path(path_type=Path), default=Path("evidence-devchain"))
+@click.option("--port", default=8545, show_default=True)
+@click.option(
+    "--ganache",
+    type=click.Path(path_type=Path),
+    default=Path("node_modules/.bin/ganache"),
+    help="The ganache program.",
+)
+def devchain(directory: Path, port: int, ganache: Path) -> None:
+    """Run a local development chain with the contract; it can never carry evidence."""
+    chain = DevChain(directory, port, ganache=ganache)
+    try:
+        node = Node([chain.rpc_url], CHAIN_ID)
+        address = contract.deploy_if_absent(node, LocalSigner(chain.accounts[0].private_key))
+        click.echo(f"{chain.rpc_url}  chain {CHAIN_ID}  contract {address}  (a demonstration, not evidence)")
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        threading.Event().wait()
+    finally:
+        chain.stop()
+
+
+@click.command()
+def fsck() -> None:
+    """Derive every stored digest, proof and anchor again."""
+    settings = config.load()
+    with bootstrap.database(settings) as (engine, _):
+        results = list(audit(bootstrap.parts(settings, engine)))
+    bad = [item for item in results if item.problems]
+    for item in bad:
+        for words in item.problems:
+            click.secho(f"{item.evidence_id} ({item.status}): {words}", fg="red")
+    click.echo(f"{len(results)} pieces of evidence derived again, {len(bad)} with problems")
+    sys.exit(int(ExitCode.INVALID if bad else ExitCode.VERIFIED))
+
+
+@click.command()
+def doctor() -> None:
+    """Check that everything the service needs is there."""
+    settings = config.load()
+    table = Table("Part", "State", "What it says")
+    sound = True
+    for name, look in _examinations(settings):
+        try:
+            words, state = look(), "[green]ok[/]"
+        except EvidenceServiceError as error:
+            words = f"{error.message}\n[dim]{error.what_to_do}[/]" if error.what_to_do else error.message
+            state, sound = "[red]missing[/]", False
+        table.add_row(name, state, words)
+    Console().print(table)
+    sys.exit(int(ExitCode.VERIFIED if sound else ExitCode.NOT_CHECKED))
+
+
+def _examinations(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "browser", lambda: identify(find_browser(settings.chromium)).version
+    yield "fonts", lambda: str(font_directory())
+
+    def database() -> str:
+        with bootstrap.database(settings) as (engine, _):
+            wired.append(bootstrap.parts(settings, engine))
+        return "answers; schema up to date"
+
+    wired: list[Parts] = []
+    yield "database", database
+    yield "time stamps", lambda: _authorities(wired)
+    yield "chain", lambda: _chain(wired)
+    yield "seal", lambda: _seal(wired)
+
+
+def _authorities(wired: list[Parts]) -> str:
+    parts = _wired(wired)
+    with new_client() as client:
+        return "; ".join(_stamped_by(item, client, parts) for item in _some(parts.stamping.authorities))
+
+
+def _stamped_by(authority: Authority, client: object, parts: Parts) -> str:
+    token = request_token(authority, bytes(64), nonce=1, client=client, now=parts.now)  # type: ignore[arg-type]
+    return f"{authority.name} gave a token of {len(token)} bytes"
+
+
+def _some(authorities: tuple[Authority, ...]) -> tuple[Authority, ...]:
+    if not authorities:
+        raise ConfigurationError("no authority is configured", what_to_do="set authorities")
+    return authorities
+
+
+def _chain(wired: list[Parts]) -> str:
+    chain = _wired(wired).chain()
+    if not contract.check_code(chain.node, chain.contract):
+        raise NodeUnavailableError(
+            f"the contract is not at {chain.contract}", what_to_do="deploy it, or correct chain.contract"
+        )
+    balance = chain.node.quantity("eth_getBalance", chain.signer.address, "latest")
+    return f"chain {chain.node.chain_id}, contract found, {chain.signer.address} holds {balance / 1e18:.4f}"
+
+
+def _seal(wired: list[Parts]) -> str:
+    if _wired(wired).issuing.key is None:
+        raise ConfigurationError("no seal key is configured", what_to_do="set seal.pkcs12")
+    return "key opened"
+
+
+def _wired(wired: list[Parts]) -> Parts:
+    if not wired:
+        raise ConfigurationError("not examined: the parts could not be wired")
+    return wired[0]
