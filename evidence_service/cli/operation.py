@@ -48,6 +48,10 @@ def serve(with_worker: bool) -> None:
         if running is not None:
             running.start()
         click.echo(f"API on http://{settings.api_host}:{settings.api_port}", err=True)
+        # uvicorn raises the signal that ended it once more; by then it has to be harmless, or nothing below
+        # would run.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
         try:
             uvicorn.run(app, host=settings.api_host, port=settings.api_port, log_level="warning")
         finally:

