@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -107,7 +108,7 @@ class Node:
                 self._check_chain(url)
                 return self._request(url, method, list(parameters))
             except NodeUnavailableError as error:
-                failures.append(error.message)
+                failures.append(f"{_shown(url)}: {error.message}")
         raise NodeUnavailableError(
             f"no node of chain {self.chain_id} answered {method}: {'; '.join(failures)}",
             what_to_do="nothing is lost: it is tried again; add another RPC address if this lasts",
@@ -182,6 +183,12 @@ class Node:
         if status != httpx.codes.OK or not isinstance(value, dict) or "result" not in value:
             raise NodeUnavailableError(f"HTTP {status} without a JSON-RPC answer")
         return Answer(result=value["result"])
+
+
+def _shown(url: str) -> str:
+    """Host and port of an address; its path and user part may hold a provider's key."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
 
 def number(value: Any, name: str) -> int:

@@ -19,9 +19,9 @@ _MIGRATION_LOCK = 0x65766964  # "evid": any constant that nothing else in this d
 class EmbeddedPostgres:
     """PostgreSQL from a wheel, in a directory of ours, on a Unix socket.
 
-    Processes that open the same directory share one server; the last one to leave stops it. Who is still there
-    is a lock on a file, which the kernel takes back from a process that was killed. As root the server runs as
-    a user of its own, so every parent of the directory has to be searchable for others.
+    Processes that open the same directory share one server; the last one to leave stops it. Who is still
+    there is a lock on a file, which the kernel takes back from a process that was killed. As root the server
+    runs as a user of its own, so every parent of the directory has to be searchable for others.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -1,7 +1,7 @@
 """Kill the worker with SIGKILL at every boundary of a piece of evidence's way, restart it, and count.
 
-Run as a module it is ``make campaign-resume``: ``RESULT boundaries=… lost=0 doubled=0``. The test suite runs the
-same boundaries. A step is killed before its effect, and after its effect but before its end was recorded.
+Run as a module it is ``make campaign-resume``: ``RESULT boundaries=… lost=0 doubled=0``. The test suite runs
+the same boundaries. A step is killed before its effect, and after its effect but before its end was recorded.
 """
 
 from __future__ import annotations
@@ -172,8 +172,9 @@ class Campaign:
         if actions != wanted:
             problems.append(f"{boundary}: custody log is {actions}")
         batch_id = str(parts.records.evidence(evidence_id).batch_id)
-        tokens = len(parts.records.tokens("manifest", evidence_id)), len(
-            parts.records.tokens("batch_header", batch_id)
+        tokens = (
+            len(parts.records.tokens("manifest", evidence_id)),
+            len(parts.records.tokens("batch_header", batch_id)),
         )
         if tokens != (2, 2):
             problems.append(f"{boundary}: {tokens} tokens instead of two and two")

@@ -1,0 +1,58 @@
+"""The service as a process of its own on a demonstration installation, and a client of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from evidence_service.cli.client import ServiceClient
+from evidence_service.config import ClientSettings
+from evidence_service.processes import ManagedProcess, accepts_connections
+from evidence_service.sandbox.installation import DemoInstallation
+
+ROOT = Path(__file__).parents[1]
+GANACHE = ROOT / "node_modules" / ".bin" / "ganache"
+
+
+@contextmanager
+def service(demo: DemoInstallation, environment: Mapping[str, str] | None = None) -> Iterator[ServiceClient]:
+    """``evidence serve`` while the block lasts; a client that holds its key."""
+    process = ManagedProcess(
+        "service",
+        [sys.executable, "-m", "evidence_service.cli", "serve"],
+        log=demo.directory / "service.log",
+        environment={**os.environ, "EVIDENCE_CONFIG": str(demo.settings_file), **(environment or {})},
+    )
+    try:
+        process.wait_until(lambda: accepts_connections(demo.api_port), seconds=60)
+        yield ServiceClient(ClientSettings(api_url=f"http://127.0.0.1:{demo.api_port}", api_key=demo.api_key))
+    finally:
+        process.stop(grace=40)
+
+
+def order(client: ServiceClient, url: str, **more: Any) -> str:
+    """Register a matter and order a capture; the evidence's id."""
+    matter = client.create("/v1/matters", json={"reference": "T-1", "applicant": "Test SA"})["id"]
+    return str(client.create("/v1/captures", json={"matter_id": matter, "url": url, **more})["id"])
+
+
+def wait(
+    client: ServiceClient, evidence_id: str, done: Callable[[dict[str, Any]], bool], *, seconds: float = 60
+) -> dict[str, Any]:
+    """The evidence's view as soon as it is as wanted; the last one when the time is over."""
+    deadline = time.monotonic() + seconds
+    while True:
+        view: dict[str, Any] = client.call("GET", f"/v1/evidence/{evidence_id}").json()
+        if done(view) or time.monotonic() > deadline:
+            return view
+        time.sleep(0.1)
+
+
+def certified(view: dict[str, Any]) -> bool:
+    """The end of the way."""
+    return bool(view["status"] == "certified")
