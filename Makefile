@@ -1,7 +1,7 @@
 # Everything a change must pass, and one target for each bench and campaign.
 PY := .venv/bin/python
 
-.PHONY: setup test check lint types imports generated
+.PHONY: setup test check lint types imports generated campaign-resume
 
 setup:
 	./scripts/setup
@@ -25,3 +25,8 @@ imports:
 
 generated:
 	$(PY) scripts/generate_vectors.py --check
+	$(PY) scripts/generate_reference.py --check
+
+# kill -9 at every boundary of a piece of evidence's way; nothing may be lost or doubled.
+campaign-resume:
+	$(PY) -m tests.faults.resume

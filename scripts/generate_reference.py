@@ -32,11 +32,9 @@ NESTED = (
 
 
 def _row(name: str, field: FieldInfo) -> str:
-    default = (
-        "required"
-        if field.is_required()
-        else json.dumps(field.get_default(call_default_factory=True), default=str)
-    )
+    default = "required"
+    if not field.is_required():
+        default = json.dumps(field.get_default(call_default_factory=True), default=str)
     if default.startswith(("{", '"{')) or len(default) > 60:
         default = "see below"
     return f"| `{name}` | {default} | {field.description} |"
@@ -54,8 +52,8 @@ def settings() -> str:
     lines = [
         "# Settings",
         "",
-        "Made by `scripts/generate_reference.py`; do not edit. `EVIDENCE_CONFIG` names a JSON file with these",
-        "members. A variable outweighs the file: `EVIDENCE_BATCH_SECONDS=5`, `EVIDENCE_SEAL__PKCS12=…`.",
+        "Made by `scripts/generate_reference.py`; do not edit. `EVIDENCE_CONFIG` names a JSON file with",
+        "these members. A variable outweighs the file: `EVIDENCE_BATCH_SECONDS=5`, `EVIDENCE_SEAL__PKCS12=…`.",
         "",
         *_table("", Settings),
     ]

@@ -2,66 +2,27 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
-from evidence_service.cli.client import ServiceClient
 from evidence_service.core import bundle
 from evidence_service.errors import RefusedError
 from evidence_service.sandbox.contact_sheet import page_pictures
-from evidence_service.sandbox.installation import DemoInstallation
-from evidence_service.verify.chain import BlockHeader
-from tests.running import GANACHE, certified, order, service, wait
+from tests.e2e.conftest import Result
+from tests.running import certified, order, wait
 
 NO_SOCKETS = (
     "import sys,runpy;sys.addaudithook(lambda e,a:e.startswith('socket.') and sys.exit(99));"
     "sys.argv=['evidence',*sys.argv[1:]];runpy.run_module('evidence_service.cli',run_name='__main__')"
 )
-
-
-@dataclass
-class Result:
-    """What a client has in hands at the end."""
-
-    demo: DemoInstallation
-    client: ServiceClient
-    evidence_id: str
-    pdf: Path
-    bundle: Path
-    files: Path
-    trust: Path
-
-
-@pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Result]:
-    directory = tmp_path_factory.mktemp("main-job")
-    with DemoInstallation(directory, ganache=GANACHE) as demo, service(demo) as client:
-        evidence_id = order(client, demo.marketplace.listing_url("200102"))
-        view = wait(client, evidence_id, certified)
-        assert view["status"] == "certified", view
-        base = f"/v1/evidence/{evidence_id}"
-        pdf, proof, files = directory / "certificate.pdf", directory / "bundle.json", directory / "files"
-        pdf.write_bytes(client.call("GET", f"{base}/certificate.pdf").content)
-        proof.write_bytes(client.call("GET", f"{base}/bundle").content)
-        files.mkdir()
-        for item in client.call("GET", f"{base}/files").json():
-            data = client.call("GET", f"{base}/files/{item['path']}").content
-            assert hashlib.sha256(data).hexdigest() == item["sha256"]
-            (files / item["path"]).write_bytes(data)
-        header = BlockHeader.parse(base64.b64decode(bundle.parse(proof.read_bytes())["anchors"][0]["header"]))
-        demo.write_trust({header.number: "0x" + header.hash.hex()})
-        yield Result(demo, client, evidence_id, pdf, proof, files, demo.trust_file)
 
 
 def evidence(*arguments: object) -> tuple[int, list[dict]]:
@@ -149,7 +110,7 @@ def test_the_watermark_is_on_every_page(result: Result) -> None:
         # Pale red across the page: nothing else on it has this colour.
         pale = sum(
             1
-            for red, green, blue in picture.getdata()
+            for red, green, blue in picture.get_flattened_data()
             if red > 215 and 10 < red - green < 40 and abs(green - blue) < 6
         )
         assert pale > 500, (page, pale)

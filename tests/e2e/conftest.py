@@ -1,0 +1,51 @@
+"""The main job, done once through the API; every test looks at its result."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from evidence_service.cli.client import ServiceClient
+from evidence_service.core import bundle
+from evidence_service.sandbox.installation import DemoInstallation
+from evidence_service.verify.chain import BlockHeader
+from tests.running import GANACHE, certified, order, service, wait
+
+
+@dataclass
+class Result:
+    """What a client has in hands at the end."""
+
+    demo: DemoInstallation
+    client: ServiceClient
+    evidence_id: str
+    pdf: Path
+    bundle: Path
+    files: Path
+    trust: Path
+
+
+@pytest.fixture(scope="package")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Result]:
+    directory = tmp_path_factory.mktemp("main-job")
+    with DemoInstallation(directory, ganache=GANACHE) as demo, service(demo) as client:
+        evidence_id = order(client, demo.marketplace.listing_url("200102"))
+        view = wait(client, evidence_id, certified)
+        assert view["status"] == "certified", view
+        base = f"/v1/evidence/{evidence_id}"
+        pdf, proof, files = directory / "certificate.pdf", directory / "bundle.json", directory / "files"
+        pdf.write_bytes(client.call("GET", f"{base}/certificate.pdf").content)
+        proof.write_bytes(client.call("GET", f"{base}/bundle").content)
+        files.mkdir()
+        for item in client.call("GET", f"{base}/files").json():
+            data = client.call("GET", f"{base}/files/{item['path']}").content
+            assert hashlib.sha256(data).hexdigest() == item["sha256"]
+            (files / item["path"]).write_bytes(data)
+        header = BlockHeader.parse(base64.b64decode(bundle.parse(proof.read_bytes())["anchors"][0]["header"]))
+        demo.write_trust({header.number: "0x" + header.hash.hex()})
+        yield Result(demo, client, evidence_id, pdf, proof, files, demo.trust_file)
