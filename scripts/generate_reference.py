@@ -53,7 +53,7 @@ def settings() -> str:
         "# Settings",
         "",
         "Made by `scripts/generate_reference.py`; do not edit. `EVIDENCE_CONFIG` names a JSON file with",
-        "these members. A variable outweighs the file: `EVIDENCE_BATCH_SECONDS=5`, `EVIDENCE_SEAL__PKCS12=…`.",
+        "these members. A variable outweighs the file: `EVIDENCE_BATCH_SECONDS`, `EVIDENCE_SEAL__PKCS12`.",
         "",
         *_table("", Settings),
     ]

@@ -21,6 +21,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _MAIN = "generic/certificate.typ"
 _TILE = 1.34
 """Height of a tile by its width: what fits on a page beside its caption."""
+_THUMBNAIL = 0.38
+"""Height of the thumbnail by its width: the top of the page, small enough for the page of facts."""
 _MAX_TILES = 40
 _QUALITY = 86
 _TYPES = {".json": "application/json", ".tst": "application/timestamp-reply", ".txt": "text/plain"}
@@ -63,22 +65,25 @@ def render(facts: CertificateFacts) -> bytes:
 
 def _write_tiles(root: Path, facts: CertificateFacts) -> list[dict[str, Any]]:
     """Cut the screenshots into tiles that are readable on a page."""
-    result = []
+    result: list[dict[str, Any]] = []
     for role, data in facts.screenshots:
         picture = Image.open(io.BytesIO(data)).convert("RGB")
+        if not result:
+            top = picture.crop((0, 0, picture.width, min(picture.height, int(picture.width * _THUMBNAIL))))
+            top.save(root / "thumbnail.jpg", "JPEG", quality=_QUALITY)
         height = int(picture.width * _TILE)
         tops = range(0, picture.height, height)
-        for part, top in enumerate(tops[:_MAX_TILES], start=1):
-            bottom = min(top + height, picture.height)
+        for part, above in enumerate(tops[:_MAX_TILES], start=1):
+            bottom = min(above + height, picture.height)
             path = f"{role.replace('.', '-')}-{part}.jpg"
-            picture.crop((0, top, picture.width, bottom)).save(root / path, "JPEG", quality=_QUALITY)
+            picture.crop((0, above, picture.width, bottom)).save(root / path, "JPEG", quality=_QUALITY)
             result.append(
                 {
                     "path": f"/{path}",
                     "role": role,
                     "part": part,
                     "parts": min(len(tops), _MAX_TILES),
-                    "top": top,
+                    "top": above,
                     "bottom": bottom,
                     "height": picture.height,
                     "width": picture.width,
