@@ -1,7 +1,7 @@
 # Everything a change must pass, and one target for each bench and campaign.
 PY := .venv/bin/python
 
-.PHONY: setup test check lint types imports generated campaign-resume
+.PHONY: setup test check lint types imports generated campaign-resume bench-verify
 
 setup:
 	./scripts/setup
@@ -30,3 +30,7 @@ generated:
 # kill -9 at every boundary of a piece of evidence's way; nothing may be lost or doubled.
 campaign-resume:
 	$(PY) -m tests.faults.resume
+
+# Time of evidence verify on a certificate of ./scripts/demo; the promise is under a second.
+bench-verify:
+	$(PY) bench/verify_time.py

@@ -130,7 +130,6 @@ def certificate_facts(
             for check in report.checks
             if check.status is not Status.PENDING
         ],
-        "attachments": sorted([*attachments, "verify.txt"]),
     }
     return CertificateFacts(values, _screenshots(found, preserved.read), attachments, issued_at)
 

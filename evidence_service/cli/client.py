@@ -6,7 +6,7 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,19 @@ from evidence_service.verify.report import ExitCode
 _POLL = 0.5
 _FINAL = ("certified",)
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+
+
+def _order_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of the commands that order something for a matter."""
+    for option in (
+        _JSON,
+        click.option("--wait/--no-wait", default=True, help="Wait for the certificates."),
+        click.option("--applicant", help="Applicant of a new matter."),
+        click.option("--reference", help="Reference of a new matter."),
+        click.option("--matter", help="Id of a registered matter."),
+    ):
+        command = option(command)
+    return command
 
 
 class ServiceClient:
@@ -78,11 +91,7 @@ def _matter(client: ServiceClient, matter: str | None, reference: str | None, ap
 
 @click.command()
 @click.argument("urls", nargs=-1, required=True)
-@click.option("--matter", help="Id of a registered matter.")
-@click.option("--reference", help="Reference of a new matter.")
-@click.option("--applicant", help="Applicant of a new matter.")
-@click.option("--wait/--no-wait", default=True, help="Wait for the certificates.")
-@_JSON
+@_order_options
 def capture(
     urls: Sequence[str],
     matter: str | None,
@@ -102,11 +111,7 @@ def capture(
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-@click.option("--matter", help="Id of a registered matter.")
-@click.option("--reference", help="Reference of a new matter.")
-@click.option("--applicant", help="Applicant of a new matter.")
-@click.option("--wait/--no-wait", default=True, help="Wait for the certificates.")
-@_JSON
+@_order_options
 def add(
     files: Sequence[Path],
     matter: str | None,

@@ -63,7 +63,6 @@ def sample(*, title: str = "A bag", screenshots: int = 1, demonstration: bool = 
         "inclusion": None,
         "custody": [],
         "checks": [{"id": "2.1", "name": "form", "status": "pass", "why": "holds"}],
-        "attachments": ["bundle.json", "verify.txt"],
     }
     pictures = tuple(("screenshot.full", png(1280, 9000)) for _ in range(screenshots))
     return CertificateFacts(
