@@ -1,4 +1,4 @@
-"""``make bench-verify``: wall time of ``evidence verify`` on a certificate of the demonstration, beside an empty Python.
+"""``make bench-verify``: wall time of ``evidence verify`` beside that of an empty Python.
 
 The promise is under one second, from the start of the process to its end.
 """
