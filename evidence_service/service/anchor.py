@@ -13,8 +13,8 @@ from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import request_stamps
 from evidence_service.service.waiting import until_available
 
-BLOCK_PAUSE = 0.5
-"""Seconds between two looks at the chain while a transaction is on its way."""
+FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.25, 12.0, 1.3
+"""Seconds between two looks at the chain: short where blocks come at once, a block time where they do not."""
 
 
 def anchor(parts: Parts, durable: Durable, batch_id: str) -> None:
@@ -22,8 +22,10 @@ def anchor(parts: Parts, durable: Durable, batch_id: str) -> None:
     note = partial(parts.batches.note_waiting, batch_id)
     until_available(durable, "stamp header", lambda: stamp_header(parts, batch_id), note)
     until_available(durable, "submit", lambda: submit(parts, batch_id), note)
+    pause = FIRST_PAUSE
     while not until_available(durable, "advance", lambda: advance(parts, batch_id), note):
-        durable.sleep(BLOCK_PAUSE)
+        durable.sleep(pause)
+        pause = min(GROWTH * pause, LONGEST_PAUSE)
     until_available(durable, "prove", lambda: prove(parts, batch_id), note)
     durable.step("record", record_anchor, parts, batch_id)
 
@@ -47,15 +49,14 @@ def submit(parts: Parts, batch_id: str) -> None:
             leaf_count=batch.size,
         )
     )
+    parts.batches.note_waiting(batch_id, None)
 
 
 def advance(parts: Parts, batch_id: str) -> bool:
     """One transition of the submission; whether it is final."""
     chain = parts.chain()
     sender = Sender(chain.node, chain.signer, journal_port(parts))
-    done = sender.advance(_submission(chain.node.chain_id, batch_id))
-    parts.batches.note_waiting(batch_id, None)
-    return done.state is State.FINALIZED
+    return sender.advance(_submission(chain.node.chain_id, batch_id)).state is State.FINALIZED
 
 
 def prove(parts: Parts, batch_id: str) -> None:

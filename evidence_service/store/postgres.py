@@ -68,7 +68,12 @@ def connect(url: str) -> Engine:
             "the database URL does not name PostgreSQL", what_to_do="use postgresql://user@host/database"
         )
     engine = create_engine(
-        url.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True, pool_size=10
+        url.replace("postgresql://", "postgresql+psycopg://", 1),
+        pool_pre_ping=True,
+        # A request under an idempotency key holds two connections: enough for 30 of them at once, and within
+        # the 100 that PostgreSQL allows by default beside those of the workflows.
+        pool_size=10,
+        max_overflow=50,
     )
     try:
         with engine.connect() as connection:
