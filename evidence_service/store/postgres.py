@@ -65,16 +65,16 @@ class EmbeddedPostgres:
 def _runtime_directory() -> Iterator[None]:
     """Give the library a runtime directory of this user while it is imported.
 
-    It would keep its lock in the shared temporary directory otherwise, where the first user of a machine locks
-    out all others.
+    It would keep its lock in the shared temporary directory otherwise, where the first user of a machine
+    locks out all others.
     """
     directory = Path(tempfile.gettempdir()) / f"evidence-postgres-{os.geteuid()}"
-    directory.mkdir(mode=0o755, exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)
     if directory.lstat().st_uid != os.geteuid():
         raise DatabaseUnavailableError(
             f"{directory} belongs to another user", what_to_do="remove it, or set EVIDENCE_DATABASE_URL"
         )
-    (directory / "python_PostgresServer").mkdir(mode=0o755, exist_ok=True)
+    (directory / "python_PostgresServer").mkdir(mode=0o700, exist_ok=True)
     before = os.environ.get("XDG_RUNTIME_DIR")
     os.environ["XDG_RUNTIME_DIR"] = str(directory)
     try:
