@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from evidence_service.certificate.facts import Preserved, certificate_facts
+from evidence_service.certificate.facts import LEVEL, Preserved, certificate_facts
 from evidence_service.certificate.render import render
 from evidence_service.certificate.seal import Sealed, seal
 from evidence_service.core import bundle
@@ -60,6 +60,10 @@ def issue(parts: Parts, evidence_id: str) -> None:
     data = assemble(parts, evidence_id)
     report = _accepted(parts, data)
     sealed = _make(parts, certificate, data, report)
+    if sealed.level != LEVEL:
+        raise MismatchError(
+            f"the certificate says {LEVEL}, its seal reached {sealed.level}; it is not released"
+        )
     _check_in_another_process(parts, sealed.pdf)
     stored = parts.objects.put_bytes(sealed.pdf)
     parts.certificates.release(certificate.number, sha256=stored.sha256, level=sealed.level, now=parts.now())
