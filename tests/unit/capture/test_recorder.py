@@ -54,7 +54,8 @@ class RawServer:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self.requests: list[bytes] = []
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def _run(self) -> None:
         while True:
@@ -80,6 +81,9 @@ class RawServer:
             connection.close()
 
     def close(self) -> None:
+        # Closing alone does not wake the thread: it would go on accepting what is meant for a later test.
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
         self._socket.close()
 
 
