@@ -26,6 +26,7 @@ imports:
 generated:
 	$(PY) scripts/generate_vectors.py --check
 	$(PY) scripts/generate_reference.py --check
+	$(PY) scripts/generate_report_schema.py --check
 
 # kill -9 at every boundary of a piece of evidence's way; nothing may be lost or doubled.
 campaign-resume:

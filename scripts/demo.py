@@ -235,7 +235,7 @@ def _evidence(arguments: list[str], *, network: bool = True) -> tuple[int, dict[
         )
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
-        reports = json.loads(done.stdout)
+        reports = json.loads(done.stdout)["reports"]
     except ValueError:
         reports = []
     return done.returncode, reports[0] if reports else {}

@@ -14,7 +14,7 @@ from evidence_service.core import bundle, document, manifest
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import MismatchError
 from evidence_service.verify.report import Report, Status
-from evidence_service.verify.verifier import BUNDLE_NAME, expected_attachments
+from evidence_service.verify.steps.seal import BUNDLE_NAME, expected_attachments
 
 TEMPLATE = "generic-1"
 LEVEL = "PAdES B-T"

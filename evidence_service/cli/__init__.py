@@ -1,7 +1,7 @@
 """``evidence …``: thin commands; each module is imported when one of its commands runs.
 
 Standard output carries the answer alone; progress and problems go to standard error. Exit codes are those of
-``docs/spec/verification.md`` section 10.
+``docs/spec/verification.md`` section 11.
 """
 
 from __future__ import annotations
@@ -12,25 +12,8 @@ from typing import Any
 import click
 
 from evidence_service import __version__
-from evidence_service.errors import (
-    EvidenceError,
-    EvidenceServiceError,
-    LimitExceededError,
-    RefusedError,
-    UnavailableError,
-    UnsupportedVersionError,
-)
-from evidence_service.verify.report import ExitCode
-
-_EXIT_CODES: tuple[tuple[type[EvidenceServiceError], ExitCode], ...] = (
-    (LimitExceededError, ExitCode.OVER_LIMIT),
-    (UnsupportedVersionError, ExitCode.UNSUPPORTED),
-    (EvidenceError, ExitCode.INVALID),
-    (UnavailableError, ExitCode.NOT_CHECKED),
-    (RefusedError, ExitCode.USAGE),
-    (EvidenceServiceError, ExitCode.INTERNAL),
-)
-"""Exit code of an error that ends a command, most specific first."""
+from evidence_service.cli.exit_codes import exit_code_of
+from evidence_service.errors import EvidenceServiceError
 
 _COMMANDS = {
     "serve": ("operation", "Run the API, and a worker beside it."),
@@ -72,7 +55,7 @@ class _Commands(click.Group):
             click.secho(f"error: {error.message}", fg="red", err=True)
             if error.what_to_do:
                 click.echo(f"what to do: {error.what_to_do}", err=True)
-            ctx.exit(int(next(code for kind, code in _EXIT_CODES if isinstance(error, kind))))
+            ctx.exit(int(exit_code_of(error)))
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -11,8 +11,9 @@ from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.bundles import assemble
 from evidence_service.service.parts import Parts
 from evidence_service.store.records import Evidence
+from evidence_service.verify.material import EvidenceFile, Material
 from evidence_service.verify.report import Family
-from evidence_service.verify.verifier import EvidenceFile, Material, verify
+from evidence_service.verify.verifier import verify
 
 _PAGE = 200
 

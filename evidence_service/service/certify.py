@@ -30,9 +30,10 @@ from evidence_service.service.ports import Durable
 from evidence_service.service.waiting import until_available
 from evidence_service.store.certificates import Certificate
 from evidence_service.timestamp.tsa import new_client, stamp
-from evidence_service.verify.inputs import compare_with
+from evidence_service.verify.material import EvidenceFile, Material
+from evidence_service.verify.nodes import compare_with
 from evidence_service.verify.report import ExitCode, Report, Verdict
-from evidence_service.verify.verifier import EvidenceFile, Material, verify
+from evidence_service.verify.verifier import verify
 
 _SECONDS = 120
 

@@ -111,7 +111,7 @@ def request_token(
         facts = read_token(token, imprint=digest)
     except EvidenceError as error:
         raise _refused(authority, error.message) from error
-    if facts.nonce != nonce:
+    if facts.info.nonce != nonce:
         raise _refused(authority, "the answer is to another request (its nonce differs)")
     voucher, why = trust_token(facts, [Voucher(authority.name, authority.roots, demonstration=False)])
     if voucher is None:

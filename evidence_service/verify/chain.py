@@ -1,8 +1,9 @@
 """Proof that a commitment was anchored, from a block header downwards, with no node asked.
 
-What holds after :func:`verify_anchor`: *if* the header with the returned hash is a block of the chain, then
-its transaction called the contract, the contract recorded the commitment, and the block's time bounds it.
-Whether it is one is a question of its own (:mod:`evidence_service.verify.rpc` or a checkpoint file).
+What holds after :func:`verify_event` and :func:`verify_state`: *if* the header with the returned hash is a
+block of the chain, then its transaction called the contract, the contract recorded the commitment, and the
+block's time bounds it. Whether it is one is a question of its own (:mod:`evidence_service.verify.nodes` or a
+checkpoint of the policy).
 """
 
 from __future__ import annotations
@@ -86,15 +87,15 @@ class AnchorFacts:
     has_state_proof: bool
 
 
-def verify_anchor(anchor: Mapping[str, Any], *, commitment: bytes, leaf_count: int) -> AnchorFacts:
-    """Check the ``anchor`` member of a proof bundle (formats, section 8).
+def verify_event(anchor: Mapping[str, Any], *, commitment: bytes, leaf_count: int) -> AnchorFacts:
+    """Check that the contract's event is in the anchor's header (check 5.1; formats, section 8).
 
     The transaction has to call the contract directly: ``to`` is the contract's address, which holds for
     ``anchor`` and for ``anchorFor`` sent by any relayer. Creations and calls through other contracts are
     refused. Whoever signed the transaction is not asked: the submitter is the one in the event.
 
     A changed header field that is not one of the roots proves nothing wrong here; it only gives another
-    ``block_hash``, which the comparison with a node or checkpoint (verification, step 6) refuses.
+    ``block_hash``, which the comparison with a node or checkpoint (check 6.1) refuses.
 
     Args:
         anchor: the JSON value; unknown or missing members are refused.
@@ -126,24 +127,47 @@ def verify_anchor(anchor: Mapping[str, Any], *, commitment: bytes, leaf_count: i
         topics=[EVENT_TOPIC, submitter.rjust(32, b"\0"), commitment],
         leaf_count=leaf_count,
     )
-    state = anchor["state"]
-    if state is not None:
-        storage_root = _check_account(header, contract, anchor["code_hash"], state["account_proof"])
-        slot = record_slot(submitter, commitment)
-        stored = _prove("storage-proof", storage_root, keccak256(slot), state["storage_proof"])
-        _check_record(stored, header, leaf_count)
+    has_state_proof = anchor["state"] is not None
     return AnchorFacts(
         chain_id=chain_id,
         contract=anchor["contract"],
-        code_hash=None if state is None else anchor["code_hash"],
+        code_hash=anchor["code_hash"] if has_state_proof else None,
         submitter=anchor["submitter"],
         transaction_hash="0x" + keccak256(transaction).hex(),
         block_number=header.number,
         block_hash="0x" + header.hash.hex(),
         block_time=header.timestamp,
         transaction_index=index,
-        has_state_proof=state is not None,
+        has_state_proof=has_state_proof,
     )
+
+
+def verify_state(anchor: Mapping[str, Any], *, commitment: bytes, leaf_count: int) -> None:
+    """Check that code and record of the contract are in the state of the anchor's header (check 5.2).
+
+    Args:
+        anchor: one that :func:`verify_event` accepted, with a state proof.
+        commitment, leaf_count: as there.
+
+    Raises:
+        MismatchError, MalformedError, LimitExceededError: as there.
+    """
+    header = BlockHeader.parse(_binary(anchor["header"]))
+    state = anchor["state"]
+    storage_root = _check_account(
+        header, _hexadecimal(anchor["contract"]), anchor["code_hash"], state["account_proof"]
+    )
+    slot = record_slot(_hexadecimal(anchor["submitter"]), commitment)
+    stored = _prove("storage-proof", storage_root, keccak256(slot), state["storage_proof"])
+    _check_record(stored, header, leaf_count)
+
+
+def verify_anchor(anchor: Mapping[str, Any], *, commitment: bytes, leaf_count: int) -> AnchorFacts:
+    """Both checks; what a sender asks of a proof it just collected. Arguments and errors as above."""
+    facts = verify_event(anchor, commitment=commitment, leaf_count=leaf_count)
+    if facts.has_state_proof:
+        verify_state(anchor, commitment=commitment, leaf_count=leaf_count)
+    return facts
 
 
 def record_slot(submitter: bytes, commitment: bytes) -> bytes:

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from evidence_service.core import document
+
+FORMAT = "evidence-verification/1"
 
 
 class Status(StrEnum):
@@ -45,7 +47,6 @@ class Verdict(StrEnum):
     INCOMPLETE = "incomplete"
     UNSUPPORTED = "unsupported"
     OVER_LIMIT = "over_limit"
-    NOTHING_FOUND = "nothing_found"
 
 
 class ExitCode(IntEnum):
@@ -70,7 +71,6 @@ EXIT_CODES = {
     Verdict.UNTRUSTED: ExitCode.UNTRUSTED,
     Verdict.PENDING: ExitCode.PENDING,
     Verdict.INCOMPLETE: ExitCode.NOT_CHECKED,
-    Verdict.NOTHING_FOUND: ExitCode.NOTHING_FOUND,
     Verdict.UNSUPPORTED: ExitCode.UNSUPPORTED,
     Verdict.OVER_LIMIT: ExitCode.OVER_LIMIT,
 }
@@ -84,7 +84,6 @@ _SENTENCES = {
     Verdict.INVALID: "Not valid: the bytes do not hold together; do not rely on it.",
     Verdict.PENDING: "Not finished: what is there holds, but the proof is not complete yet.",
     Verdict.INCOMPLETE: "Not fully checked: nothing is wrong so far, but a required check could not run.",
-    Verdict.NOTHING_FOUND: "No evidence found in what was given.",
     Verdict.UNSUPPORTED: "Made in a format version this program does not know.",
     Verdict.OVER_LIMIT: "Refused: over a limit that protects the one who verifies.",
 }
@@ -111,6 +110,18 @@ class Check:
     what_to_do: str = ""
     family: Family = Family.INTEGRITY
     required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GivenFile:
+    """What became of a file or bare digest that was given for comparison."""
+
+    name: str
+    """As given; a bare digest in hexadecimal."""
+    status: Literal["unchanged", "changed", "foreign", "attachment"]
+    """``foreign``: not part of this evidence; ``attachment``: a copy of what the certificate attaches."""
+    path: str | None
+    """Path in the manifest, None when it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +175,8 @@ class Findings:
     Attributes:
         manifest: value of the manifest, None when it did not hold.
         manifest_bytes: its canonical bytes.
+        files: what became of each file given.
+        missing: paths of the manifest that were not given.
         custody: events, oldest first; empty unless the chain held.
         batch_header: value of the header the entry is included in.
         commitment: 32 bytes as hexadecimal, empty when there is no batch.
@@ -171,6 +184,8 @@ class Findings:
 
     manifest: Mapping[str, Any] | None = None
     manifest_bytes: bytes = b""
+    files: tuple[GivenFile, ...] = ()
+    missing: tuple[str, ...] = ()
     custody: Sequence[Mapping[str, Any]] = ()
     batch_header: Mapping[str, Any] | None = None
     commitment: str = ""
@@ -184,16 +199,17 @@ class Report:
     """The answer about one subject (a certificate, a bundle)."""
 
     subject: str
+    verified_at: datetime
     checks: tuple[Check, ...]
     findings: Findings = field(default_factory=Findings)
     demonstration: bool = True
-    """True unless every part that vouches is a production part; see the specification, section 9."""
+    """True unless every part that vouches is a production part; see the specification, section 11."""
     trusts: tuple[str, ...] = ()
     """Everything the policy trusts, one line each."""
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict that follows from the checks; the order is that of the specification, section 10."""
+        """The verdict that follows from the checks; the order is that of the specification, section 11."""
         failed = {(check.family, check.status) for check in self.checks}
         required = {check.status for check in self.checks if check.required}
         if (Family.INTEGRITY, Status.FAIL) in failed:
@@ -226,10 +242,10 @@ class Report:
         return tuple(check for check in self.checks if check.status is Status.FAIL)
 
     def to_document(self) -> dict[str, Any]:
-        """JSON form, ``evidence-report/1``."""
+        """One member of ``reports`` in ``evidence-verification/1``."""
         return {
-            "format": "evidence-report/1",
             "subject": self.subject,
+            "verified_at": document.format_time(self.verified_at),
             "verdict": self.verdict.value,
             "exit_code": int(self.exit_code),
             "sentence": self.sentence,
@@ -250,6 +266,45 @@ class Report:
         }
 
 
+SEVERITY = (
+    Verdict.INVALID,
+    Verdict.OVER_LIMIT,
+    Verdict.UNSUPPORTED,
+    Verdict.UNTRUSTED,
+    Verdict.PENDING,
+    Verdict.INCOMPLETE,
+)
+"""Verdicts that are not "verified", worst first (specification, section 11)."""
+
+
+def overall(reports: Sequence[Report]) -> ExitCode:
+    """One exit code for several subjects: that of the worst."""
+    found = {report.verdict for report in reports}
+    if not found:
+        return ExitCode.NOTHING_FOUND
+    return next((EXIT_CODES[verdict] for verdict in SEVERITY if verdict in found), ExitCode.VERIFIED)
+
+
+def verification_document(reports: Sequence[Report]) -> dict[str, Any]:
+    """What ``evidence verify --json`` prints: ``evidence-verification/1``, see its published schema."""
+    return {
+        "format": FORMAT,
+        "exit_code": int(overall(reports)),
+        "reports": [report.to_document() for report in reports],
+        "error": None,
+    }
+
+
+def error_document(exit_code: ExitCode, message: str, what_to_do: str) -> dict[str, Any]:
+    """The same document when nothing could be verified at all."""
+    return {
+        "format": FORMAT,
+        "exit_code": int(exit_code),
+        "reports": [],
+        "error": {"message": message, "what_to_do": what_to_do},
+    }
+
+
 def _findings_document(findings: Findings) -> dict[str, Any]:
     manifest = findings.manifest
     seal = findings.seal
@@ -257,6 +312,8 @@ def _findings_document(findings: Findings) -> dict[str, Any]:
         "evidence_id": None if manifest is None else manifest["evidence_id"],
         "purpose": None if manifest is None else manifest["purpose"],
         "commitment": findings.commitment or None,
+        "files": [{"name": item.name, "status": item.status, "path": item.path} for item in findings.files],
+        "missing": list(findings.missing),
         "timestamps": [
             {
                 "of": item.of,
@@ -265,6 +322,7 @@ def _findings_document(findings: Findings) -> dict[str, Any]:
                 "trusted": item.trusted,
                 "serial": item.serial,
                 "policy": item.policy,
+                "accuracy_ms": item.accuracy_ms,
             }
             for item in findings.timestamps
         ],
@@ -273,15 +331,23 @@ def _findings_document(findings: Findings) -> dict[str, Any]:
                 "chain_id": str(item.chain_id),
                 "chain": item.chain_name,
                 "contract": item.contract,
+                "submitter": item.submitter,
                 "transaction": item.transaction_hash,
                 "block_number": str(item.block_number),
                 "block_hash": item.block_hash,
                 "block_time": document.format_time(item.block_time),
+                "state_proof": item.has_state_proof,
                 "canonical": item.canonical,
             }
             for item in findings.anchors
         ],
         "seal": None
         if seal is None
-        else {"signer": seal.signer, "level": seal.level, "trusted": seal.trusted, "issuer": seal.issuer},
+        else {
+            "signer": seal.signer,
+            "level": seal.level,
+            "trusted": seal.trusted,
+            "issuer": seal.issuer,
+            "signing_time": None if seal.signing_time is None else document.format_time(seal.signing_time),
+        },
     }

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from asn1crypto import tsp
-
 from evidence_service.core.bundle import TOKEN_LIMIT
 from evidence_service.errors import LimitExceededError, MalformedError, MismatchError
+from evidence_service.verify import tst_info
 from evidence_service.verify.cms import ID_TST_INFO, SignedData, read_signed_data
 from evidence_service.verify.path import common_name, trusted_root
 from evidence_service.verify.policy import Voucher
+from evidence_service.verify.tst_info import TstInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +20,17 @@ class TimestampFacts:
     """What a token whose signature holds says.
 
     Attributes:
-        gen_time: UTC.
-        policy: dotted OID of the policy the authority worked under.
-        accuracy_ms: stated accuracy in milliseconds, None when none is stated.
         authority: common name of the signer's certificate; a claim until the path is trusted.
     """
 
-    gen_time: datetime
-    serial: int
-    policy: str
-    accuracy_ms: int | None
-    nonce: int | None
+    info: TstInfo
     authority: str
     signed: SignedData
+
+    @property
+    def gen_time(self) -> datetime:
+        """The authority's time, UTC."""
+        return self.info.gen_time
 
 
 def read_token(token: bytes, *, imprint: bytes) -> TimestampFacts:
@@ -51,28 +49,12 @@ def read_token(token: bytes, *, imprint: bytes) -> TimestampFacts:
     signed = read_signed_data(token)
     if signed.content_type != ID_TST_INFO or signed.content is None:
         raise MalformedError("the signed content is not a time stamp")
-    try:
-        info = tsp.TSTInfo.load(signed.content, strict=True)
-        version, native = info["version"].native, info["message_imprint"].native
-        moment, accuracy, nonce = info["gen_time"].native, info["accuracy"].native, info["nonce"].native
-        serial, policy = int(info["serial_number"].native), str(info["policy"].dotted)
-    except (ValueError, TypeError, KeyError) as error:
-        raise MalformedError(f"the time stamp cannot be read: {str(error)[:200]}") from error
-    if version != "v1" or moment is None or moment.tzinfo is None:
-        raise MalformedError("the time stamp is not of version 1 with a UTC time")
-    if native["hash_algorithm"]["algorithm"] != "sha512":
+    info = tst_info.read(signed.content)
+    if info.sha512 is None:
         raise MismatchError("the time stamp is not over a SHA-512 digest")
-    if native["hashed_message"] != imprint:
+    if info.sha512 != imprint:
         raise MismatchError("the time stamp is over other data")
-    return TimestampFacts(
-        gen_time=moment,
-        serial=serial,
-        policy=policy,
-        accuracy_ms=None if accuracy is None else _milliseconds(accuracy),
-        nonce=nonce,
-        authority=common_name(signed.signer.subject),
-        signed=signed,
-    )
+    return TimestampFacts(info, common_name(signed.signer.subject), signed)
 
 
 def trust_token(facts: TimestampFacts, vouchers: Sequence[Voucher]) -> tuple[Voucher | None, str]:
@@ -90,8 +72,3 @@ def trust_token(facts: TimestampFacts, vouchers: Sequence[Voucher]) -> tuple[Vou
         if trusted:
             return voucher, ""
     return None, why
-
-
-def _milliseconds(accuracy: dict[str, int | None]) -> int:
-    seconds, millis, micros = (accuracy.get(name) or 0 for name in ("seconds", "millis", "micros"))
-    return seconds * 1000 + millis + -(-micros // 1000)

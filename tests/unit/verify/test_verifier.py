@@ -24,14 +24,16 @@ from evidence_service.anchor.submission import State, Submission
 from evidence_service.certificate.seal import SealKey, seal
 from evidence_service.core import batch, bundle, custody, document, manifest, merkle
 from evidence_service.core.digest import digest_of
-from evidence_service.errors import NodeUnavailableError
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.sandbox.seal_pki import ensure_demo_seal
 from evidence_service.timestamp.tsa import Authority, new_client, request_token, stamp
 from evidence_service.verify.certificate import open_certificate
+from evidence_service.verify.material import EvidenceFile, Material
 from evidence_service.verify.policy import Policy, TrustedChain, Voucher, parse, shipped
 from evidence_service.verify.report import Report, Status, Verdict
-from evidence_service.verify.verifier import EvidenceFile, Material, expected_attachments, verify
+from evidence_service.verify.steps.anchors import CompareHeader, NodeAnswer
+from evidence_service.verify.steps.seal import expected_attachments
+from evidence_service.verify.verifier import verify
 from tests.unit.anchor.conftest import MemoryJournal
 
 PAGE = b"<html>the listing</html>"
@@ -208,6 +210,11 @@ def run(case: Case, data: bytes | None = None, **arguments: Any) -> Report:
     return verify(material, arguments.pop("policy", case.policy), now=now(), **arguments)
 
 
+def nodes(*said: Any) -> CompareHeader:
+    """Nodes that say these things."""
+    return lambda _: [NodeAnswer(f"node-{position}", answer) for position, answer in enumerate(said)]
+
+
 def test_genuine_evidence_on_demonstration_parts_is_a_demonstration(case: Case) -> None:
     report = run(case)
     assert report.verdict is Verdict.DEMONSTRATION
@@ -267,15 +274,31 @@ def test_without_checkpoint_and_node_it_is_not_called_verified(case: Case) -> No
     report = run(case, policy=blind)
     assert (report.verdict, report.exit_code) == (Verdict.INCOMPLETE, 6)
     assert not report.findings.anchors[0].canonical
-    assert run(case, policy=blind, compare_header=lambda _: "canonical").exit_code == 0
-    assert run(case, policy=blind, compare_header=lambda _: "not_finalized").exit_code == 5
-    assert run(case, policy=blind, compare_header=lambda _: "different").exit_code == 3
+    answers = {
+        ("canonical",): 0,
+        ("not_finalized",): 5,
+        ("different",): 3,
+        ("different", "different"): 3,
+        ("different", "unavailable"): 3,
+        ("canonical", "unavailable"): 0,
+        ("canonical", "not_finalized"): 5,
+        ("unavailable", "unavailable"): 6,
+        ("canonical", "different"): 6,
+        ("not_finalized", "different"): 6,
+    }
+    for said, code in answers.items():
+        report = run(case, policy=blind, compare_header=nodes(*said))
+        assert (said, report.exit_code) == (said, code)
+    disagreeing = run(case, policy=blind, compare_header=nodes("canonical", "different"))
+    why = next(item.why for item in disagreeing.checks if item.id == "6.1")
+    assert "node-0 has this block, final, node-1 has another block" in why
 
-    def down(_: object) -> str:
-        raise NodeUnavailableError("no answer")
 
-    assert run(case, policy=blind, compare_header=down).exit_code == 6
-    assert run(case, compare_header=down).exit_code == 0
+def test_a_checkpoint_and_nodes_are_weighed(case: Case) -> None:
+    assert run(case, compare_header=nodes("unavailable")).exit_code == 0
+    assert run(case, compare_header=nodes("canonical")).exit_code == 0
+    contradicted = run(case, compare_header=nodes("different"))
+    assert (check(contradicted, "6.1"), contradicted.exit_code) == (Status.NOT_CHECKED, 6)
 
 
 def test_a_checkpoint_that_disagrees_is_a_failure(case: Case) -> None:
@@ -380,9 +403,10 @@ def test_the_command_verifies_certificate_bundle_and_files(files: Path) -> None:
     trust = ["--trust", files / "trust", "--offline"]
     done = evidence("verify", *trust, files / "certificate.pdf", files / "bundle.json", files / "capture")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("DEMONSTRATION") == 2
-    reports = json.loads(evidence("verify", *trust, "--json", files / "certificate.pdf").stdout)
-    assert reports[0]["verdict"] == "demonstration"
+    # The bundle beside the certificate is the one inside it: one subject.
+    assert done.stdout.count("DEMONSTRATION") == 1
+    answer = json.loads(evidence("verify", *trust, "--json", files / "certificate.pdf").stdout)
+    assert answer["reports"][0]["verdict"] == "demonstration"
     assert evidence("verify", *trust, "--quiet", files / "certificate.pdf").stdout == ""
 
 

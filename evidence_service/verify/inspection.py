@@ -1,0 +1,98 @@
+"""Everything inside a certificate or bundle, taken apart for reading; nothing here is a judgement."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from evidence_service.core import canonical, document
+from evidence_service.errors import EvidenceError
+from evidence_service.verify.chain import BlockHeader
+from evidence_service.verify.cms import read_signed_data
+from evidence_service.verify.material import Material
+from evidence_service.verify.path import common_name
+from evidence_service.verify.tst_info import read as read_info
+
+
+def describe(material: Material) -> dict[str, Any]:
+    """A JSON value: attachments, seal, bundle, and what its tokens and headers say.
+
+    A part that cannot be read is shown with the reason, and the rest all the same.
+    """
+    shown: dict[str, Any] = {"subject": material.subject, "judged": False}
+    if material.trouble is not None:
+        return {**shown, "unreadable": material.trouble.message}
+    opened = material.certificate
+    if opened is not None:
+        shown["attachments"] = {name: len(data) for name, data in sorted(opened.attachments.items())}
+        shown["seal"] = {
+            "level": opened.seal.level,
+            "path": [_certificate(item) for item in opened.seal.signed.path],
+            "time": None
+            if opened.seal.timestamp is None
+            else document.format_time(opened.seal.timestamp.gen_time),
+        }
+    try:
+        value = canonical.decode_json(material.bundle, what="bundle")
+    except EvidenceError as error:
+        return {**shown, "bundle": None, "unreadable": error.message}
+    shown["bundle"] = value
+    members = value if isinstance(value, dict) else {}
+    shown["timestamps"] = [_readable(_token, item) for item in _list(members, "timestamps")]
+    shown["anchors"] = [_readable(_header, item) for item in _list(members, "anchors")]
+    return shown
+
+
+def _list(value: dict[str, Any], name: str) -> list[Any]:
+    found = value.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _readable(reader: Any, item: Any) -> dict[str, Any]:
+    try:
+        shown: dict[str, Any] = reader(item)
+    except EvidenceError as error:
+        return {"unreadable": error.message}
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return {"unreadable": f"not of the form of the format: {json.dumps(item)[:80]}"}
+    return shown
+
+
+def _token(item: dict[str, Any]) -> dict[str, Any]:
+    signed = read_signed_data(base64.b64decode(item["token"], validate=True))
+    info = read_info(signed.content or b"")
+    return {
+        "of": item["of"],
+        "time": document.format_time(info.gen_time),
+        "sha512": None if info.sha512 is None else info.sha512.hex(),
+        "serial": str(info.serial),
+        "policy": info.policy,
+        "accuracy_ms": info.accuracy_ms,
+        "path": [_certificate(certificate) for certificate in signed.path],
+    }
+
+
+def _header(item: dict[str, Any]) -> dict[str, Any]:
+    header = BlockHeader.parse(base64.b64decode(item["header"], validate=True))
+    return {
+        "chain_id": item["chain_id"],
+        "contract": item["contract"],
+        "submitter": item["submitter"],
+        "block_number": str(header.number),
+        "block_hash": "0x" + header.hash.hex(),
+        "block_time": header.timestamp,
+        "state_root": "0x" + header.state_root.hex(),
+        "transactions_root": "0x" + header.transactions_root.hex(),
+        "receipts_root": "0x" + header.receipts_root.hex(),
+    }
+
+
+def _certificate(certificate: Any) -> dict[str, str]:
+    return {
+        "subject": common_name(certificate.subject),
+        "issuer": common_name(certificate.issuer),
+        "serial": str(certificate.serial_number),
+        "from": document.format_time(certificate.not_valid_before_utc),
+        "to": document.format_time(certificate.not_valid_after_utc),
+    }

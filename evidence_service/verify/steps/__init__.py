@@ -1,0 +1,1 @@
+"""The numbered steps of ``docs/spec/verification.md``, one module for each level."""
