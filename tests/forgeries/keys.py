@@ -204,7 +204,8 @@ class SignerParts:
             information["unsigned_attrs"] = cms.CMSAttributes(self.unsigned)
         encapsulated: dict[str, Any] = {"content_type": self.content_type}
         if self.content is not None:
-            encapsulated["content"] = core.ParsableOctetString(self.content)
+            kind = core.OctetString if self.content_type == "data" else core.ParsableOctetString
+            encapsulated["content"] = kind(self.content)
         data = cms.SignedData(
             {
                 "version": self.versions[0],
