@@ -224,5 +224,3 @@ def _policies(world: World) -> Iterator[Case]:
             refused_by=None,
             verdict="demonstration",
         )
-
-

@@ -91,7 +91,9 @@ class Block:
 
     def _transaction(self, index: int) -> bytes:
         ours = index == self.position
-        recipient = (self.recipient if self.recipient is not None else self.contract) if ours else b"\x09" * 20
+        recipient = (
+            (self.recipient if self.recipient is not None else self.contract) if ours else b"\x09" * 20
+        )
         chain = self.chain_id if self.signed_for is None or not ours else self.signed_for
         data = b"\xab\xcd\xef\x01" + self.commitment if ours else bytes(index + 40)
         kind = self.kind if ours else 2

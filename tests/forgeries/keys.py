@@ -50,7 +50,7 @@ class Issuer:
         return self.certificate.public_bytes(Encoding.DER)
 
 
-def certify(  # noqa: PLR0913 - each argument is one thing a forger varies
+def certify(
     name: str,
     subject_key: Key,
     issuer: Issuer | None,
@@ -250,11 +250,18 @@ class SealIssuer:
 
 def seal_issuer(name: str, directory: Path, **options: Any) -> SealIssuer:
     """A seal issuer; options go to the certificate of the signing key."""
-    root = certify(f"{name} root", key(f"{name} root"), None, ca=True)
-    leaf = certify(f"{name} seal", key(f"{name} seal"), root, **options)
+    return stored_issuer(name, key(f"{name} root"), key(f"{name} seal"), directory, **options)
+
+
+def stored_issuer(name: str, root_key: Key, own: Key, directory: Path, **options: Any) -> SealIssuer:
+    """A seal issuer of this name with keys of the caller's choice."""
+    root = certify(f"{name} root", root_key, None, ca=True)
+    leaf = certify(f"{name} seal", own, root, **options)
     path = directory / f"{name}.p12"
     path.write_bytes(
-        serialize_key_and_certificates(b"seal", leaf.key, leaf.certificate, None, BestAvailableEncryption(b"x"))
+        serialize_key_and_certificates(
+            b"seal", leaf.key, leaf.certificate, None, BestAvailableEncryption(b"x")
+        )
     )
     return SealIssuer(root, SealKey(path, "x"))
 

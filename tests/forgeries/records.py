@@ -217,7 +217,12 @@ def _inclusion(world: World) -> Iterator[Case]:
         "tree: leaf hashed without its prefix": (0, 2, [other], merkle.node_hash(plain, other)),
         "tree: a node passed off as a leaf": (0, 2, [other], merkle.leaf_hash(merkle.node_hash(leaf, other))),
         "tree: pairs sorted": (0, 2, [other], merkle.node_hash(*sorted([leaf, other], reverse=leaf < other))),
-        "tree: odd node doubled": (2, 3, [leaf, other], merkle.node_hash(other, merkle.node_hash(leaf, leaf))),
+        "tree: odd node doubled": (
+            2,
+            3,
+            [leaf, other],
+            merkle.node_hash(other, merkle.node_hash(leaf, leaf)),
+        ),
         "tree: entry hashed twice": (0, 2, [other], merkle.node_hash(merkle.leaf_hash(leaf), other)),
     }
     for name, (index, size, path, root) in roots.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -234,8 +233,9 @@ def _two_between(maker: Authority, imprint: bytes) -> bytes:
 
 def _weak_key(maker: Authority, imprint: bytes) -> bytes:
     root = certify("weak root", key("weak root", "rsa1024"), None, ca=True)
-    return _honest(Authority("weak", root, certify("weak", key("weak", "rsa1024"), root, stamping=True)), imprint)
-
+    return _honest(
+        Authority("weak", root, certify("weak", key("weak", "rsa1024"), root, stamping=True)), imprint
+    )
 
 
 LIMITS: dict[str, Make] = {
@@ -248,7 +248,13 @@ def _nested(depth: int) -> bytes:
     element = b"\x05\x00"
     for _ in range(depth):
         size = len(element)
-        length = bytes([size]) if size < 0x80 else b"\x82" + size.to_bytes(2, "big") if size > 0xFF else b"\x81" + bytes([size])
+        length = (
+            bytes([size])
+            if size < 0x80
+            else b"\x82" + size.to_bytes(2, "big")
+            if size > 0xFF
+            else b"\x81" + bytes([size])
+        )
         element = b"\x30" + length + element
     return element
 

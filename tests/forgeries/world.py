@@ -224,7 +224,7 @@ class World:
         *,
         attachments: dict[str, bytes] | None = None,
         issuer: SealIssuer | None = None,
-        stamp: Callable[[bytes], bytes] | None | bool = True,
+        stamp: Callable[[bytes], bytes] | bool | None = True,
         body: str = "",
     ) -> bytes:
         """A certificate around a bundle.

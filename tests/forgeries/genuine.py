@@ -1,0 +1,153 @@
+"""Genuine certificates with varied content: a verifier that refuses one of them is wrong."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from evidence_service.core import document
+from evidence_service.core.digest import digest_of
+from tests.forgeries.chain import SUBMITTER
+from tests.forgeries.keys import EPOCH, authority, later
+from tests.forgeries.world import (
+    FIRST,
+    SECOND,
+    Case,
+    Evidence,
+    World,
+    built,
+    usual_manifest,
+    usual_stamping,
+    voucher,
+)
+
+WORDS = (
+    "Heritage Quartz Watch",
+    "维特思 ProX2 头戴式降噪蓝牙耳机",
+    "سماعة رأس لاسلكية",
+    "👜 Designer Bag 😀",
+    "Ärmel & Söhne <b>GmbH</b>",
+    '"quoted" \\ back\\slash \t tab',
+    "line\nbreak",
+    "‮right to left‬",
+    "a" * 400,
+    "e\u0301 and \u00e9",
+    "\u2028\u2029\u0000\u007f",
+    "Ω≈ç√∫˜µ≤≥÷",
+)
+_KINDS = (0, 1, 2, 3, 4)
+
+
+def cases(world: World, count: int, seed: int = 1) -> Iterator[Case]:
+    """Certificates, each different; the same for the same seed."""
+    chosen = random.Random(seed)
+    for number in range(count):
+        evidence = _evidence(chosen)
+        value = evidence.value()
+        options: dict[str, Any] = {}
+        if chosen.random() < 0.2:
+            options["stamp"] = None
+        elif chosen.random() < 0.3:
+            maker = authority(SECOND, "rsa2048", "sha512")
+            options["stamp"] = lambda digest, maker=maker: maker.token(digest, later(minutes=6))
+        if chosen.random() < 0.3:
+            options["body"] = "#pagebreak()\n".join("#lorem(40)" for _ in range(chosen.randrange(1, 6)))
+        files = dict(chosen.sample(sorted(evidence.files.items()), chosen.randrange(len(evidence.files) + 1)))
+        digests = []
+        if chosen.random() < 0.3:
+            digest = digest_of(chosen.choice(sorted(evidence.files.values())))
+            digests = [chosen.choice([digest.sha256, digest.sha3_512]).hex()]
+        case = Case(
+            f"genuine {number}",
+            _trust(world, value, chosen),
+            certificate=world.sealed(built(value), **options),
+            files={f"some/folder/{path}": data for path, data in files.items()},
+            digests=digests,
+        )
+        if value["manifest"]["purpose"] == "demonstration":
+            case.verdict = "demonstration"
+        if chosen.random() < 0.2:
+            case.certificate, case.bundle = None, built(value)
+        yield case
+
+
+def _trust(world: World, value: dict[str, Any], chosen: random.Random) -> bytes:
+    """The usual policy, sometimes asking for less or naming strangers as well."""
+    changes: dict[str, Any] = {}
+    if chosen.random() < 0.3:
+        stranger = authority("Stranger")
+        changes["authorities"] = {
+            "minimum": chosen.choice((1, 2)),
+            "trusted": [
+                voucher("Stranger", stranger.root.der),
+                voucher(FIRST, stranger.root.der, authority(FIRST).root.der),
+                voucher(SECOND, authority(SECOND, "rsa2048", "sha512").root.der),
+            ],
+        }
+    return world.trust(value, **changes)
+
+
+def _evidence(chosen: random.Random) -> Evidence:
+    text = lambda: chosen.choice(WORDS)  # noqa: E731
+    names = ["dom.html", "images/图片 1.png", "Ä.txt", "a b/c.bin", "log.jsonl", "z", "deep/er/than/that.dat"]
+    files = {
+        name: chosen.randbytes(chosen.choice((0, 1, 7, 1000, 70_000)))
+        for name in chosen.sample(names, chosen.randrange(1, len(names) + 1))
+    }
+    leaves = chosen.choice((1, 2, 3, 4, 5, 8, 31, 100))
+    stamping = list(usual_stamping())
+    if chosen.random() < 0.3:
+        # More tokens than needed, among them one of an authority nobody trusts.
+        stamping.append((authority("Stranger two", "p384", "sha384"), "manifest"))
+    if chosen.random() < 0.3:
+        stamping = [item for item in stamping if item[1] == "manifest"]
+    usual = usual_manifest()
+    subject = {
+        **usual["subject"],
+        "listing": {
+            f"fact {number}": {"value": text(), "read_from": text()} for number in range(chosen.randrange(6))
+        },
+    }
+    changes: dict[str, Any] = {
+        "subject": subject,
+        "matter": {**usual["matter"], "applicant": text(), "rights": [text()] * chosen.randrange(4)},
+        "purpose": chosen.choice(("evidence", "evidence", "demonstration")),
+        "kind": chosen.choice(("platform_capture", "upload", "digest")),
+    }
+    if chosen.random() < 0.5:
+        changes["not_before"] = {
+            "status": "recorded",
+            "chain_id": "1",
+            "block_number": "19999990",
+            "block_hash": "0x" + "ab" * 32,
+            "block_time": document.format_time(EPOCH - timedelta(minutes=1)),
+        }
+    return Evidence(
+        files=files,
+        manifest=changes,
+        salt=chosen.randbytes(32),
+        leaves=leaves,
+        index=chosen.randrange(leaves),
+        events_before=chosen.randrange(1, 5),
+        events_after=chosen.randrange(4),
+        stamping=tuple(stamping),
+        blocks=tuple(_block(chosen, chain_id) for chain_id in (1, 137)[: chosen.choice((1, 1, 2))]),
+    )
+
+
+def _block(chosen: random.Random, chain_id: int) -> dict[str, Any]:
+    transactions = chosen.choice((1, 2, 3, 20, 150))
+    kind = chosen.choice(_KINDS)
+    return {
+        "chain_id": chain_id,
+        "transactions": transactions,
+        "position": chosen.randrange(transactions),
+        "kind": kind,
+        "logs_before": chosen.randrange(3),
+        "state": chosen.random() < 0.8,
+        "extra_fields": chosen.randrange(6),
+        "submitter": chosen.choice((SUBMITTER, bytes(19) + b"\x07")),
+        "number": chosen.choice((1, 200, 20_000_000, 2**40)),
+    }
