@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from Crypto.Hash import keccak
+import sha3
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIM = ROOT / "scripts" / "solc-shim" / "solc-v0.8.37"
@@ -61,7 +61,7 @@ def artefact(output: dict[str, Any], *, compiler: str) -> dict[str, Any]:
         raise SystemExit("\n".join(problem["formattedMessage"] for problem in problems))
     compiled = output["contracts"][f"contracts/{CONTRACT}.sol"][CONTRACT]
     runtime = compiled["evm"]["deployedBytecode"]["object"]
-    code_hash = keccak.new(digest_bits=256, data=bytes.fromhex(runtime)).hexdigest()
+    code_hash = sha3.keccak_256(bytes.fromhex(runtime)).hexdigest()
     return {
         "contract": CONTRACT,
         "compiler": compiler,

@@ -23,7 +23,8 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding
 h1{font-size:1.5rem;color:#16324f}h2{font-size:1.15rem;margin-top:2.5rem;overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%;margin:1rem 0}td,th{text-align:left;vertical-align:top;
 padding:.4rem .6rem;border-bottom:1px solid #d5dce3;overflow-wrap:anywhere}th{font-weight:600}
-td:first-child,td.pass,td.fail,td.not_checked,td.pending,th{white-space:nowrap}.verdict{padding:.8rem 1rem;border-left:.4rem solid;background:#f5f7f9}
+td:first-child,td.pass,td.fail,td.not_checked,td.pending,th{white-space:nowrap}
+.verdict{padding:.8rem 1rem;border-left:.4rem solid;background:#f5f7f9}
 .pass{color:#1c6b3a}.fail{color:#a31515}.not_checked,.pending{color:#8a5a00}small{color:#55626f}
 @media print{body{margin:0;max-width:none}}
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from Crypto.Hash import keccak
+import sha3
 
 from evidence_service.errors import MalformedError, MismatchError
 from evidence_service.verify import rlp
@@ -19,7 +19,7 @@ MAX_NODES = 70
 
 def keccak256(data: bytes) -> bytes:
     """Keccak-256 with the original padding, the hash of Ethereum (not SHA3-256)."""
-    return keccak.new(digest_bits=256, data=data).digest()
+    return bytes(sha3.keccak_256(data).digest())
 
 
 def verify_trie_proof(root: bytes, key: bytes, nodes: Sequence[bytes]) -> bytes:

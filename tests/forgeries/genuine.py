@@ -31,7 +31,7 @@ WORDS = (
     "Ärmel & Söhne <b>GmbH</b>",
     '"quoted" \\ back\\slash \t tab',
     "line\nbreak",
-    "‮right to left‬",
+    "\u202eright to left\u202c",
     "a" * 400,
     "e\u0301 and \u00e9",
     "\u2028\u2029\u0000\u007f",

@@ -197,7 +197,7 @@ UNTRUSTED: dict[str, Make] = {
     "authority: another purpose": _signer(usages=(ExtendedKeyUsageOID.CODE_SIGNING,)),
     "authority: issued by one that may not issue": _signer(middle={"ca": False}),
     "authority: issued by a server's certificate": _signer(middle={"ca": False, "stamping": True}),
-    "authority: path longer than allowed": lambda m, i: _two_between(m, i),
+    "authority: path longer than allowed": lambda m, i: _two_between(m, i),  # noqa: PLW0108 - defined below
     "authority: issuer that may not sign certificates": _signer(
         middle={
             "ca": True,

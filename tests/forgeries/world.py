@@ -1,4 +1,4 @@
-"""A world of our own: authorities, a chain, a seal issuer, and evidence made in it, genuine unless changed."""
+"""A world of our own: authorities, a chain, a seal issuer; evidence made in it is genuine unless changed."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class Evidence:
     events_after: int = 1
     stamping: tuple[tuple[Authority, str], ...] = ()
     blocks: tuple[dict[str, Any], ...] = ({},)
-    closed_at: datetime = later(minutes=1)
-    block_at: datetime = later(minutes=2)
+    closed_at: datetime = field(default_factory=lambda: later(minutes=1))
+    block_at: datetime = field(default_factory=lambda: later(minutes=2))
 
     def value(self) -> dict[str, Any]:
         """The bundle's value, without ``format`` and ``checksum``."""
