@@ -17,7 +17,8 @@ from evidence_service.errors import LimitExceededError, MalformedError, Unsuppor
 
 Shape = Callable[[Any, str], None]
 
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
+# ASCII alone: the digits of other scripts would be a second notation of the same time.
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z", re.ASCII)
 
 
 def check_format(value: Any, expected: str, *, what: str) -> None:

@@ -159,7 +159,8 @@ def check(value: Any) -> None:
     paths = [item["path"] for item in value["files"]]
     if paths != sorted(set(paths)):
         raise MalformedError("the manifest's files are not in path order, or two share a path")
-    if len({path.casefold() for path in paths}) != len(paths):
+    # Upper and then lower: the one folding that other languages have as well.
+    if len({path.upper().lower() for path in paths}) != len(paths):
         raise MalformedError("two paths of the manifest differ by letter case only")
     started = document.parse_time(value["started_at"], "manifest.started_at")
     if document.parse_time(value["finished_at"], "manifest.finished_at") < started:

@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import SignatureAlgorithmOID
 
 from evidence_service.errors import LimitExceededError, MalformedError, MismatchError
 from evidence_service.verify import der
@@ -55,6 +56,17 @@ _ECDSA = {
     "sha512": bytes.fromhex("06082a8648ce3d040304"),
 }
 _NULL = b"\x05\x00"
+_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+_SIGNATURES = frozenset(
+    {
+        SignatureAlgorithmOID.RSA_WITH_SHA256,
+        SignatureAlgorithmOID.RSA_WITH_SHA384,
+        SignatureAlgorithmOID.RSA_WITH_SHA512,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA256,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA384,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA512,
+    }
+)
 _CONTEXT_0, _CONTEXT_1 = 0xA0, 0xA1
 
 _DAMAGED = (
@@ -244,7 +256,7 @@ def _path(parts: _Parts) -> tuple[x509.Certificate, ...]:
         raise MalformedError(f"the signature carries {len(parts.certificates)} certificates")
     rest = [x509.load_der_x509_certificate(item) for item in parts.certificates]
     for certificate in rest:
-        _check_key_size(certificate)
+        _check_key(certificate)
     serial = int.from_bytes(der.content(parts.serial, der.INTEGER), "big", signed=True)
     signers = [
         item for item in rest if item.serial_number == serial and item.issuer.public_bytes() == parts.issuer
@@ -265,13 +277,17 @@ def _path(parts: _Parts) -> tuple[x509.Certificate, ...]:
     return tuple(path)
 
 
-def _check_key_size(certificate: x509.Certificate) -> None:
-    """A hostile key must not cost the verifier minutes: verifying is linear in the exponent's length."""
+def _check_key(certificate: x509.Certificate) -> None:
+    """Refuse keys and algorithms that are not read (specification, section 5)."""
     key = certificate.public_key()
-    if isinstance(key, rsa.RSAPublicKey) and (
-        not 2048 <= key.key_size <= 8192 or key.public_numbers().e.bit_length() > 33
-    ):
-        raise LimitExceededError("a certificate has an RSA key of an unusual size or exponent")
+    if isinstance(key, rsa.RSAPublicKey):
+        # A hostile key must not cost the verifier minutes: verifying is linear in the exponent's length.
+        if not 2048 <= key.key_size <= 8192 or key.public_numbers().e.bit_length() > 33:
+            raise LimitExceededError("a certificate has an RSA key of an unusual size or exponent")
+    elif not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, _CURVES):
+        raise MalformedError("a certificate has a key that is neither RSA nor on a curve of NIST")
+    if certificate.signature_algorithm_oid not in _SIGNATURES:
+        raise MalformedError("a certificate is signed with an algorithm that is not accepted")
 
 
 def _check_binding(attributes: dict[bytes, bytes], signer: x509.Certificate) -> None:
