@@ -14,6 +14,7 @@ import click
 from evidence_service import __version__
 from evidence_service.cli.exit_codes import exit_code_of
 from evidence_service.errors import EvidenceServiceError
+from evidence_service.verify.report import ExitCode
 
 _COMMANDS = {
     "serve": ("operation", "Run the API, and a worker beside it."),
@@ -56,6 +57,31 @@ class _Commands(click.Group):
             if error.what_to_do:
                 click.echo(f"what to do: {error.what_to_do}", err=True)
             ctx.exit(int(exit_code_of(error)))
+        except (
+            click.exceptions.ClickException,
+            click.exceptions.Exit,
+            click.exceptions.Abort,
+            BrokenPipeError,
+        ):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the reader gets a sentence, not a traceback
+            click.secho(
+                f"error: a fault of this program ({type(error).__name__}: {error})", fg="red", err=True
+            )
+            click.echo(f"what to do: report it with the file {_write_traceback(error)}", err=True)
+            ctx.exit(int(ExitCode.INTERNAL))
+
+
+def _write_traceback(error: Exception) -> str:
+    """Where the details of a fault are, for those who mend it."""
+    import tempfile  # noqa: PLC0415 - only after a fault
+    import traceback  # noqa: PLC0415 - as above
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="evidence-fault-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        file.writelines(traceback.format_exception(error))
+    return file.name
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
