@@ -5,7 +5,6 @@ Format ``evidence-bundle/1``, one canonical JSON document; see ``docs/spec/forma
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Mapping
 from typing import Any
@@ -128,8 +127,3 @@ def header_bytes(value: Mapping[str, Any]) -> bytes:
     if value["batch_header"] is None:
         raise MalformedError("the bundle is not in a batch yet")
     return canonical.encode(value["batch_header"])
-
-
-def tokens_of(value: Mapping[str, Any], stamped: str) -> list[bytes]:
-    """DER tokens over ``manifest`` or ``batch_header``, in the bundle's order."""
-    return [base64.b64decode(item["token"]) for item in value["timestamps"] if item["of"] == stamped]

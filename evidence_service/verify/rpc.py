@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from evidence_service.core.canonical import check_nesting
 from evidence_service.errors import LimitExceededError, NodeUnavailableError
-from evidence_service.verify.trie import keccak256
 
 Comparison = Literal["canonical", "different", "not_finalized"]
 
@@ -60,19 +59,6 @@ def serves_chain(rpc_url: str, chain_id: int, timeout: float) -> bool:
         NodeUnavailableError: no usable answer.
     """
     return _quantity(_call(rpc_url, "eth_chainId", [], timeout), "eth_chainId") == chain_id
-
-
-def code_hash(rpc_url: str, contract: str, timeout: float) -> str:
-    """Keccak-256 of the code a node has at an address, for anchors without a state proof.
-
-    Raises:
-        NodeUnavailableError: no usable answer.
-    """
-    answer = _call(rpc_url, "eth_getCode", [contract, "latest"], timeout)
-    try:
-        return "0x" + keccak256(bytes.fromhex(answer.removeprefix("0x"))).hex()
-    except (AttributeError, ValueError) as error:
-        raise NodeUnavailableError("the node answered eth_getCode with something that is not code") from error
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
