@@ -36,6 +36,10 @@ campaign-resume:
 campaign-forgeries:
 	$(PY) -m tests.forgeries.campaign
 
+# Ten minutes of coverage-guided fuzzing for every parser of untrusted bytes.
+fuzz:
+	$(PY) -m tests.fuzz.run
+
 # Time and memory of evidence verify, beside OpenTimestamps' client in the same run.
 bench-verify:
 	$(PY) -m bench.verify_time

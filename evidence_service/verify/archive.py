@@ -6,6 +6,7 @@ overlap, or data that is not announced are refused rather than interpreted.
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -21,7 +22,16 @@ _RATIO = 200
 _ROOM = 64 * 1024 * 1024
 _LOCAL_HEADER = 30
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 """What the library answers damaged archives with."""
 
 
@@ -42,6 +52,8 @@ def members(path: Path) -> list[zipfile.ZipInfo]:
         raise LimitExceededError(f"{path.name} has {len(entries)} members; the limit is {MAX_MEMBERS}")
     if sum(item.file_size for item in entries) > _RATIO * path.stat().st_size + _ROOM:
         raise LimitExceededError(f"{path.name} unpacks to more than {_RATIO} times its size")
+    if any(not item.filename for item in entries):
+        raise MalformedError(f"{path.name} has a member without a name")
     files = [item for item in entries if not item.is_dir()]
     for item in files:
         manifest.check_path(item.filename)

@@ -125,6 +125,13 @@ def test_3_invalid(given: Path, tmp_path: Path) -> None:
     assert (code, document["reports"][0]["checks"][0]["id"]) == (3, "7.1")
 
 
+def test_3_a_sealed_pdf_that_is_no_certificate(tmp_path: Path) -> None:
+    (tmp_path / "c.pdf").write_bytes(World(tmp_path).sealed(b"", attachments={"a.txt": b"a"}))
+    code, document = answer(tmp_path / "c.pdf")
+    assert (code, document["reports"][0]["checks"][0]["id"]) == (3, "7.1")
+    assert "holds no bundle.json" in document["reports"][0]["checks"][0]["why"]
+
+
 def test_4_untrusted(given: Path) -> None:
     code, document = answer(given / "certificate.pdf")
     failed = [check["id"] for check in document["reports"][0]["checks"] if check["status"] == "fail"]

@@ -67,6 +67,12 @@ def test_encrypted_members_are_refused(tmp_path: Path) -> None:
         archive.members(path)
 
 
+def test_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.zip", lambda z: z.writestr("", b"abc"))
+    with pytest.raises(MalformedError, match="without a name"):
+        archive.members(path)
+
+
 def test_overlapping_members_are_refused(tmp_path: Path) -> None:
     path = made(tmp_path / "a.zip", lambda z: (z.writestr("a", b"a" * 100), z.writestr("b", b"b" * 100)))
     data = path.read_bytes()

@@ -1,0 +1,110 @@
+"""A target for every parser of untrusted bytes: it reads them or refuses them, and nothing else may happen."""
+
+from __future__ import annotations
+
+import base64
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from evidence_service.core import bundle, canonical, manifest
+from evidence_service.errors import ConfigurationError, EvidenceError
+from evidence_service.verify import archive, der, pdf, policy, rlp, tst_info
+from evidence_service.verify.chain import BlockHeader
+from evidence_service.verify.cms import read_signed_data
+from evidence_service.verify.timestamp import read_token
+from evidence_service.verify.trie import keccak256, verify_trie_proof
+from tests.forgeries.world import World, built, token_of, usual_value
+
+
+def _refused_or_read(parse: Callable[[bytes], object]) -> Callable[[bytes], None]:
+    def target(data: bytes) -> None:
+        try:
+            parse(data)
+        except EvidenceError:
+            return
+
+    return target
+
+
+def _canonical(data: bytes) -> None:
+    value = canonical.decode(data, what="value")
+    assert canonical.encode(value) == data
+
+
+def _policy(data: bytes) -> None:
+    try:
+        policy.parse(data)
+    except ConfigurationError:
+        return
+
+
+def _trie(data: bytes) -> None:
+    """The first byte says how the rest is cut into nodes; the root fits, so that they are looked into."""
+    cut = data[0] if data else 0
+    nodes = [data[1 : 1 + cut], data[1 + cut :]] if cut else [data[1:]]
+    verify_trie_proof(keccak256(nodes[0]), b"\x01\x02", nodes)
+
+
+def _archive(data: bytes) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        path = Path(file.name)
+        for item in archive.members(path):
+            with archive.open_member(path, item) as reader:
+                reader.read()
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "canonical": _refused_or_read(_canonical),
+    "bundle": _refused_or_read(bundle.parse),
+    "manifest": _refused_or_read(manifest.parse),
+    "policy": _policy,
+    "rlp": _refused_or_read(rlp.decode),
+    "header": _refused_or_read(BlockHeader.parse),
+    "trie": _refused_or_read(_trie),
+    "der": _refused_or_read(der.check),
+    "cms": _refused_or_read(read_signed_data),
+    "token": _refused_or_read(lambda data: read_token(data, imprint=bytes(64))),
+    "tst_info": _refused_or_read(tst_info.read),
+    "pdf": _refused_or_read(pdf.read),
+    "archive": _refused_or_read(_archive),
+}
+
+
+def seeds(name: str, directory: Path) -> list[bytes]:
+    """Genuine inputs to begin with."""
+    value = json.loads(usual_value())
+    token = token_of(value, 0)
+    world = World(directory)
+    anchor = value["anchors"][0]
+    node = base64.b64decode(anchor["receipt"]["proof"][0])
+    found = {
+        "bundle": [built(value)],
+        "canonical": [built(value)],
+        "manifest": [canonical.encode(value["manifest"])],
+        "policy": [world.trust(value)],
+        "rlp": [node],
+        "header": [base64.b64decode(anchor["header"])],
+        "trie": [b"\x00" + node],
+        "der": [token],
+        "cms": [token],
+        "token": [token],
+        "tst_info": [read_signed_data(token).content or b""],
+        "pdf": [world.sealed(built(value))],
+        "archive": [_zip()],
+    }
+    return found[name]
+
+
+def _zip() -> bytes:
+    import io
+    import zipfile
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr("a/b", b"b" * 300)
+        target.writestr("c", b"c")
+    return buffer.getvalue()
