@@ -68,7 +68,12 @@ def test_encrypted_members_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
-    path = made(tmp_path / "a.zip", lambda z: z.writestr("", b"abc"))
+    path = made(tmp_path / "a.zip", lambda z: z.writestr("a", b"abc"))
+    data = bytearray(path.read_bytes())
+    entry = data.find(b"PK\x01\x02")
+    # The name's one character becomes an extra field.
+    data[entry + 28], data[entry + 30] = 0, 1
+    path.write_bytes(data)
     with pytest.raises(MalformedError, match="without a name"):
         archive.members(path)
 
