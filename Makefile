@@ -1,7 +1,7 @@
 # Everything a change must pass, and one target for each bench and campaign.
 PY := .venv/bin/python
 
-.PHONY: setup test check lint types imports generated campaign-resume campaign-forgeries fuzz bench-verify
+.PHONY: setup test check lint types imports generated campaign-resume campaign-forgeries fuzz bench-verify bench-hostile
 
 setup:
 	./scripts/setup
@@ -43,3 +43,7 @@ fuzz:
 # Time and memory of evidence verify, beside OpenTimestamps' client in the same run.
 bench-verify:
 	$(PY) -m bench.verify_time
+
+# The worst files we can think of: 10 s and 512 MB each.
+bench-hostile:
+	$(PY) -m bench.hostile

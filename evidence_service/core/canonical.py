@@ -21,7 +21,9 @@ DEFAULT_LIMIT = 4 * 1024 * 1024
 """Largest canonical document that is read, in bytes."""
 
 _BOM = b"\xef\xbb\xbf"
-_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# Text that never ends is taken as well, and nothing is given back: else each of a million quotes would be
+# tried as a beginning, and a hostile document would cost hours.
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+\\?(?:"|\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 
 

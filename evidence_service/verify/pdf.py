@@ -22,6 +22,7 @@ ATTACHMENT_LIMIT = 16 * 1024 * 1024
 _MAX_OBJECTS = 50_000
 _MAX_DEPTH = 60
 _REVISIONS = 2
+_MAX_ENDS = 1000
 
 _FORBIDDEN = frozenset(
     {"AA", "OpenAction", "JavaScript", "JS", "Launch", "XFA", "RichMedia", "Movie", "Sound", "GoToR", "GoToE",
@@ -93,12 +94,14 @@ _ENTRY = re.compile(rb"(\d{10}) (\d{5}) ([nf])(?: \r| \n|\r\n)")
 
 def _cross_references(data: bytes) -> tuple[dict[int, int], dict[str, Any]]:
     """Offsets of all objects, newest first, and the newest trailer."""
-    ends = list(_STARTXREF.finditer(data))
-    if not ends or ends[-1].end() != len(data):
+    revisions = data.count(b"%%EOF")
+    # Few are looked for, so that a file of nothing but ends costs no memory.
+    ends = list(_STARTXREF.finditer(data)) if revisions <= _MAX_ENDS else []
+    if revisions <= _MAX_ENDS and (not ends or ends[-1].end() != len(data)):
         raise MalformedError("the PDF does not end with %%EOF: bytes were cut off or appended")
-    if len(ends) != _REVISIONS or data.count(b"%%EOF") != _REVISIONS:
+    if len(ends) != _REVISIONS or revisions != _REVISIONS:
         raise MalformedError(
-            f"the PDF has {len(ends)} revisions; a sealed certificate has {_REVISIONS}",
+            f"the PDF has {revisions} revisions; a sealed certificate has {_REVISIONS}",
             what_to_do="get the certificate again; this copy was saved by another program or is not sealed",
         )
     position: Any = int(ends[-1][1])

@@ -89,6 +89,7 @@ def test_attachments_are_decompressed() -> None:
 
 REFUSED: dict[str, tuple[bytes, str]] = {
     "encrypted": (document(trailer=b"/Encrypt 1 0 R"), "encrypted"),
+    "a file of ends": (b"%PDF-1.7\n" + b"startxref\n1\n%%EOF\n" * 1001, "1001 revisions"),
     "hybrid": (document(trailer=b"/XRefStm 5"), "mixes kinds"),
     "no chain of tables": (document().replace(b"/Prev ", b"/Prex "), "chain of cross-reference tables"),
     "object stream": (document({4: b"<</Type/ObjStm/Length 0>>stream\n\nendstream"}), "hides objects"),

@@ -1,0 +1,171 @@
+"""``make bench-hostile``: the worst files we can think of; each has to end in 10 s, in 512 MB, in words.
+
+``RESULT files=… slowest_s=… peak_mb=… over=…``; ends with 1 when one is over.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from evidence_service.core import canonical, manifest
+from tests.forgeries import pdfs, records, tokens
+from tests.forgeries.chain import text
+from tests.forgeries.keys import Authority, authority, certify, key, later
+from tests.forgeries.world import World, built, usual_value
+
+EVIDENCE = Path(sys.executable).with_name("evidence")
+SECONDS, MEGABYTES = 10.0, 512.0
+MEBI = 1024 * 1024
+
+
+def hostile(folder: Path) -> Iterator[tuple[str, str, bytes]]:
+    """Name, file name and content."""
+    head = b"%PDF-1.7\n"
+    yield "PDF of nothing but brackets", "a.pdf", pdfs._first_revision(b"[" * (60 * MEBI))
+    yield "PDF with one endless string", "a.pdf", pdfs._first_revision(b"(" + b"a" * (60 * MEBI))
+    yield "PDF with one endless escape", "a.pdf", pdfs._first_revision(b"(" + b"\\" * (60 * MEBI))
+    yield "PDF of comments", "a.pdf", pdfs._first_revision(b"%" + b"\n%" * (30 * MEBI))
+    yield "PDF of numbers", "a.pdf", pdfs._first_revision(b"[" + b"1 " * (30 * MEBI) + b"]")
+    yield "PDF of ends", "a.pdf", head + b"startxref\n1\n%%EOF\n" * 3_000_000
+    yield "PDF that is flate in flate", "a.pdf", _stacked()
+    yield "PDF larger than the limit", "a.pdf", head + bytes(65 * MEBI)
+    room = 4 * MEBI - 100
+    yield "JSON of quotes", "bundle.json", b'"' + b'\\"' * (room // 2)
+    yield "JSON of brackets", "bundle.json", b"[" * room
+    yield "JSON of empty lists", "bundle.json", b"[" + b"[]," * (room // 3) + b"[]]"
+    yield "JSON of objects", "bundle.json", b"[" + b'{"a":{}},' * (room // 9) + b"{}]"
+    yield "JSON of digits", "bundle.json", b"1" * room
+    yield "JSON of keys", "bundle.json", _keys(room)
+    yield "JSON of escapes", "bundle.json", b'"' + b"\\u00e9" * (room // 6) + b'"'
+    yield "bundle with 5,000 files", "bundle.json", _files()
+    yield "bundle with twenty tokens of RSA-8192", "bundle.json", _slow_tokens()
+    yield "bundle with tokens of many certificates", "bundle.json", _crowded_tokens()
+    for name, _, forge in records.BYTES:
+        yield f"corpus, {name}", "bundle.json", forge(built(json.loads(usual_value())))
+    for name in tokens.LIMITS:
+        value = json.loads(usual_value())
+        value["timestamps"][0]["token"] = text(tokens.LIMITS[name](authority("First Authority"), bytes(64)))
+        yield f"corpus, {name}", "bundle.json", built(value)
+    for name, data in pdfs._limits(World(folder)):
+        yield f"corpus, {name}", "a.pdf", data
+    yield "archive that unpacks to ten gigabytes", "a.zip", _zip_bomb(folder)
+    yield "archive of 20,000 members", "a.zip", _many_members(folder)
+
+
+def _stacked() -> bytes:
+    data = bytes(200 * MEBI)
+    for _ in range(3):
+        data = zlib.compress(data, 9)
+    body = b"<</Length %d/Filter[/FlateDecode/FlateDecode/FlateDecode]>>stream\n%s\nendstream" % (
+        len(data),
+        data,
+    )
+    return pdfs._first_revision(body)
+
+
+def _keys(room: int) -> bytes:
+    count = room // 14
+    return b"{" + b",".join(b'"%08d":0' % number for number in range(count)) + b"}"
+
+
+def _files() -> bytes:
+    value = json.loads(usual_value())
+    first = value["manifest"]["files"][0]
+    value["manifest"]["files"] = [{**first, "path": f"f{number:05d}"} for number in range(5000)]
+    return built(value)
+
+
+def _slow_tokens() -> bytes:
+    value = json.loads(usual_value())
+    root = certify("slow root", key("slow", "rsa8192"), None, ca=True)
+    maker = Authority(
+        "slow", root, certify("slow signer", key("slow", "rsa8192"), root, stamping=True), (root,)
+    )
+    token = text(maker.token(_imprint(value), later(seconds=30)))
+    value["timestamps"] = [{"of": "manifest", "token": token}] * 20
+    return built(value)
+
+
+def _crowded_tokens() -> bytes:
+    value = json.loads(usual_value())
+    above, travelling = None, []
+    for number in range(9):
+        above = certify(f"level {number}", key("slow", "rsa8192"), above, ca=True)
+        travelling.append(above)
+    signer = certify("last", key("slow", "rsa8192"), above, stamping=True)
+    maker = Authority("crowd", travelling[0], signer, tuple(travelling))
+    token = text(maker.token(_imprint(value), later(seconds=30)))
+    value["timestamps"] = [{"of": "manifest", "token": token}] * 20
+    return built(value)
+
+
+def _imprint(value: dict) -> bytes:
+    return manifest.stamped_digest(canonical.encode(value["manifest"]))
+
+
+def _zip_bomb(folder: Path) -> bytes:
+    path = folder / "bomb.zip"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target,
+        target.open("zeros", "w", force_zip64=True) as member,
+    ):
+        for _ in range(200):
+            member.write(bytes(50 * MEBI))
+    return path.read_bytes()
+
+
+def _many_members(folder: Path) -> bytes:
+    path = folder / "many.zip"
+    with zipfile.ZipFile(path, "w") as target:
+        for number in range(20_001):
+            target.writestr(str(number), b"")
+    return path.read_bytes()
+
+
+def measure(path: Path) -> tuple[int, float, float, str]:
+    """Exit code, seconds, peak megabytes of the command and its child, errors."""
+    code = (
+        "import resource, subprocess, sys; d = subprocess.run(sys.argv[1:], stdout=-3, stderr=-1, text=True);"
+        "print(d.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); print(d.stderr)"
+    )
+    started = time.perf_counter()
+    command = [sys.executable, "-c", code, EVIDENCE, "verify", "--offline", path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    taken = time.perf_counter() - started
+    first, _, rest = done.stdout.partition("\n")
+    returned, memory = first.split()
+    return int(returned), taken, int(memory) / 1024, rest
+
+
+def main() -> int:
+    """Measure every file."""
+    slowest = largest = 0.0
+    count = over = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for what, file_name, content in hostile(folder):
+            path = folder / file_name
+            path.write_bytes(content)
+            code, seconds, megabytes, errors = measure(path)
+            path.unlink()
+            bad = seconds > SECONDS or megabytes > MEGABYTES or code in (0, 1) or "Traceback" in errors
+            count, over = count + 1, over + bad
+            slowest, largest = max(slowest, seconds), max(largest, megabytes)
+            print(
+                f"{'OVER ' if bad else ''}{what}: exit {code}, {seconds:.2f} s, {megabytes:.0f} MB",
+                file=sys.stderr,
+            )
+    print(f"RESULT files={count} slowest_s={slowest:.2f} peak_mb={largest:.0f} over={over}")
+    return 1 if over else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
