@@ -8,7 +8,7 @@ into evidence.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -159,8 +159,8 @@ def parse(data: bytes) -> Policy:
     return Policy(
         name=value["name"],
         minimum=value["authorities"]["minimum"],
-        authorities=tuple(map(_voucher, value["authorities"]["trusted"])),
-        seal_issuers=tuple(map(_voucher, value["seal_issuers"])),
+        authorities=_vouchers(value["authorities"]["trusted"]),
+        seal_issuers=_vouchers(value["seal_issuers"]),
         chains=tuple(
             TrustedChain(
                 name=item["name"],
@@ -180,9 +180,14 @@ def shipped() -> Policy:
     return parse(Path(__file__).with_name("trust.json").read_bytes())
 
 
-def _voucher(value: Mapping[str, Any]) -> Voucher:
-    return Voucher(
-        name=value["name"],
-        roots=tuple(base64.b64decode(root) for root in value["roots"]),
-        demonstration=value["demonstration"],
+def _vouchers(values: Sequence[Mapping[str, Any]]) -> tuple[Voucher, ...]:
+    """A root that is a demonstration under one name is one under every name."""
+    marked = {root for item in values if item["demonstration"] for root in item["roots"]}
+    return tuple(
+        Voucher(
+            name=item["name"],
+            roots=tuple(base64.b64decode(root) for root in item["roots"]),
+            demonstration=not marked.isdisjoint(item["roots"]),
+        )
+        for item in values
     )
