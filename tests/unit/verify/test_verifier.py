@@ -320,6 +320,20 @@ def test_no_policy_turns_a_development_chain_into_evidence(case: Case) -> None:
     assert not TrustedChain("x", 1, "0x", "0x").demonstration
 
 
+def test_a_root_that_is_a_demonstration_is_one_under_every_name() -> None:
+    def voucher(name: str, *, demonstration: bool) -> dict[str, Any]:
+        return {"name": name, "roots": ["AAAA"], "demonstration": demonstration}
+
+    value = {
+        "format": "evidence-trust/1",
+        "name": "two names",
+        "authorities": {"minimum": 1, "trusted": []},
+        "seal_issuers": [voucher("first", demonstration=False), voucher("second", demonstration=True)],
+        "chains": [],
+    }
+    assert [item.demonstration for item in parse(json.dumps(value).encode()).seal_issuers] == [True, True]
+
+
 def test_one_authority_twice_is_not_two(case: Case) -> None:
     value = case.value()
     value["timestamps"] = [item for item in value["timestamps"] if item["of"] == "manifest"][:1] * 2
