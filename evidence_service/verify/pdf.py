@@ -77,9 +77,10 @@ def read(data: bytes) -> PdfContents:
         raise LimitExceededError(f"the PDF has {len(data)} bytes; the limit is {SIZE_LIMIT}")
     if not data.startswith(b"%PDF-1.7\n"):
         raise MalformedError("this is not a PDF that starts with %PDF-1.7")
-    offsets, trailer = _cross_references(data)
+    offsets, replaced, trailer = _cross_references(data)
     objects = {number: _indirect_object(data, number, offset) for number, offset in offsets.items()}
-    for value in objects.values():
+    # What the second revision replaced is still in the file: it is read as strictly, and then left alone.
+    for value in [*objects.values(), *(_indirect_object(data, *item) for item in replaced)]:
         _refuse_active_content(value, 1)
     catalog = _dictionary(objects, trailer.get("Root"), "the catalogue")
     return _signature(data, objects, catalog, _attachments(objects, catalog))
@@ -92,8 +93,8 @@ _SUBSECTION = re.compile(rb"(\d{1,7}) (\d{1,7})\r?\n")
 _ENTRY = re.compile(rb"(\d{10}) (\d{5}) ([nf])(?: \r| \n|\r\n)")
 
 
-def _cross_references(data: bytes) -> tuple[dict[int, int], dict[str, Any]]:
-    """Offsets of all objects, newest first, and the newest trailer."""
+def _cross_references(data: bytes) -> tuple[dict[int, int], list[tuple[int, int]], dict[str, Any]]:
+    """Offsets of all objects, numbers and offsets of those the newer revision replaced, newest trailer."""
     revisions = data.count(b"%%EOF")
     # Few are looked for, so that a file of nothing but ends costs no memory.
     ends = list(_STARTXREF.finditer(data)) if revisions <= _MAX_ENDS else []
@@ -106,11 +107,13 @@ def _cross_references(data: bytes) -> tuple[dict[int, int], dict[str, Any]]:
         )
     position: Any = int(ends[-1][1])
     offsets: dict[int, int] = {}
+    replaced: list[tuple[int, int]] = []
     newest: dict[str, Any] = {}
     for revision in reversed(range(_REVISIONS)):
         table, trailer, end = _table(data, position)
         if end > ends[revision].start() or (revision and position < ends[revision - 1].end()):
             raise MalformedError("a cross-reference table is not in its own revision")
+        replaced += [(number, offset) for number, offset in table.items() if number in offsets]
         offsets = {**table, **offsets}
         newest = newest or trailer
         position = trailer.get("Prev")
@@ -118,7 +121,7 @@ def _cross_references(data: bytes) -> tuple[dict[int, int], dict[str, Any]]:
             raise MalformedError("the chain of cross-reference tables is not that of two revisions")
     if len(offsets) > _MAX_OBJECTS:
         raise LimitExceededError(f"the PDF has {len(offsets)} objects; the limit is {_MAX_OBJECTS}")
-    return offsets, newest
+    return offsets, replaced, newest
 
 
 def _table(data: bytes, position: Any) -> tuple[dict[int, int], dict[str, Any], int]:

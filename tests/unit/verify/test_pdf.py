@@ -149,6 +149,20 @@ def test_other_shapes_are_refused(name: str) -> None:
         pdf.read(data)
 
 
+def test_what_was_replaced_is_read_as_strictly() -> None:
+    """The second revision exchanges an object; the first one's version of it holds an action."""
+    for old, words in ((b"<</V 6 0 R/A<</S/JavaScript>>>>", "active content"), (b"(abc", "no end|lacks")):
+        data = document({5: old})
+        head, _, tail = data.rpartition(b"xref\n0 0\n")
+        added = b"5 0 obj\n<</V 6 0 R>>\nendobj\n"
+        table = b"xref\n5 1\n%010d 00000 n \n" % len(head)
+        changed = head + added + table + tail
+        start = b"startxref\n%d\n" % (len(head) + len(added))
+        changed = changed[: changed.rindex(b"startxref")] + start + b"%%EOF\n"
+        with pytest.raises(MalformedError, match=words):
+            pdf.read(changed)
+
+
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LimitExceededError, match="nested deeper"):
         pdf.read(document({5: b"[" * 100}))
