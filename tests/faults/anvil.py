@@ -84,12 +84,13 @@ class AnvilControl:
 
     @contextmanager
     def undone(self) -> Iterator[None]:
-        """Whatever the block does to the chain is reverted at its end."""
+        """Whatever the block does to the chain is reverted at its end; the pool, which has no past, is emptied."""
         snapshot = self.call("evm_snapshot")
         try:
             yield
         finally:
             assert self.call("evm_revert", snapshot), "anvil did not revert to the snapshot"
+            self.call("anvil_dropAllTransactions")
 
 
 def _tag(block: int | str) -> str:
