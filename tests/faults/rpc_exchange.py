@@ -130,6 +130,11 @@ class Exchange:
         return answer
 
 
+def always(_method: str, _params: list[Any]) -> bool:
+    """Every request."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """A named fault.
@@ -145,7 +150,7 @@ class Fault:
     what: str
     act: Callable[[Exchange], Reply]
     methods: frozenset[str] = frozenset()
-    when: Callable[[str, list[Any]], bool] = lambda _method, _params: True
+    when: Callable[[str, list[Any]], bool] = always
 
     def concerns(self, method: str, params: list[Any]) -> bool:
         """Whether it changes the answer to a request."""
