@@ -102,18 +102,21 @@ def block(caller: Caller, block_hash: str) -> Block:
     listed = answer.get("transactions")
     if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
         raise NodeUnavailableError("the node gave a block without its transactions")
-    receipts = _receipts(caller, block_hash, listed)
     try:
         raw = [encoding.transaction(item) for item in listed]
-        transactions = _trie(raw)
-        logged = _trie([encoding.receipt(item) for item in receipts])
     except (KeyError, TypeError, AttributeError) as error:
-        raise NodeLiedError(f"a transaction or receipt of block {block_hash} lacks {error}") from error
+        raise NodeLiedError(f"a transaction of block {block_hash} lacks {error}") from error
+    transactions = _trie(raw)
     if transactions.root_hash != found.fields.transactions_root:
         raise NodeLiedError(f"the transactions it gives for block {block_hash} are not those of its header")
+    hashes = tuple("0x" + keccak256(item).hex() for item in raw)
+    receipts = _receipts(caller, block_hash, hashes)
+    try:
+        logged = _trie([encoding.receipt(item) for item in receipts])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise NodeLiedError(f"a receipt of block {block_hash} lacks {error}") from error
     if logged.root_hash != found.fields.receipts_root:
         raise NodeLiedError(f"the receipts it gives for block {block_hash} are not those of its header")
-    hashes = tuple("0x" + keccak256(item).hex() for item in raw)
     return Block(found, hashes, tuple(receipts), transactions, logged)
 
 
@@ -136,14 +139,12 @@ def _checked_header(answer: dict[str, Any]) -> Header:
     return Header(raw, fields, computed, 0 if base is None else number(base, "baseFeePerGas"))
 
 
-def _receipts(
-    caller: Caller, block_hash: str, transactions: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
+def _receipts(caller: Caller, block_hash: str, hashes: Sequence[str]) -> list[dict[str, Any]]:
     """All receipts of a block, at once or, where a node has no such method, one by one."""
     receipts = caller.ask("eth_getBlockReceipts", block_hash).result
     if not isinstance(receipts, list):
-        receipts = [caller.record("eth_getTransactionReceipt", item.get("hash")) for item in transactions]
-    if len(receipts) != len(transactions) or not all(isinstance(item, dict) for item in receipts):
+        receipts = [caller.record("eth_getTransactionReceipt", item) for item in hashes]
+    if len(receipts) != len(hashes) or not all(isinstance(item, dict) for item in receipts):
         raise NodeUnavailableError("the node does not have all receipts of the block")
     return receipts
 

@@ -54,6 +54,14 @@ class Node(Caller):
         """See :meth:`evidence_service.anchor.endpoint.Caller.ask`; the first address that answers."""
         return self.first(method, lambda endpoint: endpoint.ask(method, *parameters))
 
+    def call(self, method: str, *parameters: Any) -> Any:
+        """See :meth:`evidence_service.anchor.endpoint.Caller.call`; a refusal leads to the next address."""
+        return self.first(method, lambda endpoint: endpoint.call(method, *parameters))
+
+    def quantity(self, method: str, *parameters: Any) -> int:
+        """See :meth:`evidence_service.anchor.endpoint.Caller.quantity`; as :meth:`call`."""
+        return self.first(method, lambda endpoint: endpoint.quantity(method, *parameters))
+
     def first(self, what: str, read: Callable[[Endpoint], T]) -> T:
         """What the first address gives that answers and does not contradict its own proof.
 

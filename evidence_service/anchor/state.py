@@ -155,13 +155,14 @@ def contradiction(caller: Caller, at: Header, error: EvidenceError) -> NodeUnava
     return NodeLiedError(f"its state proof at block {at.number} does not hold: {error.message}")
 
 
-def _record(value: bytes) -> Recorded:
+def _record(value: bytes) -> Recorded | None:
     try:
         packed = rlp.as_integer(rlp.decode(value), what="the contract's record", size=24)
     except EvidenceError as error:
         raise NodeLiedError(f"the contract's record is none: {error.message}") from error
     time, block, leaves = (packed >> shift & (2**64 - 1) for shift in (0, 64, 128))
-    return Recorded(time, block, leaves)
+    # Some nodes keep slots of value zero in their tries; to the contract that is nothing.
+    return Recorded(time, block, leaves) if time else None
 
 
 def _nodes(values: Any) -> tuple[bytes, ...]:
