@@ -202,8 +202,10 @@ class Sender:
         unmined = replace(submission, transaction_hash=None, block_number=None, block_hash=None)
         if submission.nonce is None:
             return replace(unmined, state=State.CREATED)
-        again = [item for item in submission.attempts if item.hash == submission.transaction_hash]
-        return self._offer(looked, unmined, (again or submission.attempts)[-1])
+        mined = [item for item in submission.attempts if item.hash == submission.transaction_hash]
+        again = replace((mined or submission.attempts)[-1], head=looked.view.head.number)
+        kept = tuple(again if item.hash == again.hash else item for item in submission.attempts)
+        return self._offer(looked, replace(unmined, attempts=kept), again)
 
     def _watch(self, looked: _Look, submission: Submission) -> Submission:
         if not looked.used(submission):
@@ -224,25 +226,23 @@ class Sender:
         return submission
 
     def _nudge(self, looked: _Look, submission: Submission) -> Submission:
-        """Not mined yet: the same bytes again if they were forgotten, higher fees if they wait too long."""
-        latest = submission.attempts[-1]
+        """Not mined yet: higher fees if it waits too long, the same bytes again if they were forgotten."""
+        latest, head = submission.attempts[-1], looked.view.head
         first = submission.nonce == looked.view.account.nonce
         if first:
             looked.forgotten = not self._is_known(latest.hash)
+        if head.number - latest.head >= self._fees.bump_after and (first or latest.max_fee < head.base_fee):
+            wanted, least = looked.fee(self._fees), Fee(latest.max_fee, latest.priority_fee).raised()
+            fee = Fee(max(wanted.max_fee, least.max_fee), max(wanted.tip, least.tip))
+            if fee.max_fee <= self._fees.max_fee_cap:
+                attempts = (*submission.attempts, self._attempt(looked, submission, fee))
+                return replace(submission, state=State.BUMPED, attempts=attempts, reason="")
+            reason = f"not mined at the fee cap of {self._fees.max_fee_cap} wei per gas"
+            submission = replace(submission, state=State.STUCK, reason=reason)
         if looked.forgotten:
             looked.done.events["resent"] += 1
             return self._offer(looked, submission, latest)
-        head = looked.view.head
-        waited = head.number - latest.head
-        if waited < self._fees.bump_after or not (first or latest.max_fee < head.base_fee):
-            return submission
-        wanted, least = looked.fee(self._fees), Fee(latest.max_fee, latest.priority_fee).raised()
-        fee = Fee(max(wanted.max_fee, least.max_fee), max(wanted.tip, least.tip))
-        if fee.max_fee > self._fees.max_fee_cap:
-            reason = f"not mined for {waited} blocks at the fee cap of {self._fees.max_fee_cap} wei per gas"
-            return replace(submission, state=State.STUCK, reason=reason)
-        attempt = self._attempt(looked, submission, fee)
-        return replace(submission, state=State.BUMPED, attempts=(*submission.attempts, attempt), reason="")
+        return submission
 
     def _offer(self, looked: _Look, submission: Submission, attempt: Attempt) -> Submission:
         """Give a raw transaction to every node: one that keeps it to itself must not hold it up."""

@@ -48,7 +48,8 @@ class Attempt:
         raw: bytes to send.
         hash: transaction hash, 0x and lower-case hexadecimal.
         max_fee, priority_fee: wei per gas.
-        head: number of the chain's latest block when it was signed; bumps count blocks from here.
+        head: number of the chain's latest block when it was signed, or sent again after a reorg; bumps count
+            blocks from here.
     """
 
     raw: bytes
