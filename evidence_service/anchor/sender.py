@@ -112,7 +112,7 @@ class Sender:
             done = Round(view)
             looked = _Look(self._node, view, done, moved=self._chain_moved(view))
             self._fill_gaps(looked)
-            waiting = self._journal.open(self._node.chain_id, self.address)
+            waiting = self._journal.open(self._node.chain_id, self.address, unbegun=self._fees.max_in_flight)
             looked.in_flight = sum(1 for item in waiting if item.state in IN_FLIGHT)
             for submission in waiting:
                 if not self._carry(looked, submission):
@@ -157,8 +157,8 @@ class Sender:
             if held.get(nonce) is not None:
                 continue
             name = f"fill-{chain_id}-{self.address}-{nonce}"
-            self._journal.take_nonce(chain_id, self.address, nonce, name)
-            self._journal.save(
+            # Stored before it holds the nonce: after a crash in between both are done again.
+            self._journal.create(
                 Submission(
                     submission_id=name,
                     chain_id=chain_id,
@@ -170,6 +170,7 @@ class Sender:
                     nonce=nonce,
                 )
             )
+            self._journal.take_nonce(chain_id, self.address, nonce, name)
             looked.done.events["gap filled"] += 1
 
     # --- before a block ---
@@ -267,26 +268,23 @@ class Sender:
         if number <= looked.view.final_number:
             if looked.standing(number, block_hash, self._finality) is Standing.GONE:
                 return _reorged(submission)
-            self._keep_proof(looked, submission)
-            return replace(submission, state=State.FINALIZED, reason="")
+            return replace(self._keep_proof(looked, submission), state=State.FINALIZED, reason="")
         if looked.moved and looked.hash_at(number) != block_hash:
             return _reorged(submission)
         # At once, not at finality: nodes forget the state it is taken from.
-        self._keep_proof(looked, submission)
-        return submission
+        return self._keep_proof(looked, submission)
 
-    def _keep_proof(self, looked: _Look, submission: Submission) -> None:
-        if submission.fills_nonce or self._journal.proof(submission) is not None:
-            return
+    def _keep_proof(self, looked: _Look, submission: Submission) -> Submission:
+        if submission.fills_nonce or submission.proved_block == submission.block_hash:
+            return submission
         block = looked.proved.get(submission.block_hash or "")
         fresh = looked.view.head.number - block.header.number < _STATE_KEPT
-        self._journal.keep_proof(
-            submission, proofs.collect(self._node, block, submission, state_is_kept=fresh)
-        )
+        proof = proofs.collect(self._node, block, submission, state_is_kept=fresh)
+        self._journal.keep_proof(submission, proof)
+        return replace(submission, proved_block=submission.block_hash)
 
     def _seal(self, looked: _Look, submission: Submission) -> Submission:
-        self._keep_proof(looked, submission)
-        return replace(submission, state=State.SEALED)
+        return replace(self._keep_proof(looked, submission), state=State.SEALED)
 
     def _retry(self, looked: _Look, submission: Submission) -> Submission:
         """A failed transaction anchors nothing: when its failure is final, another one is sent."""

@@ -27,6 +27,8 @@ _log = structlog.get_logger(__name__)
 
 SHORTEST_PAUSE, LONGEST_PAUSE, GROWTH = 0.25, 12.0, 1.3
 """Seconds between two rounds: short where blocks come at once, a block's time where they do not."""
+_MANY = 1_000
+"""Submissions that were not begun yet and are told at once why they wait."""
 _SAMPLE = 64
 """Blocks over which the time between two is averaged."""
 
@@ -108,7 +110,7 @@ class Rounds:
         if address == current:
             return
         with journal.exclusive(self._chain.chain_id, address) as held:
-            for item in journal.open(self._chain.chain_id, address) if held else ():
+            for item in journal.open(self._chain.chain_id, address, unbegun=_MANY) if held else ():
                 reserved = journal.reserved_nonce(self._chain.chain_id, address, item.submission_id)
                 if item.state is State.CREATED and reserved is None:
                     journal.move(item, replace(item, submitter=current))
@@ -132,7 +134,8 @@ class Rounds:
         return done.progressed
 
     def _open(self, sender: Sender) -> list[str]:
-        return [item.submission_id for item in self._parts.journal.open(self._chain.chain_id, sender.address)]
+        waiting = self._parts.journal.open(self._chain.chain_id, sender.address, unbegun=_MANY)
+        return [item.submission_id for item in waiting]
 
     def _note(self, sender: Sender, problems: Mapping[str, str]) -> None:
         """Say on each batch what its anchoring waits for, when that has changed."""
