@@ -1,7 +1,7 @@
 # Everything a change must pass, and one target for each bench and campaign.
 PY := .venv/bin/python
 
-.PHONY: setup test check lint types imports generated campaign-resume campaign-forgeries fuzz coverage bench-verify bench-hostile
+.PHONY: setup test check lint types imports generated campaign-resume campaign-chain campaign-forgeries fuzz coverage bench-verify bench-hostile
 
 setup:
 	./scripts/setup
@@ -31,6 +31,10 @@ generated:
 # kill -9 at every boundary of a piece of evidence's way; nothing may be lost or doubled.
 campaign-resume:
 	$(PY) -m tests.faults.resume
+
+# 10,000 submissions, four workers, random faults, kills and reorganisations; everything is counted at the end.
+campaign-chain:
+	$(PY) -m tests.faults.chain_campaign
 
 # Every forgery and every single byte, against both implementations of the verification.
 campaign-forgeries:
