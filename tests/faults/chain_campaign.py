@@ -65,16 +65,24 @@ class Plan:
     epoch: int
     deepest: int
     probability: float = 0.02
-    block: float = 0.1
-    reorganise: float = 3.0
-    kill: float = 2.0
+    block: float = 0.25
+    reorganise: float = 12.0
+    kill: float = 6.0
     window: int = 64
     seed: int = 4
     patience: float = 3600.0
 
 
 SHORT = Plan(
-    submissions=60, workers=2, epoch=3, deepest=6, block=0.15, reorganise=1.5, kill=1.5, patience=120
+    submissions=300,
+    workers=3,
+    epoch=3,
+    deepest=6,
+    block=0.15,
+    reorganise=1.0,
+    kill=1.0,
+    window=4,
+    patience=200,
 )
 
 
