@@ -14,14 +14,22 @@ from evidence_service import __version__
 from evidence_service.anchor import contract
 from evidence_service.anchor.fees import FeePolicy
 from evidence_service.anchor.finality import Finality
+from evidence_service.anchor.kms import KmsSigner
 from evidence_service.anchor.node import Node
-from evidence_service.anchor.signer import KeystoreSigner
+from evidence_service.anchor.signer import KeystoreSigner, Signer
 from evidence_service.anchor.submission import Attempt, State, Submission
+from evidence_service.anchor.web3signer import Web3Signer
 from evidence_service.capture.browser import BrowserSettings
 from evidence_service.capture.egress import EgressPolicy
 from evidence_service.certificate.facts import Issuer
 from evidence_service.certificate.seal import SealKey
-from evidence_service.config import ChainSettings, Settings
+from evidence_service.config import (
+    AwsKmsSettings,
+    ChainSettings,
+    KeystoreSettings,
+    Settings,
+    SignerSettings,
+)
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.parts import Batching, Capturing, Chain, Issuing, Parts, Stamping
@@ -105,6 +113,21 @@ def worker(settings: Settings, wired: Parts, url: str, *, durable: Durable | Non
     """
     engine = Engine(url, executor=settings.worker_name)
     return Worker(wired, engine, durable or DbosDurable(), captures=settings.captures_at_once)
+
+
+def signer(settings: SignerSettings) -> Signer:
+    """The signer that settings describe. Asks nobody yet: a custodian that is down stops no start.
+
+    Raises:
+        ConfigurationError: a keystore cannot be opened, or a setting cannot be used.
+    """
+    if isinstance(settings, KeystoreSettings):
+        return KeystoreSigner(settings.path, _read(settings.password_file).decode().strip())
+    if isinstance(settings, AwsKmsSettings):
+        return KmsSigner(
+            settings.key_id, region=settings.region, endpoint=settings.endpoint, address=settings.address
+        )
+    return Web3Signer(settings.url, settings.address)
 
 
 def _chains(settings: Sequence[ChainSettings]) -> tuple[Chain, ...]:

@@ -82,6 +82,10 @@ class DatabaseUnavailableError(UnavailableError):
     """PostgreSQL cannot be reached or started."""
 
 
+class SignerUnavailableError(UnavailableError):
+    """No usable signature from the custodian of a key."""
+
+
 class ServiceUnavailableError(UnavailableError):
     """The evidence service's own API cannot be reached."""
 
