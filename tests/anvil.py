@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from evidence_service.errors import NodeUnavailableError
 from evidence_service.processes import ManagedProcess, free_port
@@ -41,3 +43,12 @@ def anvil(directory: Path, *options: str, chain_id: int = CHAIN_ID) -> Iterator[
         yield url
     finally:
         process.stop()
+
+
+def mined(receipt: Callable[[], dict[str, Any] | None]) -> dict[str, Any]:
+    """The receipt as soon as there is one: anvil answers with a hash before it has mined."""
+    for _ in range(200):
+        if found := receipt():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("not mined within 4 s")

@@ -10,6 +10,7 @@ from eth_abi.abi import decode, encode
 
 from evidence_service.anchor import contract
 from evidence_service.verify.trie import keccak256
+from tests.anvil import mined
 
 EVENT = "0x" + keccak256(b"Anchored(address,bytes32,uint64)").hex()
 
@@ -49,7 +50,8 @@ class Evm:
     def send(self, sender: str, data: bytes) -> dict[str, Any]:
         """Receipt of a transaction; it has to succeed."""
         sent = {"from": sender, "to": self.contract, "data": "0x" + data.hex(), "gas": hex(500_000)}
-        receipt: dict[str, Any] = self.ask("eth_getTransactionReceipt", self.ask("eth_sendTransaction", sent))
+        sent_hash = self.ask("eth_sendTransaction", sent)
+        receipt = mined(lambda: self.ask("eth_getTransactionReceipt", sent_hash))
         assert receipt["status"] == "0x1"
         return receipt
 

@@ -10,6 +10,7 @@ from evidence_service.anchor import contract
 from evidence_service.anchor.relay import Permission, anchor_for_call
 from evidence_service.sandbox.devchain import ACCOUNTS
 from evidence_service.verify.trie import keccak256
+from tests.anvil import mined
 from tests.contracts.evm import Evm, encoded
 
 CODE = bytes.fromhex(contract.artefact()["deployedBytecode"][2:])
@@ -74,7 +75,9 @@ def test_those_calls_go_to_ecrecover_and_sha_256(evm: Evm) -> None:
 def called(evm: Evm, data: bytes) -> set[int]:
     """Addresses that a transaction's static calls go to."""
     sent = {"from": ACCOUNTS[0].address, "to": evm.contract, "data": "0x" + data.hex(), "gas": hex(500_000)}
-    steps = evm.ask("debug_traceTransaction", evm.ask("eth_sendTransaction", sent), {})["structLogs"]
+    sent_hash = evm.ask("eth_sendTransaction", sent)
+    mined(lambda: evm.ask("eth_getTransactionReceipt", sent_hash))
+    steps = evm.ask("debug_traceTransaction", sent_hash, {})["structLogs"]
     return {int(step["stack"][-2], 16) for step in steps if step["op"] == "STATICCALL"}
 
 
