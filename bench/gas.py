@@ -15,11 +15,9 @@ from pathlib import Path
 from eth_account import Account
 
 from evidence_service.anchor import contract
-from evidence_service.anchor.node import Node
 from evidence_service.anchor.relay import Permission, anchor_for_call, signing_digest
-from evidence_service.anchor.signer import LocalSigner
 from evidence_service.sandbox.devchain import ACCOUNTS, HARDFORK
-from tests.anvil import CHAIN_ID, anvil, mined
+from tests.contracts.evm import Evm, anvil, deployed
 
 TABLE = Path(__file__).parents[1] / "docs" / "reference" / "gas.md"
 COMMITMENT = b"\xee"
@@ -55,45 +53,31 @@ class Gas:
         }
 
 
-def measure(url: str, chain_id: int) -> Gas:
-    """Deploy the contract on an empty chain and use it.
-
-    Args:
-        url: RPC address of a chain that mines at once and signs for the development accounts.
-    """
-    node, account = Node([url], chain_id), ACCOUNTS[0]
+def measure(evm: Evm) -> Gas:
+    """Deploy the contract on an empty chain and use it."""
+    signer = ACCOUNTS[0]
 
     def used(data: bytes) -> int:
-        call = {"from": ACCOUNTS[1].address, "to": contract.expected_address(), "data": "0x" + data.hex()}
-        return gas_used(node, node.call("eth_sendTransaction", {**call, "gas": hex(500_000)}))
+        return int(evm.send(ACCOUNTS[1].address, data)["gasUsed"], 16)
 
-    contract.deploy_if_absent(node, LocalSigner(account.private_key))
-    creation = node.call("eth_getBlockByNumber", "latest", False)["transactions"][0]
+    deployed(evm)
+    creation = evm.ask("eth_getBlockByNumber", "latest", False)["transactions"][0]
+    deploy = int(evm.ask("eth_getTransactionReceipt", creation)["gasUsed"], 16)
     anchors = {
         size: used(contract.anchor_call(COMMITMENT * 31 + bytes([number + 1]), size))
         for number, size in enumerate(SIZES)
     }
     duplicate = used(contract.anchor_call(COMMITMENT * 31 + b"\1", SIZES[-1]))
-    permission = Permission(account.address, COMMITMENT * 32, SIZES[-1], 2**64 - 1)
-    digest = signing_digest(permission, chain_id=chain_id, contract=contract.expected_address())
-    signature = bytes(Account.from_key(account.private_key).unsafe_sign_hash(digest).signature)
-    relayed = used(anchor_for_call(permission, signature))
-    deploy = gas_used(node, creation)
-    node.close()
-    return Gas(anchors, duplicate, relayed, deploy)
-
-
-def gas_used(node: Node, transaction_hash: str) -> int:
-    """Gas of a successful transaction."""
-    receipt = mined(lambda: node.call("eth_getTransactionReceipt", transaction_hash))
-    assert receipt["status"] == "0x1", receipt
-    return int(receipt["gasUsed"], 16)
+    permission = Permission(signer.address, COMMITMENT * 32, SIZES[-1], 2**64 - 1)
+    digest = signing_digest(permission, chain_id=evm.chain_id, contract=evm.contract)
+    signature = bytes(Account.from_key(signer.private_key).unsafe_sign_hash(digest).signature)
+    return Gas(anchors, duplicate, used(anchor_for_call(permission, signature)), deploy)
 
 
 def measured(hardfork: str = HARDFORK) -> Gas:
     """Measure on an anvil of its own."""
-    with tempfile.TemporaryDirectory() as name, anvil(Path(name), "--hardfork", hardfork) as url:
-        return measure(url, CHAIN_ID)
+    with tempfile.TemporaryDirectory() as name, anvil(Path(name), hardfork=hardfork) as evm:
+        return measure(evm)
 
 
 def table(gas: Gas) -> str:

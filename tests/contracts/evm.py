@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 from eth_abi.abi import decode, encode
 
 from evidence_service.anchor import contract
+from evidence_service.anchor.node import Node
+from evidence_service.anchor.signer import LocalSigner
+from evidence_service.processes import free_port
+from evidence_service.sandbox.anvil import CHAIN_ID, AnvilChain
+from evidence_service.sandbox.devchain import ACCOUNTS
 from evidence_service.verify.trie import keccak256
-from tests.anvil import mined
+from tests.running import ANVIL
 
 EVENT = "0x" + keccak256(b"Anchored(address,bytes32,uint64)").hex()
 
@@ -47,11 +56,21 @@ class Evm:
         call = {"from": sender, "to": self.contract, "data": "0x" + data.hex(), "value": hex(value)}
         return bytes.fromhex(self.ask("eth_call", call, "latest")[2:])
 
-    def send(self, sender: str, data: bytes) -> dict[str, Any]:
-        """Receipt of a transaction; it has to succeed."""
+    def transact(self, sender: str, data: bytes) -> dict[str, Any]:
+        """Receipt of a transaction, whatever became of it."""
         sent = {"from": sender, "to": self.contract, "data": "0x" + data.hex(), "gas": hex(500_000)}
         sent_hash = self.ask("eth_sendTransaction", sent)
-        receipt = mined(lambda: self.ask("eth_getTransactionReceipt", sent_hash))
+        for _ in range(200):
+            # anvil answers with a hash before it has mined.
+            receipt: dict[str, Any] | None = self.ask("eth_getTransactionReceipt", sent_hash)
+            if receipt:
+                return receipt
+            time.sleep(0.02)
+        raise AssertionError(f"{self.name} did not mine {sent_hash}")
+
+    def send(self, sender: str, data: bytes) -> dict[str, Any]:
+        """Receipt of a transaction; it has to succeed."""
+        receipt = self.transact(sender, data)
         assert receipt["status"] == "0x1"
         return receipt
 
@@ -73,6 +92,24 @@ class Evm:
         """Mine a block that much later."""
         self.ask("evm_increaseTime", seconds)
         self.ask("evm_mine")
+
+
+@contextmanager
+def anvil(directory: Path, *, hardfork: str, chain_id: int = CHAIN_ID) -> Iterator[Evm]:
+    """An anvil while the block lasts, without the contract."""
+    chain = AnvilChain(directory, free_port(), anvil=ANVIL, hardfork=hardfork, chain_id=chain_id)
+    try:
+        yield Evm("anvil", chain.rpc_url, chain_id)
+    finally:
+        chain.stop()
+
+
+def deployed(evm: Evm) -> Evm:
+    """The chain with the contract on it."""
+    node = Node([evm.url], evm.chain_id)
+    assert contract.deploy_if_absent(node, LocalSigner(ACCOUNTS[0].private_key)) == evm.contract
+    node.close()
+    return evm
 
 
 def encoded(signature: str, *arguments: Any) -> bytes:

@@ -10,7 +10,6 @@ from evidence_service.anchor import contract
 from evidence_service.anchor.relay import Permission, anchor_for_call
 from evidence_service.sandbox.devchain import ACCOUNTS
 from evidence_service.verify.trie import keccak256
-from tests.anvil import mined
 from tests.contracts.evm import Evm, encoded
 
 CODE = bytes.fromhex(contract.artefact()["deployedBytecode"][2:])
@@ -64,20 +63,18 @@ def test_the_only_calls_are_two_that_cannot_write() -> None:
     assert [operation for operation, _ in instructions()].count(STATICCALL) == 2
 
 
-def test_those_calls_go_to_ecrecover_and_sha_256(evm: Evm) -> None:
+def test_those_calls_go_to_ecrecover_and_sha_256(ganache: Evm) -> None:
     """Precompiled contracts 1 and 2, which the protocol itself defines."""
     permission = Permission(ACCOUNTS[0].address, bytes(32), 1, 2**64 - 1)
     inclusion = encoded(FUNCTIONS[3], bytes(32), 0, 2, [bytes(32)], bytes(32))
-    assert called(evm, anchor_for_call(permission, bytes(65))) == {1}
-    assert called(evm, inclusion) == {2}
+    assert called(ganache, anchor_for_call(permission, bytes(65))) == {1}
+    assert called(ganache, inclusion) == {2}
 
 
 def called(evm: Evm, data: bytes) -> set[int]:
     """Addresses that a transaction's static calls go to."""
-    sent = {"from": ACCOUNTS[0].address, "to": evm.contract, "data": "0x" + data.hex(), "gas": hex(500_000)}
-    sent_hash = evm.ask("eth_sendTransaction", sent)
-    mined(lambda: evm.ask("eth_getTransactionReceipt", sent_hash))
-    steps = evm.ask("debug_traceTransaction", sent_hash, {})["structLogs"]
+    sent = evm.transact(ACCOUNTS[0].address, data)["transactionHash"]
+    steps = evm.ask("debug_traceTransaction", sent, {})["structLogs"]
     return {int(step["stack"][-2], 16) for step in steps if step["op"] == "STATICCALL"}
 
 

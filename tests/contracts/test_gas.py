@@ -9,7 +9,8 @@ import pytest
 from bench import gas
 from evidence_service.processes import free_port
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
-from tests.anvil import ROOT
+from tests.contracts.evm import Evm
+from tests.running import GANACHE
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +32,8 @@ def test_the_newest_rules_cost_the_same(measured: gas.Gas) -> None:
 
 
 def test_ganache_counts_the_same(measured: gas.Gas, tmp_path: Path) -> None:
-    ganache = DevChain(tmp_path, free_port(), ganache=ROOT / "node_modules" / ".bin" / "ganache")
+    chain = DevChain(tmp_path, free_port(), ganache=GANACHE)
     try:
-        assert gas.measure(ganache.rpc_url, CHAIN_ID) == measured
+        assert gas.measure(Evm("ganache", chain.rpc_url, CHAIN_ID)) == measured
     finally:
-        ganache.stop()
+        chain.stop()
