@@ -35,6 +35,7 @@ from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.parts import Batching, Capturing, Chain, Issuing, Parts, Stamping
 from evidence_service.service.ports import Durable
 from evidence_service.service.worker import Worker
+from evidence_service.store.anchors import Anchors
 from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
@@ -84,7 +85,8 @@ def parts(settings: Settings, engine: Database) -> Parts:
             tuple(Authority(item.name, item.url, (_read(item.root),)) for item in settings.authorities),
             settings.authorities_minimum,
         ),
-        chains=_chains(settings.chains),
+        chains=chains(settings.chains),
+        anchors=Anchors(engine),
         chain_status=ChainStatus(engine),
         issuing=Issuing(
             issuer=Issuer(**settings.issuer.model_dump()),
@@ -130,16 +132,21 @@ def signer(settings: SignerSettings) -> Signer:
     return Web3Signer(settings.url, settings.address)
 
 
-def _chains(settings: Sequence[ChainSettings]) -> tuple[Chain, ...]:
-    chains = tuple(_chain(item) for item in settings)
-    if len({chain.chain_id for chain in chains}) != len(chains):
+def chains(settings: Sequence[ChainSettings]) -> tuple[Chain, ...]:
+    """The chains that settings describe; no node is asked yet.
+
+    Raises:
+        ConfigurationError: they contradict each other, or a key cannot be opened.
+    """
+    found = tuple(_chain(item) for item in settings)
+    if len({chain.chain_id for chain in found}) != len(found):
         raise ConfigurationError("a chain is configured twice", what_to_do="name each chain_id once")
-    if chains and not any(chain.required for chain in chains):
+    if found and not any(chain.required for chain in found):
         raise ConfigurationError(
             "no chain is required: a batch would never count as anchored",
             what_to_do="set required for at least one of the chains",
         )
-    return chains
+    return found
 
 
 def _chain(settings: ChainSettings) -> Chain:

@@ -146,7 +146,10 @@ class Sender:
         """Whether blocks may have left the chain since the last round: then every mined one is looked at."""
         if self._last_head is None:
             return True
-        again = blocks.header(view.endpoint, hex(self._last_head.number))
+        number = hex(self._last_head.number)
+        again = self._node.first(
+            "an earlier head", lambda caller: blocks.header(caller, number), prefer=view.endpoint
+        )
         return again is None or again.hash != self._last_head.hash
 
     def _fill_gaps(self, looked: _Look) -> None:
@@ -319,7 +322,7 @@ class Sender:
     def _event(self, looked: _Look, submission: Submission) -> Inclusion | None:
         if submission.fills_nonce:
             return None
-        return inclusion.of_event(looked.view, looked.proved, submission, contract.code_hash())
+        return inclusion.of_event(self._node, looked.view, looked.proved, submission, contract.code_hash())
 
     def _is_known(self, transaction_hash: str) -> bool:
         found = self._node.each(lambda caller: caller.record("eth_getTransactionByHash", transaction_hash))
@@ -418,15 +421,29 @@ class _Look:
         """The signer's nonce after the newest final block; proved."""
         if self._final_nonce is None:
             number = self.view.final_number
-            header = None if number < 0 else blocks.header(self.view.endpoint, hex(number))
-            used: int = 0 if header is None else state.account(self.view.endpoint, header, address).nonce
+            header = None if number < 0 else self.header(number)
+            used = 0
+            if header is not None:
+                at = header
+                account = self.node.first(
+                    "the key's account",
+                    lambda caller: state.account(caller, at, address),
+                    prefer=self.view.endpoint,
+                )
+                used = account.nonce
             self._final_nonce = used
         return self._final_nonce
 
+    def header(self, number: int) -> Header | None:
+        """Header of the block at a number, of this round's endpoint if it answers."""
+        return self.node.first(
+            f"block {number}", lambda caller: blocks.header(caller, hex(number)), prefer=self.view.endpoint
+        )
+
     def hash_at(self, number: int) -> str | None:
-        """Hash of the block that the endpoint of this round has at a number."""
+        """Its hash, asked once a round."""
         if number not in self._hashes:
-            header = blocks.header(self.view.endpoint, hex(number))
+            header = self.header(number)
             self._hashes[number] = None if header is None else header.hash
         return self._hashes[number]
 

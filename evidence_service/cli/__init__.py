@@ -23,9 +23,11 @@ _COMMANDS = {
     "add": ("client", "Preserve files of yours as uploaded evidence."),
     "status": ("client", "Show where evidence stands."),
     "certificate": ("client", "Get the certificate of a piece of evidence."),
+    "anchors": ("anchors", "Show where batches stand on their chains."),
     "verify": ("verification", "Verify certificates or proof bundles."),
     "inspect": ("verification", "Show everything inside a certificate or bundle."),
     "doctor": ("operation", "Check that everything the service needs is there."),
+    "chain": ("chain", "Check the configured chains, or deploy the contract on one."),
     "devchain": ("operation", "Run a local development chain with the contract."),
     "fsck": ("operation", "Derive every stored digest, proof and anchor again."),
 }

@@ -21,6 +21,7 @@ from evidence_service.certificate.facts import Issuer
 from evidence_service.certificate.seal import SealKey
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.ports import Objects
+from evidence_service.store.anchors import Anchors
 from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
@@ -124,6 +125,7 @@ class Parts:
     capturing: Capturing
     stamping: Stamping
     chains: tuple[Chain, ...]
+    anchors: Anchors
     chain_status: ChainStatus
     issuing: Issuing
     batching: Batching
