@@ -97,6 +97,8 @@ def test_a_certificate_of_nobody_is_refused(server: Web3SignerServer, tmp_path: 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    with httpx.Client(transport=DeadlineTransport(5)) as client:
-        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-            client.get(server.url.replace("http://", "https://"))
+    with (
+        httpx.Client(transport=DeadlineTransport(5)) as client,
+        pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"),
+    ):
+        client.get(server.url.replace("http://", "https://"))
