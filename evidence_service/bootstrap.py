@@ -143,10 +143,6 @@ def _chains(settings: Sequence[ChainSettings]) -> tuple[Chain, ...]:
 
 
 def _chain(settings: ChainSettings) -> Chain:
-    if settings.keystore is None or settings.keystore_password_file is None:
-        raise ConfigurationError(
-            "the chain has no key", what_to_do="set chain.keystore and chain.keystore_password_file"
-        )
     agreeing = settings.agreeing_nodes or min(2, len(settings.rpc_urls))
     if agreeing > len(settings.rpc_urls):
         raise ConfigurationError(
@@ -156,7 +152,7 @@ def _chain(settings: ChainSettings) -> Chain:
     return Chain(
         name=settings.name or f"chain {settings.chain_id}",
         node=Node(settings.rpc_urls, settings.chain_id),
-        signers=(KeystoreSigner(settings.keystore, _read(settings.keystore_password_file).decode().strip()),),
+        signers=tuple(signer(item) for item in settings.signers),
         contract=settings.contract or contract.expected_address(),
         rpc_urls=tuple(settings.rpc_urls),
         fees=FeePolicy(

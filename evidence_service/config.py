@@ -83,10 +83,10 @@ class ChainSettings(BaseModel):
     contract: str = Field(
         default="", description="Address of the anchor contract; empty: the same on every chain"
     )
-    keystore: Path | None = Field(
-        default=None, description="Encrypted key of the submitter (Web3 keystore JSON)"
+    signers: list[SignerSettings] = Field(
+        min_length=1,
+        description="Who signs: the first one sends, the others are retiring and finish what they began",
     )
-    keystore_password_file: Path | None = Field(default=None, description="File with the keystore's password")
     agreeing_nodes: int = Field(
         default=0,
         ge=0,

@@ -53,10 +53,8 @@ class Rounds:
     def __init__(self, parts: Parts, chain: Chain) -> None:
         self._parts = parts
         self._chain = chain
-        self._senders = {
-            signer.address: self._sender(signer, retiring=position > 0)
-            for position, signer in enumerate(chain.signers)
-        }
+        self._senders: dict[str, Sender] = {}
+        self._unmet = dict(enumerate(chain.signers))
         self._stopping = threading.Event()
         self._noted: dict[str, dict[str, str]] = {}
         self._block_seconds = 0.0
@@ -84,15 +82,29 @@ class Rounds:
 
     def once(self) -> bool:
         """One round of every key that has something open; whether anything moved, or nothing is to do."""
-        chain_id = self._chain.chain_id
-        waiting = self._parts.journal.submitters(chain_id)
+        self._meet_signers()
+        waiting = self._parts.journal.submitters(self._chain.chain_id)
         progressed = False
         for address in waiting:
-            self._readdress(address)
             if address not in self._senders:
+                if self._unmet:
+                    continue  # it may be the key of a custodian that is away
                 self._senders[address] = self._sender(MissingSigner(address), retiring=True)
+            if 0 not in self._unmet:
+                self._readdress(address)
             progressed |= self._round(self._senders[address])
         return progressed or not waiting
+
+    def _meet_signers(self) -> None:
+        """A custodian that has to be asked for its key's address may be away at the start."""
+        for position, signer in list(self._unmet.items()):
+            try:
+                address = signer.address
+            except UnavailableError as error:
+                _log.warning("signer.unavailable", chain=self._chain.chain_id, reason=error.message)
+            else:
+                self._senders[address] = self._sender(signer, retiring=position > 0)
+                del self._unmet[position]
 
     def _sender(self, signer: Any, *, retiring: bool) -> Sender:
         return Sender(
