@@ -48,9 +48,7 @@ class AwsKmsSettings(BaseModel):
     region: str = Field(default="", description="AWS region; empty: that of the AWS configuration")
     endpoint: str = Field(default="", description="Address of KMS; empty: that of the region")
     address: str = Field(
-        default="",
-        pattern=f"^$|{_ADDRESS}",
-        description="Address of the key; empty: KMS is asked at start and has to answer then",
+        default="", pattern=f"^$|{_ADDRESS}", description="Address of the key; empty: KMS is asked"
     )
 
 
