@@ -78,7 +78,7 @@ def test_an_answer_is_lost_before_or_after_its_effect(world: World, name: str, l
         assert ARRIVES[name](*post(world.proxy.url, "eth_sendRawTransaction", ["0x" + raw.hex()]))
     else:
         with pytest.raises(NEVER_ARRIVES[name]) as caught:
-            post(world.proxy.url, "eth_sendRawTransaction", ["0x" + raw.hex()])
+            post(world.proxy.url, "eth_sendRawTransaction", ["0x" + raw.hex()], timeout=TIMEOUT)
         assert type(caught.value) is NEVER_ARRIVES[name]
     assert world.anvil.pool() == ({"0x" + keccak256(raw).hex()} if landed else set())
     [entry] = world.proxy.log
