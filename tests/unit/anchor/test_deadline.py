@@ -46,7 +46,7 @@ def test_a_dripping_answer_ends_in_time(server: Web3SignerServer, client: httpx.
     started = time.monotonic()
     with pytest.raises((httpx.ReadTimeout, httpx.RemoteProtocolError)):
         client.get("/api/v1/eth1/publicKeys")
-    assert time.monotonic() - started < SECONDS + 1
+    assert time.monotonic() - started < SECONDS + 3
 
 
 def test_silence_ends_in_time(server: Web3SignerServer, client: httpx.Client) -> None:
@@ -54,7 +54,7 @@ def test_silence_ends_in_time(server: Web3SignerServer, client: httpx.Client) ->
     started = time.monotonic()
     with pytest.raises(httpx.ReadTimeout):
         client.get("/api/v1/eth1/publicKeys")
-    assert SECONDS - 0.1 < time.monotonic() - started < SECONDS + 1
+    assert SECONDS - 0.1 < time.monotonic() - started < SECONDS + 3
 
 
 def test_each_exchange_has_its_own_time_also_in_other_threads(

@@ -28,7 +28,7 @@ def server() -> Iterator[Web3SignerServer]:
 
 @pytest.fixture
 def signing(server: Web3SignerServer) -> Iterator[Web3Signer]:
-    signer = Web3Signer(server.url, ADDRESS, timeout=0.3)
+    signer = Web3Signer(server.url, ADDRESS, timeout=1.0)
     yield signer
     signer.close()
 
@@ -127,7 +127,7 @@ def test_an_answer_that_drips_is_given_up(
     started = time.monotonic()
     with pytest.raises(SignerUnavailableError, match="did not answer: ReadTimeout"):
         signing.sign_transaction(DEPLOYMENT)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
     server.drip = b""
     assert Account.recover_transaction(signing.sign_transaction(DEPLOYMENT)).lower() == ADDRESS
 
