@@ -12,7 +12,12 @@ from trie.hexary import HexaryTrie
 
 from evidence_service.anchor import encoding
 from evidence_service.anchor.endpoint import Caller, number
-from evidence_service.errors import EvidenceError, NodeLiedError, NodeUnavailableError
+from evidence_service.errors import (
+    EvidenceError,
+    NodeLiedError,
+    NodeUnavailableError,
+    UnsupportedVersionError,
+)
 from evidence_service.verify.chain import BlockHeader
 from evidence_service.verify.trie import keccak256
 
@@ -54,7 +59,12 @@ def header(caller: Caller, block: str) -> Header | None:
         NodeUnavailableError: no answer.
     """
     answer = _block(caller, block, bodies=False)
-    return None if answer is None else _checked_header(answer)
+    if answer is None:
+        return None
+    found = _checked_header(answer)
+    if block.startswith("0x") and len(block) < 66 and found.number != int(block, 16):
+        raise NodeLiedError(f"asked for block {int(block, 16)} it gave block {found.number}")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +100,8 @@ def block(caller: Caller, block_hash: str) -> Block:
 
     Raises:
         NodeLiedError: a transaction or receipt is not the one the header's root covers.
-        NodeUnavailableError: no answer, or the node does not know the block (any more).
-        UnsupportedVersionError: the block holds a transaction type unknown here.
+        NodeUnavailableError: no answer, the node does not know the block (any more), or the block holds a
+            transaction type unknown here.
     """
     answer = _block(caller, block_hash, bodies=True)
     if answer is None:
@@ -104,6 +114,9 @@ def block(caller: Caller, block_hash: str) -> Block:
         raise NodeUnavailableError("the node gave a block without its transactions")
     try:
         raw = [encoding.transaction(item) for item in listed]
+    except UnsupportedVersionError as error:
+        # It may be the node's invention: another one is asked first.
+        raise NodeUnavailableError(error.message) from error
     except (KeyError, TypeError, AttributeError) as error:
         raise NodeLiedError(f"a transaction of block {block_hash} lacks {error}") from error
     transactions = _trie(raw)

@@ -177,14 +177,10 @@ class Endpoint(Caller):
         try:
             with self._client.stream("POST", self._url, json=body) as response:
                 status, data = response.status_code, bytearray()
-                started = self._clock()
                 for chunk in response.iter_bytes():
                     data += chunk
                     if len(data) > MAX_ANSWER:
                         raise NodeUnavailableError(f"an answer larger than {MAX_ANSWER} bytes")
-                    # The client's own limit is for each read: an answer that drips would pass it for ever.
-                    if self._clock() - started > (self._client.timeout.read or 0.0):
-                        raise NodeUnavailableError("its answer took too long to arrive")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NodeUnavailableError(str(error) or type(error).__name__) from error
         return _read(status, data)
@@ -202,12 +198,19 @@ def _read(status: int, data: bytes | bytearray) -> Answer:
     if problem is not None:
         if not isinstance(problem, dict):
             raise NodeUnavailableError(f"HTTP {status} with an error that is none")
-        if status == httpx.codes.TOO_MANY_REQUESTS or problem.get("code") in _TRY_ANOTHER:
+        code = problem.get("code")
+        if status == httpx.codes.TOO_MANY_REQUESTS or (isinstance(code, int) and code in _TRY_ANOTHER):
             raise NodeUnavailableError("too many requests")
-        return Answer(refusal=str(problem.get("message"))[:500])
+        return Answer(refusal=_words(problem.get("message")))
     if status != httpx.codes.OK or "result" not in value:
         raise NodeUnavailableError(f"HTTP {status} without a JSON-RPC answer")
     return Answer(result=value["result"])
+
+
+def _words(message: Any) -> str:
+    """A node's words as far as a database and a terminal can take them."""
+    printable = "".join(character if character.isprintable() else "\ufffd" for character in str(message))
+    return printable[:500]
 
 
 def shown(url: str) -> str:

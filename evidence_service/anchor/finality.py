@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -105,19 +106,24 @@ class View:
     """What one look at the chain showed; everything in it is proved under ``head``.
 
     Attributes:
-        endpoint: the address with the highest head whose state proof held.
-        final_number: final for as many addresses as have to agree.
+        endpoint: the address whose head it is.
+        agreed: whether as many addresses as have to agree have that block. Without it nothing may be begun: a
+            single node could make up a head, its state and the proofs of it.
+        final_number: final for as many addresses as have to agree; -1 when nothing is.
         account: the signer's, after ``head``.
     """
 
     endpoint: Endpoint
     head: Header
+    agreed: bool
     final_number: int
     account: Account
 
 
 def look(node: Node, address: str, finality: Finality) -> View:
-    """Ask every address for its head and its final block, and the best of them for the signer's account.
+    """Ask every address for its head and its final block, and for the signer's account after the best head.
+
+    The best head is the highest that enough addresses share; where none is, the lowest one.
 
     Raises:
         NodeUnavailableError: none answered with something that its proofs bear out.
@@ -130,19 +136,31 @@ def look(node: Node, address: str, finality: Finality) -> View:
         endpoint.head = head.number
         return head, finality.final_number(endpoint, head)
 
-    answers = sorted(node.each(read, at_least=finality.agreeing), key=lambda answer: -answer[1][0].number)
+    answers = node.each(read, at_least=finality.agreeing)
+    heads = sorted(((endpoint, head) for endpoint, (head, _) in answers), key=lambda item: -item[1].number)
     finals = sorted((final for _, (_, final) in answers), reverse=True)
     # With too few answers nothing counts as final; what does not need finality goes on.
     final_number = finals[finality.agreeing - 1] if len(finals) >= finality.agreeing else -1
-    failures = []
-    for endpoint, (head, _) in answers:
+    shared = next(
+        (item for item in heads if _sharing(heads, item[1], finality.agreeing) >= finality.agreeing), None
+    )
+    endpoint, head = shared or heads[-1]
+    account = node.first(
+        "the key's account", lambda caller: state.account(caller, head, address), prefer=endpoint
+    )
+    return View(endpoint, head, shared is not None, min(final_number, head.number), account)
+
+
+def _sharing(heads: Sequence[tuple[Endpoint, Header]], head: Header, wanted: int) -> int:
+    """How many addresses have a block; no more are asked than are wanted."""
+    count = 0
+    for endpoint, own in heads:
+        if own.number < head.number:
+            continue
         try:
-            account = state.account(endpoint, head, address)
-        except NodeLiedError as error:
-            endpoint.caught(error.message)
-            failures.append(f"{endpoint.name} contradicts itself: {error.message}")
-        except NodeUnavailableError as error:
-            failures.append(f"{endpoint.name}: {error.message}")
-        else:
-            return View(endpoint, head, min(final_number, head.number), account)
-    raise NodeUnavailableError(f"no node of chain {node.chain_id} proves its state: {'; '.join(failures)}")
+            count += (own.hash if own.number == head.number else _hash_at(endpoint, head.number)) == head.hash
+        except NodeUnavailableError:
+            continue
+        if count >= wanted:
+            break
+    return count

@@ -52,14 +52,17 @@ def log_index(receipt: dict[str, Any], submission: Submission) -> int | None:
     """Position of the submission's event among a receipt's logs."""
     topics = event_topics(submission.submitter, submission.commitment)
     for index, log in enumerate(receipt["logs"]):
-        if log["address"].lower() == submission.contract and log["topics"] == topics:
+        found = [str(topic).lower() for topic in log["topics"]]
+        if log["address"].lower() == submission.contract and found == topics:
             return index
     return None
 
 
 def of_attempts(node: Node, proved: Blocks, submission: Submission) -> Inclusion | None:
-    """The attempt that was mined, if any: newest first, since at most one can be."""
+    """The attempt with the submission's nonce that was mined, if any; at most one can be."""
     for attempt in reversed(submission.attempts):
+        if attempt.nonce != submission.nonce:
+            continue  # of a nonce that it has given up
         answers = node.each(lambda caller, wanted=attempt.hash: _block_of(caller, wanted))  # type: ignore[misc]
         for endpoint, block_hash in answers:
             if block_hash is None:

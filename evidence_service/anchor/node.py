@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from evidence_service.anchor.deadline import DeadlineTransport
 from evidence_service.anchor.endpoint import Answer, Caller, Endpoint
 from evidence_service.errors import ConfigurationError, NodeLiedError, NodeUnavailableError
 
@@ -20,7 +21,7 @@ class Node(Caller):
     Args:
         urls: http or https addresses, the preferred one first.
         chain_id: the only chain accepted.
-        timeout: seconds for each request to each address.
+        timeout: seconds for each request to each address, from connecting to the last byte.
         transport: replaces the network in tests.
         clock: monotonic seconds.
     """
@@ -38,7 +39,10 @@ class Node(Caller):
             raise ConfigurationError(f"no RPC address is set for chain {chain_id}")
         self.chain_id = chain_id
         self._client = httpx.Client(
-            timeout=timeout, follow_redirects=False, trust_env=False, transport=transport
+            timeout=timeout,
+            follow_redirects=False,
+            trust_env=False,
+            transport=transport or DeadlineTransport(timeout),
         )
         self.endpoints = tuple(Endpoint(url, chain_id, self._client, clock) for url in urls)
 

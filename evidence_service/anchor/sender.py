@@ -7,6 +7,7 @@ followed by another round, here or in another process, from what is stored.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -30,7 +31,9 @@ _ANCHOR_GAS = 46_500
 _STATE_KEPT = 100
 """Blocks for which every node keeps the state (geth: 128); later a proof without it is accepted."""
 _MOST_FAILURES = 3
-"""Failed transactions of one submission, and submissions a round gives up on before it ends."""
+"""Failed transactions after which a submission waits for somebody to look."""
+_ROUND_SECONDS = 60.0
+"""After so long a round ends: nodes that hardly answer must not keep the key from other processes."""
 _WAITING = frozenset({State.CREATED, State.BROADCAST, State.MINED, State.STUCK, State.REVERTED})
 """States that may have to wait for a block; others are left within a round."""
 
@@ -42,14 +45,12 @@ class Round:
     Attributes:
         events: how often each thing an operator counts happened: ``reorged``, ``bumped``, ``resent``, ….
         problems: submission id → what keeps it waiting, in words.
-        failed: submissions that could not be moved; a few of them end the round.
         progressed: whether any submission moved.
     """
 
     view: View
     events: Counter[str] = field(default_factory=Counter)
     problems: dict[str, str] = field(default_factory=dict)
-    failed: int = 0
     progressed: bool = False
 
 
@@ -61,6 +62,7 @@ class Sender:
 
     Args:
         retiring: the key finishes what it began and reserves no new nonces.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Sender:
         fees: FeePolicy | None = None,
         finality: Finality | None = None,
         retiring: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node = node
         self._signer = signer
@@ -79,6 +82,7 @@ class Sender:
         self._fees = fees or FeePolicy()
         self._finality = finality or Finality()
         self._retiring = retiring
+        self._clock = clock
         self._last_head: Header | None = None
         self._transitions: dict[State, Callable[[_Look, Submission], Submission]] = {
             State.CREATED: self._reserve,
@@ -114,16 +118,16 @@ class Sender:
             self._fill_gaps(looked)
             waiting = self._journal.open(self._node.chain_id, self.address, unbegun=self._fees.max_in_flight)
             looked.in_flight = sum(1 for item in waiting if item.state in IN_FLIGHT)
+            ends = self._clock() + _ROUND_SECONDS
             for submission in waiting:
-                if not self._carry(looked, submission):
-                    done.failed += 1
-                if done.failed >= _MOST_FAILURES:
+                self._carry(looked, submission)
+                if self._clock() > ends:
                     break
             self._last_head = view.head
             return done
 
-    def _carry(self, looked: _Look, submission: Submission) -> bool:
-        """Move one submission as far as it goes; whether nothing went wrong."""
+    def _carry(self, looked: _Look, submission: Submission) -> None:
+        """Move one submission as far as it goes."""
         seen = set()
         try:
             # Nodes that contradict each other could send it round in a circle: once a state is enough.
@@ -137,10 +141,9 @@ class Sender:
                 submission = following
         except EvidenceServiceError as error:
             looked.done.problems[submission.submission_id] = error.message
-            return False
+            return
         if submission.reason and submission.state in _WAITING:
             looked.done.problems[submission.submission_id] = submission.reason
-        return True
 
     def _chain_moved(self, view: View) -> bool:
         """Whether blocks may have left the chain since the last round: then every mined one is looked at."""
@@ -155,10 +158,11 @@ class Sender:
     def _fill_gaps(self, looked: _Look) -> None:
         """Use up nonces that nobody holds: whatever has a higher one would wait for ever."""
         view, chain_id = looked.view, self._node.chain_id
+        if not view.agreed:
+            return
         held = self._journal.nonces(chain_id, self.address, view.account.nonce)
-        for nonce in range(view.account.nonce, max(held, default=-1) + 1):
-            if held.get(nonce) is not None:
-                continue
+        gaps = [n for n in range(view.account.nonce, max(held, default=-1) + 1) if held.get(n) is None]
+        for nonce in gaps[: self._fees.max_in_flight]:
             name = f"fill-{chain_id}-{self.address}-{nonce}"
             # Stored before it holds the nonce: after a crash in between both are done again.
             self._journal.create(
@@ -184,6 +188,11 @@ class Sender:
         if nonce is None:
             if self._retiring or looked.in_flight >= self._fees.max_in_flight:
                 return submission
+            if not looked.view.agreed:
+                raise NodeUnavailableError(
+                    f"fewer than {self._finality.agreeing} nodes of chain {self._node.chain_id} share a head",
+                    what_to_do="nothing is begun until they do; see “evidence chain check”",
+                )
             # Somebody with our signature, or this service before its journal was restored, was here already.
             if found := self._event(looked, submission):
                 return _mined(submission, found)
@@ -225,6 +234,9 @@ class Sender:
             return _mined(submission, found)
         # Only a final block proves it: until then the nonce may become free again.
         if submission.nonce is not None and looked.final_nonce(self.address) > submission.nonce:
+            if submission.fills_nonce:
+                # Whoever used it: there is no gap.
+                return replace(submission, state=State.FINALIZED)
             why = f"nonce {submission.nonce} was used by a transaction that is not this service's"
             return replace(submission, state=State.FOREIGN_NONCE, reason=why)
         return submission
@@ -294,8 +306,11 @@ class Sender:
         number, block_hash = submission.block_number or 0, submission.block_hash or ""
         if looked.moved and looked.hash_at(number) != block_hash:
             return _reorged(submission)
-        if number > looked.view.final_number or submission.failures >= _MOST_FAILURES:
+        if number > looked.view.final_number:
             return submission
+        if submission.failures >= _MOST_FAILURES:
+            found = self._event(looked, submission)
+            return submission if found is None else _mined(submission, found)
         if looked.standing(number, block_hash, self._finality) is Standing.GONE:
             return _reorged(submission)
         return self._start_again(looked, replace(submission, failures=submission.failures + 1))
@@ -341,7 +356,8 @@ class Sender:
                 "maxPriorityFeePerGas": fee.tip,
             }
         )
-        return Attempt(raw, "0x" + keccak256(raw).hex(), fee.max_fee, fee.tip, looked.view.head.number)
+        nonce = submission.nonce or 0
+        return Attempt(raw, "0x" + keccak256(raw).hex(), nonce, fee.max_fee, fee.tip, looked.view.head.number)
 
     def _gas(self, looked: _Look, submission: Submission) -> int:
         """Gas limit: the node's estimate with a margin, twice as much after each failure, below the cap."""
@@ -399,7 +415,7 @@ class _Look:
         if self._fee is None:
             self._fee = policy.wanted(self.node, self.view.head)
             if self._fee.max_fee <= self.view.head.base_fee:
-                raise NodeUnavailableError(
+                raise UnavailableError(
                     f"the base fee of chain {self.node.chain_id} is {self.view.head.base_fee} wei per gas, "
                     f"the cap is {policy.max_fee_cap}",
                     what_to_do="it goes on when the fees fall; raise the cap if it has to go on now",

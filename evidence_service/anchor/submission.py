@@ -54,6 +54,7 @@ class Attempt:
 
     raw: bytes
     hash: str
+    nonce: int
     max_fee: int
     priority_fee: int
     head: int

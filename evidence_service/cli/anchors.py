@@ -57,7 +57,7 @@ def show(ids: Sequence[str], as_json: bool) -> None:
 @click.option("--timeout", type=float, default=0.0, help="Seconds after which to stop waiting; 0: never.")
 @JSON_OPTION
 def watch(ids: Sequence[str], timeout: float, as_json: bool) -> None:
-    """Wait until batches (or those of evidence) are sealed on all their chains; without an id all open ones."""
+    """Wait until batches (or those of evidence) are sealed on all chains; without an id all open ones."""
     client = ServiceClient(ClientSettings())
     console = Console(stderr=True)
     started = time.monotonic()

@@ -78,6 +78,10 @@ class Rounds:
                 # The database may be away for a while; the next round starts over.
                 _log.warning("round.failed", chain=self._chain.chain_id, reason=str(error)[:300])
                 progressed = False
+            except Exception:  # noqa: BLE001 - logged with its traceback
+                # Nothing that a node or a submission does may end the thread: the others wait behind it.
+                _log.exception("round.broken", chain=self._chain.chain_id)
+                progressed = False
             pause = SHORTEST_PAUSE if progressed else min(GROWTH * pause, LONGEST_PAUSE)
 
     def once(self) -> bool:
@@ -124,7 +128,7 @@ class Rounds:
         with journal.exclusive(self._chain.chain_id, address) as held:
             for item in journal.open(self._chain.chain_id, address, unbegun=_MANY) if held else ():
                 reserved = journal.reserved_nonce(self._chain.chain_id, address, item.submission_id)
-                if item.state is State.CREATED and reserved is None:
+                if item.state is State.CREATED and reserved is None and not item.fills_nonce:
                     journal.move(item, replace(item, submitter=current))
 
     def _round(self, sender: Sender) -> bool:

@@ -23,6 +23,8 @@ class _Attempt(Protocol):
     @property
     def hash(self) -> str: ...
     @property
+    def nonce(self) -> int: ...
+    @property
     def max_fee(self) -> int: ...
     @property
     def priority_fee(self) -> int: ...
@@ -314,6 +316,7 @@ def _attempt(attempt: _Attempt) -> dict[str, Any]:
     return {
         "raw": attempt.raw.hex(),
         "hash": attempt.hash,
+        "nonce": attempt.nonce,
         "max_fee": attempt.max_fee,
         "priority_fee": attempt.priority_fee,
         "head": attempt.head,

@@ -107,6 +107,46 @@ def header_other_state_root(_exchange: Exchange, result: Any) -> Any:
     return {**result, "stateRoot": flipped(result["stateRoot"])}
 
 
+@TABLE.answers("eth_getBlockByNumber", when=lambda _method, params: str(params[0]).startswith("0x"))
+def header_of_another_number(exchange: Exchange) -> Answer:
+    """Gives its newest block, whichever number it is asked for."""
+    return exchange.at("latest")
+
+
+@TABLE.answers("eth_getBlockByNumber", "eth_getProof")
+def forged_head(exchange: Exchange) -> Answer:
+    """Makes up a next block, hash and state proofs included, in whose state every account is as it likes."""
+    head = exchange.memory.setdefault("head", exchange.ask("eth_getBlockByNumber", "latest", False))
+    address = exchange.options.get("address", _NOWHERE)
+    forged = fabrication.head(head, address, exchange.options.get("nonce", 1000))
+    if exchange.tag in {"latest", forged.block["number"]}:
+        whole = exchange.method == "eth_getBlockByNumber"
+        return exchange.result(
+            forged.block if whole else forged.proof(exchange.params[0], exchange.params[1])
+        )
+    return exchange.forward()
+
+
+@TABLE.lies(*RECEIPT)
+def upper_case_hexadecimal(_exchange: Exchange, result: Any) -> Any:
+    """Writes the events' hexadecimal in capitals, which means the same."""
+
+    def capitals(receipt: dict[str, Any]) -> dict[str, Any]:
+        logs = [
+            {**log, "topics": ["0x" + topic[2:].upper() for topic in log["topics"]]}
+            for log in receipt["logs"]
+        ]
+        return {**receipt, "logs": logs}
+
+    return _each(result, capitals)
+
+
+@TABLE.lies(*BLOCK, when=lambda _method, params: params[1] is True)
+def unknown_transaction_type(_exchange: Exchange, result: Any) -> Any:
+    """Gives a block's transactions a type that nobody knows."""
+    return {**result, "transactions": [{**item, "type": "0x7e"} for item in result["transactions"]]}
+
+
 @TABLE.lies(*BLOCK)
 def body_without_transaction(_exchange: Exchange, result: Any) -> Any:
     """Leaves the last transaction out of a block."""

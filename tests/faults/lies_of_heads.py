@@ -171,6 +171,12 @@ def numbers_as_json(_exchange: Exchange, result: Any) -> Any:
     return _numbers(result, lambda value: int(value, 16))
 
 
+@TABLE.lies(*_QUANTITY, *BLOCK, *RECEIPT)
+def negative_numbers(_exchange: Exchange, result: Any) -> Any:
+    """Gives negative numbers in hexadecimal."""
+    return _numbers(result, lambda value: "-" + value)
+
+
 def _numbers(result: Any, change: Callable[[str], Any]) -> Any:
     if isinstance(result, str):
         return change(result)

@@ -38,6 +38,8 @@ class Ending(Enum):
     """Nothing, and the connection stays open until the client gives up."""
     DRIP = "drip"
     """Byte by byte, each in time for a limit that starts anew with every read."""
+    DRIPPING_HEAD = "dripping head"
+    """The same with status and headers, without end."""
     CUT = "cut"
     """Half of the announced length."""
 

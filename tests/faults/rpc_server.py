@@ -123,6 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
         elif reply.ending is Ending.SILENT:
             self._wait_for_the_client_to_leave()
+        elif reply.ending is Ending.DRIPPING_HEAD:
+            self._drip_head()
         elif reply.ending is Ending.CUT:
             self._head(reply)
             self.wfile.write(reply.body[: len(reply.body) // 2])
@@ -132,6 +134,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(reply.body[position : position + 1])
                 self.wfile.flush()
                 time.sleep(DRIP_SECONDS)
+
+    def _drip_head(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        while not self.server.ended.is_set():
+            self.wfile.write(b"z")
+            self.wfile.flush()
+            time.sleep(DRIP_SECONDS)
 
     def _head(self, reply: Reply) -> None:
         self.send_response_only(reply.status)

@@ -55,6 +55,14 @@ def _internal_error(exchange: Exchange, _answer: Answer) -> Reply:
     return Reply.of(exchange.error(-32603, "internal error"))
 
 
+def _unhashable_code(exchange: Exchange, _answer: Answer) -> Reply:
+    return Reply.of({**exchange.error(0, "what"), "error": {"code": [1], "message": "what"}})
+
+
+def _slow_drip_head(_exchange: Exchange, answer: Answer) -> Reply:
+    return Reply(json.dumps(answer).encode(), ending=Ending.DRIPPING_HEAD)
+
+
 def _status(status: int, words: bytes) -> Spoil:
     return lambda _exchange, _answer: Reply(words, status, {"Content-Type": "text/html"})
 
@@ -111,6 +119,8 @@ _SPOILED: tuple[tuple[str, str, Spoil, frozenset[str]], ...] = (
     ("reset", "breaks the connection off", _reset, frozenset()),
     ("timeout", "never answers", _timeout, frozenset()),
     ("slow_drip", "answers a byte at a time", _slow_drip, frozenset()),
+    ("slow_drip_head", "answers a byte of its head at a time", _slow_drip_head, frozenset()),
+    ("unhashable_code", "an error whose code is a list", _unhashable_code, frozenset()),
     ("cut_body", "closes in the middle of its answer", _cut_body, frozenset()),
     ("http_429", "too many requests, as HTTP only", _http_429, frozenset()),
     ("rpc_429", "too many requests, as HTTP and JSON-RPC", _rpc_429, frozenset()),
@@ -141,6 +151,12 @@ _SPOILED: tuple[tuple[str, str, Spoil, frozenset[str]], ...] = (
         "insufficient_funds",
         "says that a funded account is empty",
         _says("insufficient funds for gas * price + value"),
+        SEND,
+    ),
+    (
+        "refused_with_nul",
+        "refuses a good transaction in words that no database stores",
+        _says("nul \x00 and lone surrogate \ud800"),
         SEND,
     ),
     ("refused", "refuses a good transaction in words nobody knows", _says("we are busy today"), SEND),

@@ -232,14 +232,18 @@ def test_two_nodes_that_contradict_each_other_seal_nothing(world: World) -> None
     sending.check()
 
 
-def test_one_node_of_two_that_is_away_seals_nothing(world: World) -> None:
+def test_one_node_of_two_that_is_away_begins_and_seals_nothing(world: World) -> None:
     sending = Sending(world.anvil, [world.proxy.url, world.anvil.rpc_url], agreeing=2)
-    sending.submit("one")
+    sending.submit("begun")
+    sending.round()
+    sending.submit("not begun")
     with world.proxy.refusing():
         for _ in range(10):
-            sending.round()
             sending.anvil.mine()
-        assert sending.journal.load("one").state is State.MINED
+            sending.round()
+        assert sending.journal.load("begun").state is State.MINED
+        assert sending.journal.load("not begun").state is State.CREATED
+        assert "fewer than 2 nodes of chain 31337 share a head" in sending.words()
     sending.finish()
     sending.check()
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import rlp
 
+from evidence_service.anchor import encoding
 from evidence_service.sandbox.anvil import CHAIN_ID
 from evidence_service.verify.chain import EVENT_TOPIC, record_slot
-from evidence_service.verify.trie import keccak256
+from evidence_service.verify.trie import keccak256, verify_trie_proof
 from tests.faults.rpc_faults import FAULTS
 from tests.faults.test_rpc_proxy import ARRIVES, NEVER_ARRIVES
 from tests.faults.world import COMMITMENT, CONTRACT, SIGNER, World, anchoring, answer
@@ -174,6 +176,22 @@ LIES: dict[str, tuple[str, Params, Lied]] = {
     ),
     "gas_estimate_huge": ("eth_estimateGas", anchor_of, lambda _true, lied: int(lied, 16) > 30_000_000),
     "not_hexadecimal": ("eth_blockNumber", nothing, lambda _true, lied: lied == "0xtwelve"),
+    "negative_numbers": ("eth_blockNumber", nothing, lambda true, lied: int(lied, 16) == -int(true, 16)),
+    "header_of_another_number": (
+        "eth_getBlockByNumber",
+        block_of,
+        lambda true, lied: int(lied["number"], 16) == int(true["number"], 16) + 9,
+    ),
+    "upper_case_hexadecimal": (
+        "eth_getTransactionReceipt",
+        receipt_of,
+        lambda true, lied: [t.lower() for t in lied["logs"][0]["topics"]] == true["logs"][0]["topics"],
+    ),
+    "unknown_transaction_type": (
+        "eth_getBlockByHash",
+        lambda world: [world.block, True],
+        lambda _true, lied: lied["transactions"][0]["type"] == "0x7e",
+    ),
     "numbers_as_json": (
         "eth_getBlockByNumber",
         block_of,
@@ -194,7 +212,7 @@ REFUSALS: dict[str, tuple[str, Params]] = {
 
 SCENES = {
     *("receipt_fabricated", "receipt_succeeded", "slow_drip_before", "slow_drip_after"),
-    *("accepted_and_dropped", "other_hash"),
+    *("accepted_and_dropped", "other_hash", "forged_head", "slow_drip_head_before", "slow_drip_head_after"),
 }
 """Faults with a test of their own below or above."""
 
@@ -257,6 +275,18 @@ def test_a_receipt_is_fabricated_with_its_event(world: World) -> None:
     ]
     assert real["logs"][0]["topics"][0] == "0x" + EVENT_TOPIC.hex()
     assert set(false) <= set(real)
+
+
+def test_a_forged_head_proves_what_it_claims(world: World) -> None:
+    world.proxy.inject("forged_head", times=None, address=SIGNER.address, nonce=42)
+    head = answer(world.proxy.url, "eth_getBlockByNumber", ["latest", False])["result"]
+    assert int(head["number"], 16) == world.anvil.head() + 1
+    assert head["hash"] == "0x" + keccak256(encoding.header(head)).hex()
+    proof = answer(world.proxy.url, "eth_getProof", [SIGNER.address, [], head["number"]])["result"]
+    nodes = tuple(bytes.fromhex(node[2:]) for node in proof["accountProof"])
+    key = keccak256(bytes.fromhex(SIGNER.address[2:]))
+    found = verify_trie_proof(bytes.fromhex(head["stateRoot"][2:]), key, nodes)
+    assert rlp.decode(found)[0] == bytes([42])
 
 
 def test_a_failed_transaction_is_called_successful(world: World) -> None:

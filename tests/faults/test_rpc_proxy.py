@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 import time
 import urllib.error
@@ -59,6 +60,8 @@ ARRIVES: dict[str, Check] = {
     "underpriced": refuses("replacement transaction underpriced"),
     "insufficient_funds": refuses("insufficient funds"),
     "refused": refuses("busy"),
+    "refused_with_nul": refuses("nul \x00 and lone surrogate \ud800"),
+    "unhashable_code": lambda _status, body: json.loads(body)["error"]["code"] == [1],
 }
 NEVER_ARRIVES: dict[str, type[Exception]] = {
     "closed": http.client.RemoteDisconnected,
@@ -78,12 +81,26 @@ def test_an_answer_is_lost_before_or_after_its_effect(world: World, name: str, l
         assert ARRIVES[name](*post(world.proxy.url, "eth_sendRawTransaction", ["0x" + raw.hex()]))
     else:
         with pytest.raises(NEVER_ARRIVES[name]) as caught:
-            post(world.proxy.url, "eth_sendRawTransaction", ["0x" + raw.hex()])
+            post(world.proxy.url, "eth_sendRawTransaction", ["0x" + raw.hex()], timeout=TIMEOUT)
         assert type(caught.value) is NEVER_ARRIVES[name]
     assert world.anvil.pool() == ({"0x" + keccak256(raw).hex()} if landed else set())
     [entry] = world.proxy.log
     assert (entry.method, entry.fault, entry.landed) == ("eth_sendRawTransaction", fault, landed)
     assert answer(world.proxy.url, "eth_chainId", [])["result"] == hex(CHAIN_ID)
+
+
+@pytest.mark.parametrize("name", ["slow_drip_head_before", "slow_drip_head_after"])
+def test_headers_drip_without_end(world: World, name: str) -> None:
+    world.proxy.inject(name)
+    parts = urlsplit(world.proxy.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=TIMEOUT) as raw:
+        body = b'{"id":1,"method":"eth_chainId","params":[]}'
+        raw.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        got, started = b"", time.monotonic()
+        while time.monotonic() - started < 4 * DRIP_SECONDS:
+            got += raw.recv(4096)
+    assert got.startswith(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    assert b"\r\n\r\n" not in got
 
 
 @pytest.mark.parametrize("name", ["slow_drip_before", "slow_drip_after"])

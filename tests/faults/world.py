@@ -47,10 +47,10 @@ def anchoring(nonce: int) -> bytes:
     )
 
 
-def post(url: str, method: str, params: list[Any]) -> tuple[int, bytes]:
+def post(url: str, method: str, params: list[Any], *, timeout: float = 10.0) -> tuple[int, bytes]:
     """Status and body, over a connection of its own."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
     try:
         connection.request("POST", "/", body, {"Content-Type": "application/json"})

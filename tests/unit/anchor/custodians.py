@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,6 +46,7 @@ class Custodian(ThreadingHTTPServer):
         instead: given in place of each good answer.
         lose: how many answers are lost after their effect: the connection is closed.
         silent: never answers.
+        drip: sent as it is, and then a byte at a time without end.
         seen: method, path and body of each request.
         signatures: how many were made.
     """
@@ -59,6 +61,7 @@ class Custodian(ThreadingHTTPServer):
         self.instead: Reply | None = None
         self.lose = 0
         self.silent = False
+        self.drip = b""
         self.seen: list[tuple[str, str, bytes]] = []
         self.signatures = 0
         self.ended = threading.Event()
@@ -149,6 +152,9 @@ class _Handler(BaseHTTPRequestHandler):
         if server.silent:
             server.ended.wait(10)
             return
+        if server.drip:
+            self._drip(server)
+            return
         status, kind, data = server.reply(self.command, self.path, self.headers, body)
         if server.lose:
             server.lose -= 1
@@ -161,3 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", server.url + "/elsewhere")
         self.end_headers()
         self.wfile.write(data)
+
+    def _drip(self, server: Custodian) -> None:
+        self.wfile.write(server.drip)
+        with contextlib.suppress(OSError):  # the client leaves
+            while not server.ended.wait(0.05):
+                self.wfile.write(b"z")

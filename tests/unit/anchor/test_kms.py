@@ -52,8 +52,8 @@ def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[KmsServer]:
-    monkeypatch.setattr(kms, "READ_SECONDS", 0.3)
-    monkeypatch.setattr(kms, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(kms, "READ_SECONDS", 0.8)
+    monkeypatch.setattr(kms, "CONNECT_SECONDS", 0.8)
     with KmsServer() as server:
         assert isinstance(server, KmsServer)
         yield server

@@ -222,7 +222,7 @@ def test_the_journal_gives_back_what_it_was_given(journal: PostgresJournal[Submi
             **{name: getattr(submission(), name) for name in Submission.__slots__},
             "state": State.BROADCAST,
             "nonce": 7,
-            "attempts": (Attempt(b"\x02raw", "0xab", 10**20, 10**9, 5),),
+            "attempts": (Attempt(b"\x02raw", "0xab", 7, 10**20, 10**9, 5),),
         }
     )
     journal.create(full)
@@ -245,7 +245,7 @@ def test_no_nonce_is_given_twice(journal: PostgresJournal[Submission]) -> None:
 def test_a_transition_is_stored_only_from_where_it_started(journal: PostgresJournal[Submission]) -> None:
     first = submission()
     journal.create(first)
-    signed = replace(first, state=State.SIGNED, nonce=4, attempts=(Attempt(b"1", "0x1", 2, 1, 5),))
+    signed = replace(first, state=State.SIGNED, nonce=4, attempts=(Attempt(b"1", "0x1", 4, 2, 1, 5),))
     journal.move(first, signed)
     assert journal.load("s-1") == signed
     for stale in (first, replace(signed, attempts=()), replace(signed, nonce=None)):

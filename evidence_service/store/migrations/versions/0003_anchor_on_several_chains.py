@@ -26,6 +26,11 @@ def upgrade() -> None:
         "UPDATE submissions s SET state = 'sealed', proof = a.proof, proof_block = s.block_hash, "
         "noted = true FROM anchors a WHERE a.batch_id = s.batch_id AND a.chain_id = s.chain_id"
     )
+    # An attempt names its nonce from now on: a submission may get another one.
+    op.execute(
+        "UPDATE submissions SET attempts = (SELECT jsonb_agg(item || jsonb_build_object('nonce', nonce)) "
+        "FROM jsonb_array_elements(attempts) item) WHERE jsonb_array_length(attempts) > 0"
+    )
     op.create_foreign_key(op.f("fk_submissions_batch_id"), "submissions", "batches", ["batch_id"], ["id"])
     op.create_index(op.f("ix_submissions_batch_id"), "submissions", ["batch_id"])
     op.create_index(
@@ -58,6 +63,10 @@ def downgrade() -> None:
     op.execute(
         "INSERT INTO anchors SELECT batch_id, chain_id, proof FROM submissions "
         "WHERE state = 'sealed' AND batch_id IS NOT NULL"
+    )
+    op.execute(
+        "UPDATE submissions SET attempts = (SELECT jsonb_agg(item - 'nonce') "
+        "FROM jsonb_array_elements(attempts) item) WHERE jsonb_array_length(attempts) > 0"
     )
     op.drop_index("ix_submissions_open", table_name="submissions")
     op.drop_index(op.f("ix_submissions_batch_id"), table_name="submissions")
