@@ -78,6 +78,10 @@ class DatabaseUnavailableError(UnavailableError):
     """PostgreSQL cannot be reached or started."""
 
 
+class StorageUnavailableError(UnavailableError):
+    """The disk does not take what has to be kept: it is full, broken or read-only."""
+
+
 class ServiceUnavailableError(UnavailableError):
     """The evidence service's own API cannot be reached."""
 

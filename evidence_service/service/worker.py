@@ -72,11 +72,7 @@ class Worker:
         parts = self._parts
         for evidence in parts.records.unfinished():
             self._ask("preserve", evidence.id)
-        parts.batches.close_due(
-            now=parts.now(),
-            maximum_age=parts.batching.maximum_age,
-            maximum_size=parts.batching.maximum_size,
-        )
+        parts.batches.close_due(parts.batching, now=parts.now())
         for batch in parts.batches.unanchored():
             self._ask("anchor", batch.id)
         for evidence_id in parts.records.certifiable():
