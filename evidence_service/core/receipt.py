@@ -1,6 +1,6 @@
 """The intake receipt ``evidence-receipt/1``: what was accepted, when, and by when it will be in a batch.
 
-See ``docs/spec/formats.md`` section 11. Pure: the signature over :func:`signed_bytes` is made by
+See ``docs/spec/formats.md`` section 12. Pure: the signature over :func:`signed_bytes` is made by
 :mod:`evidence_service.service.receipts` and checked by :mod:`evidence_service.verify.receipt`.
 """
 

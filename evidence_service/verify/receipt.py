@@ -1,6 +1,6 @@
 """Judge an intake receipt: is it signed with this key, and was what it promises kept.
 
-``docs/spec/formats.md`` section 11. ``cryptography`` is imported only where a signature is checked.
+``docs/spec/formats.md`` section 12. ``cryptography`` is imported only where a signature is checked.
 """
 
 from __future__ import annotations

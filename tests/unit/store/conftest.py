@@ -1,9 +1,8 @@
-"""A real PostgreSQL, started once, and what the tests put into it."""
+"""The record, emptied before each test, and what the tests put into it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,28 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from evidence_service.store import postgres, schema
+from evidence_service.store import schema
 from evidence_service.store.batches import Batches
 from evidence_service.store.records import Matter, Records
 from evidence_service.store.trees import TreeFiles
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    directory = tmp_path_factory.mktemp("pg")
-    for parent in (directory, *directory.parents):
-        # As root the server runs as another user, which has to reach its directory.
-        if parent.is_relative_to(tmp_path_factory.getbasetemp().parent):
-            parent.chmod(0o755)
-    server = postgres.EmbeddedPostgres(directory / "data")
-    engine = postgres.connect(server.url)
-    postgres.migrate(engine)
-    yield engine
-    engine.dispose()
-    server.stop()
 
 
 @pytest.fixture
