@@ -95,9 +95,9 @@ def parts(settings: Settings, engine: Database) -> Parts:
         batching=Due(
             age=timedelta(seconds=settings.batch_seconds),
             size=settings.batch_size,
-            margin=_promised_delay(settings) * _PROMISE_MARGIN,
+            margin=promised_delay(settings) * _PROMISE_MARGIN,
         ),
-        promised_delay=_promised_delay(settings),
+        promised_delay=promised_delay(settings),
         receipt_key=ReceiptKey(settings.receipt_key)
         if settings.receipt_key is not None
         else open_or_make(settings.data_directory / "receipt-key.pem"),
@@ -131,7 +131,12 @@ def _anchoring(settings: ChainSettings) -> Anchoring:
     )
 
 
-def _promised_delay(settings: Settings) -> timedelta:
+def promised_delay(settings: Settings) -> timedelta:
+    """What receipts promise.
+
+    Raises:
+        ConfigurationError: it is less than a capture and the wait for its batch may take.
+    """
     needed = settings.batch_seconds + CaptureLimits().seconds
     if settings.promised_delay_seconds < needed:
         raise ConfigurationError(

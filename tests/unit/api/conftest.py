@@ -41,12 +41,17 @@ class Clock:
 
 
 class Service:
-    """A client of the API, and the parts behind it."""
+    """A client of the API, and the parts behind it.
+
+    Attributes:
+        environment: what a command needs to talk to it.
+    """
 
     def __init__(self, parts: Parts, clock: Clock, http: httpx.Client) -> None:
         self.parts = parts
         self.clock = clock
         self.http = http
+        self.environment = {"EVIDENCE_API_URL": str(http.base_url), "EVIDENCE_API_KEY": KEY}
         answer = self.http.post("/v1/matters", json={"reference": "R-1", "applicant": "Test SA"})
         self.matter = answer.json()["id"]
 

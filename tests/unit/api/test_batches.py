@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+from click.testing import CliRunner
+from sqlalchemy import Engine
+
+from evidence_service.cli import main
 from evidence_service.core import batch, merkle
 from evidence_service.core.digest import digest_of
 from evidence_service.store.closing import Due
@@ -64,3 +69,31 @@ def test_an_unknown_batch_is_named_before_anything_is_sent(service: Service) -> 
     assert answer.status_code == 404
     assert answer.json()["title"] == "there is no batch batch-9"
     assert service.http.get("/v1/batches/batch-9/proofs", headers={"Authorization": ""}).status_code == 401
+
+
+def test_fsck_names_a_damaged_tree_file_which_the_next_proof_heals(
+    service: Service, engine: Engine, tmp_path: Path
+) -> None:
+    for number in range(3):
+        service.register(service.upload(b"content %d" % number)["id"])
+    service.clock.forward(60)
+    assert close(service) == "batch-1"
+    (file,) = (tmp_path / "trees").iterdir()
+    environment = {
+        "EVIDENCE_DATA_DIRECTORY": str(tmp_path),
+        "EVIDENCE_DATABASE_URL": engine.url.render_as_string(hide_password=False),
+    }
+
+    def fsck() -> tuple[int, str]:
+        done = CliRunner().invoke(main, ["fsck"], env=environment)
+        return done.exit_code, done.stdout
+
+    assert fsck() == (0, "3 pieces of evidence and 1 batches derived again, 0 with problems\n")
+    whole = file.read_bytes()
+    file.chmod(0o600)
+    file.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
+    code, words = fsck()
+    assert code == 3
+    assert "batch-1 (closed): level 1 of the stored tree is not made of the level below it" in words
+    assert file.read_bytes() == whole
+    assert fsck()[0] == 0
