@@ -66,6 +66,10 @@ class NodeUnavailableError(UnavailableError):
     """No usable answer from a chain's RPC endpoint."""
 
 
+class NodeLiedError(NodeUnavailableError):
+    """A node gave an answer that its own proof, or the header's hash, contradicts. Another node may not."""
+
+
 class AuthorityUnavailableError(UnavailableError):
     """No usable answer from a time-stamping authority."""
 

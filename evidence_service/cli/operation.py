@@ -14,17 +14,18 @@ from rich.console import Console
 from rich.table import Table
 
 from evidence_service import bootstrap, config
-from evidence_service.anchor import contract
+from evidence_service.anchor import contract, state
+from evidence_service.anchor.finality import look
 from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import LocalSigner
 from evidence_service.api.app import create_app
 from evidence_service.capture.browser import find_browser, identify
 from evidence_service.certificate.fonts import font_directory
 from evidence_service.config import Settings
-from evidence_service.errors import ConfigurationError, EvidenceServiceError, NodeUnavailableError
+from evidence_service.errors import ConfigurationError, EvidenceServiceError
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.service.audit import audit, audit_trees
-from evidence_service.service.parts import Parts
+from evidence_service.service.parts import Chain, Parts
 from evidence_service.timestamp.tsa import Authority, new_client, request_token
 from evidence_service.verify.report import ExitCode
 
@@ -120,13 +121,13 @@ def doctor() -> None:
     settings = config.load()
     table = Table("Part", "State", "What it says")
     sound = True
-    for name, look in _examinations(settings):
+    for name, examine in _examinations(settings):
         try:
-            words, state = look(), "[green]ok[/]"
+            words, mark = examine(), "[green]ok[/]"
         except EvidenceServiceError as error:
             words = f"{error.message}\n[dim]{error.what_to_do}[/]" if error.what_to_do else error.message
-            state, sound = "[red]missing[/]", False
-        table.add_row(name, state, words)
+            mark, sound = "[red]missing[/]", False
+        table.add_row(name, mark, words)
     Console().print(table)
     sys.exit(int(ExitCode.VERIFIED if sound else ExitCode.NOT_CHECKED))
 
@@ -143,7 +144,7 @@ def _examinations(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]
     wired: list[Parts] = []
     yield "database", database
     yield "time stamps", lambda: _authorities(wired)
-    yield "chain", lambda: _chain(wired)
+    yield "chains", lambda: _chains(wired)
     yield "seal", lambda: _seal(wired)
 
 
@@ -164,14 +165,19 @@ def _some(authorities: tuple[Authority, ...]) -> tuple[Authority, ...]:
     return authorities
 
 
-def _chain(wired: list[Parts]) -> str:
-    chain = _wired(wired).chain()
-    if not contract.check_code(chain.node, chain.contract):
-        raise NodeUnavailableError(
-            f"the contract is not at {chain.contract}", what_to_do="deploy it, or correct chain.contract"
-        )
-    balance = chain.node.quantity("eth_getBalance", chain.signer.address, "latest")
-    return f"chain {chain.node.chain_id}, contract found, {chain.signer.address} holds {balance / 1e18:.4f}"
+def _chains(wired: list[Parts]) -> str:
+    parts = _wired(wired)
+    parts.rpc_urls()  # refuses when there is none
+    return "; ".join(_one_chain(chain) for chain in parts.chains)
+
+
+def _one_chain(chain: Chain) -> str:
+    view = look(chain.node, chain.signer.address, chain.finality)
+    state.records(
+        view.endpoint, view.head, chain.contract, chain.signer.address, [bytes(32)], contract.code_hash()
+    )
+    balance = view.account.balance / 10**18
+    return f"{chain.name}: contract found, {chain.signer.address} holds {balance:.4f}"
 
 
 def _seal(wired: list[Parts]) -> str:

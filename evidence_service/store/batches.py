@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import structlog
 from sqlalchemy import Engine, func, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from evidence_service.core import batch, merkle
 from evidence_service.core.digest import digest_of
@@ -218,14 +217,9 @@ class Batches:
                 .values(waiting_for=waiting_for, progress="anchoring")
             )
 
-    def add_anchor(self, batch_id: str, chain_id: int, proof: Mapping[str, Any]) -> None:
-        """Store the proof of a final anchor; the first one of a chain is kept."""
+    def finish(self, batch_id: str) -> None:
+        """Record that the batch has every anchor it needs."""
         with self._engine.begin() as connection:
-            connection.execute(
-                upsert(schema.anchors)
-                .values(batch_id=batch_id, chain_id=chain_id, proof=dict(proof))
-                .on_conflict_do_nothing()
-            )
             connection.execute(
                 update(schema.batches)
                 .where(schema.batches.c.id == batch_id)
@@ -233,11 +227,27 @@ class Batches:
             )
 
     def anchors(self, batch_id: str) -> list[dict[str, Any]]:
-        """Proofs of the batch's anchors, by chain id."""
+        """Proofs of the batch's final anchors, by chain id."""
+        table = schema.submissions
+        query = (
+            select(table.c.proof)
+            .where(table.c.batch_id == batch_id, table.c.state == "sealed")
+            .order_by(table.c.chain_id)
+        )
         with self._engine.connect() as connection:
-            rows = connection.execute(
-                select(schema.anchors.c.proof)
-                .where(schema.anchors.c.batch_id == batch_id)
-                .order_by(schema.anchors.c.chain_id)
-            )
-            return [row.proof for row in rows]
+            return [row.proof for row in connection.execute(query)]
+
+    def unnoted(self) -> list[str]:
+        """Submissions whose proof is stored and that the custody logs do not tell of yet."""
+        table = schema.submissions
+        query = select(table.c.id).where(
+            table.c.state == "sealed", table.c.batch_id.is_not(None), ~table.c.noted
+        )
+        with self._engine.connect() as connection:
+            return [row.id for row in connection.execute(query)]
+
+    def note(self, submission_id: str) -> None:
+        """Record that the custody logs tell of an anchor."""
+        table = schema.submissions
+        with self._engine.begin() as connection:
+            connection.execute(update(table).where(table.c.id == submission_id).values(noted=True))

@@ -128,6 +128,8 @@ submissions = Table(
     "submissions",
     metadata,
     Column("id", Text, primary_key=True),
+    Column("position", BigInteger, Identity(), nullable=False),
+    Column("batch_id", Text, ForeignKey("batches.id")),
     Column("chain_id", BigInteger, nullable=False),
     Column("submitter", Text, nullable=False),
     Column("contract", Text, nullable=False),
@@ -140,7 +142,13 @@ submissions = Table(
     Column("block_hash", Text),
     Column("transaction_hash", Text),
     Column("reason", Text, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("proof", JSONB),
+    Column("proof_block", Text),
+    Column("noted", Boolean, nullable=False, server_default="false"),
     UniqueConstraint("chain_id", "submitter", "commitment"),
+    Index(None, "batch_id"),
+    Index("ix_submissions_open", "chain_id", "submitter", postgresql_where="state <> 'sealed'"),
 )
 
 nonces = Table(
@@ -153,12 +161,13 @@ nonces = Table(
     Index(None, "submission_id"),
 )
 
-anchors = Table(
-    "anchors",
+chain_status = Table(
+    "chain_status",
     metadata,
-    Column("batch_id", Text, ForeignKey("batches.id"), primary_key=True),
     Column("chain_id", BigInteger, primary_key=True),
-    Column("proof", JSONB, nullable=False),
+    Column("submitter", Text, primary_key=True),
+    Column("at", _Time, nullable=False),
+    Column("status", JSONB, nullable=False),
 )
 
 certificates = Table(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from evidence_service.errors import (
 from evidence_service.store import postgres, schema
 from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
+from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.objects import LocalObjects
@@ -124,14 +126,12 @@ def test_the_first_token_of_an_authority_is_kept(records: Records) -> None:
     assert records.tokens("manifest", "evidence-1") == [b"2", b"1", b"4"]
 
 
-def test_anchors_of_a_batch_are_kept_once(records: Records, batches: Batches) -> None:
+def test_batches_are_anchored_once_and_in_their_order(records: Records, batches: Batches) -> None:
     for number in range(2):
         add(records, f"evidence-{number}", registered=NOW)
         assert batches.close_due(Due(MINUTE, 1), now=NOW) is not None
     assert [item.id for item in batches.unanchored()] == ["batch-1", "batch-2"]
-    batches.add_anchor("batch-1", 1337, {"a": 1})
-    batches.add_anchor("batch-1", 1337, {"a": 2})
-    assert batches.anchors("batch-1") == [{"a": 1}]
+    batches.finish("batch-1")
     assert [item.id for item in batches.unanchored()] == ["batch-2"]
 
 
@@ -181,24 +181,74 @@ def test_no_nonce_is_given_twice(journal: PostgresJournal[Submission]) -> None:
     assert journal.reserve_nonce(*owner, 0, "s-1") == 7
 
 
+def test_a_transition_is_stored_only_from_where_it_started(journal: PostgresJournal[Submission]) -> None:
+    first = submission()
+    journal.create(first)
+    signed = replace(first, state=State.SIGNED, nonce=4, attempts=(Attempt(b"1", "0x1", 2, 1, 5),))
+    journal.move(first, signed)
+    assert journal.load("s-1") == signed
+    for stale in (first, replace(signed, attempts=()), replace(signed, nonce=None)):
+        with pytest.raises(ConflictError, match="moved by another process"):
+            journal.move(stale, replace(stale, state=State.BROADCAST))
+    assert journal.load("s-1") == signed
+
+
+def test_open_submissions_come_by_nonce_then_in_order(journal: PostgresJournal[Submission]) -> None:
+    for name, state, nonce in (
+        ("waiting-1", State.CREATED, None),
+        ("second", State.BROADCAST, 8),
+        ("waiting-2", State.CREATED, None),
+        ("first", State.MINED, 7),
+        ("done", State.SEALED, 6),
+    ):
+        journal.create(replace(submission(name), state=state, nonce=nonce))
+    filler = replace(submission("filler"), contract="0x" + "11" * 20, nonce=5)
+    journal.create(replace(filler, state=State.FINALIZED))
+    found = [item.submission_id for item in journal.open(1337, "0x" + "11" * 20)]
+    assert found == ["first", "second", "waiting-1", "waiting-2"]
+    assert journal.submitters(1337) == ["0x" + "11" * 20]
+    assert journal.submitters(1) == []
+
+
+def test_a_proof_counts_for_the_block_it_is_of(journal: PostgresJournal[Submission]) -> None:
+    mined = replace(submission(), state=State.MINED, block_hash="0x01")
+    journal.create(mined)
+    assert journal.proof(mined) is None
+    journal.keep_proof(mined, {"a": 1})
+    assert journal.proof(mined) == {"a": 1}
+    assert journal.proof(replace(mined, block_hash="0x02")) is None
+    journal.keep_proof(replace(mined, block_hash="0x02"), {"a": 2})
+    assert journal.proof(mined) is None
+
+
+def test_a_gap_is_given_to_one_filler(journal: PostgresJournal[Submission]) -> None:
+    owner = (1337, "0x" + "11" * 20)
+    journal.reserve_nonce(*owner, 5, "s-1")
+    journal.release_nonce(*owner, 5, "s-1")
+    assert journal.nonces(*owner, 5) == {5: None}
+    journal.take_nonce(*owner, 5, "fill-5")
+    journal.take_nonce(*owner, 5, "another")
+    journal.take_nonce(*owner, 9, "fill-9")
+    assert journal.nonces(*owner, 0) == {5: "fill-5", 9: "fill-9"}
+
+
 def test_one_writer_at_a_time(journal: PostgresJournal[Submission]) -> None:
-    order: list[str] = []
-    entered = threading.Event()
+    with journal.exclusive(1337, "0x01") as first, journal.exclusive(1337, "0x01") as second:
+        assert (first, second) == (True, False)
+        with journal.exclusive(1337, "0x02") as other:
+            assert other
+    with journal.exclusive(1337, "0x01") as again:
+        assert again
 
-    def second() -> None:
-        entered.set()
-        with journal.exclusive(1337, "0x01"):
-            order.append("second")
 
-    with journal.exclusive(1337, "0x01"):
-        thread = threading.Thread(target=second)
-        thread.start()
-        entered.wait()
-        thread.join(0.3)
-        assert thread.is_alive()
-        order.append("first")
-    thread.join()
-    assert order == ["first", "second"]
+def test_what_rounds_saw_is_replaced_and_counted(engine: Engine, records: Records) -> None:
+    status = ChainStatus(engine)
+    status.record(1, "0x01", at=NOW, seen={"head": 1}, events={"mined": 2})
+    status.record(1, "0x01", at=NOW + MINUTE, seen={"head": 2}, events={"mined": 1, "reorged": 1})
+    found = status.all()
+    assert len(found) == 1
+    assert (found[0].at, found[0].seen) == (NOW + MINUTE, {"head": 2})
+    assert found[0].events == {"mined": 3, "reorged": 1}
 
 
 def test_certificate_numbers_are_consecutive_and_one_for_each(records: Records, engine: Engine) -> None:
