@@ -3,7 +3,8 @@
 Each contender runs in a process of its own, one at a time, the others in a virtual environment under
 ``.setup/``. Compared is the time from entries to *bytes of every proof*: ours are bytes as they are made; the
 objects that merkletools and pymerkle return become JSON, the form they are exchanged in. The table and
-``vs_…_objects`` also say how it stands without that step. python-opentimestamps builds its tree only.
+``vs_…_objects`` also say how it stands without that step. python-opentimestamps builds its tree only. All
+seconds are processor time.
 
 * ``vs_loop``: entries to root against a bare loop of as many hashlib calls over messages of the same sizes;
 * ``stored_ratio``: bytes of the tree file against the raw bytes of every entry's proof (32 a node); the row
@@ -35,7 +36,7 @@ THEIRS = ROOT / ".setup" / "merkle"
 PACKAGES = ["pymerkle==7.0.0", "opentimestamps==0.4.5", "safe-pysha3==1.0.7"]
 # Its requirement pysha3 does not build on this Python; safe-pysha3 is the same module.
 ALONE = ["merkletools==1.0.3"]
-ROUNDS = 3
+ROUNDS = 5
 READS = 5_000
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import add
-from typing import Protocol
 
 from evidence_service.errors import MalformedError, MismatchError
 
@@ -21,18 +20,11 @@ HASH_SIZE = 32
 MAX_SIZE = 2**32
 """Most leaves of one tree; an inclusion path then has at most 32 hashes."""
 
-_CHUNK_HEIGHT = 12
-"""Paths are emitted for subtrees of this height: 4,096 leaves, a few megabytes, at a time."""
+_CHUNK_HEIGHT = 10
+"""Nodes and paths are made by subtrees of this height: 1,024 leaves, which stay in a processor's cache."""
 
 
-class Hash(Protocol):
-    """What a hash constructor of hashlib returns."""
-
-    def digest(self) -> bytes:
-        """The hash of what was given."""
-
-
-Algorithm = Callable[[bytes], Hash]
+Algorithm = Callable[[bytes], "hashlib._Hash"]
 """A constructor of hashlib whose digests have 32 bytes."""
 
 Nodes = Callable[[int, int, int], bytes]
@@ -68,12 +60,14 @@ class MerkleTree:
         if set(map(len, leaves)) != {HASH_SIZE}:
             raise MalformedError(f"every leaf hash has {HASH_SIZE} bytes")
         self.size = len(leaves)
-        level = leaves
-        levels = [b"".join(level)]
-        while len(level) > 1:
-            level = _parents(level, algorithm)
-            levels.append(b"".join(level))
-        self.levels = tuple(levels)
+        levels = [bytearray() for _ in widths(self.size)]
+        # One subtree after the other, in a processor's cache; then what is above them.
+        low, high = levels[:_CHUNK_HEIGHT], levels[_CHUNK_HEIGHT:]
+        tops: list[bytes] = []
+        for first in range(0, self.size, 1 << _CHUNK_HEIGHT):
+            tops += _fill(low, leaves[first : first + (1 << _CHUNK_HEIGHT)], algorithm)
+        _fill(high, tops, algorithm)
+        self.levels = tuple(map(bytes, levels))
         """Joined hashes of each level, leaves first; the last is the root."""
 
     @property
@@ -86,7 +80,7 @@ class MerkleTree:
         return path(self._nodes, size=self.size, index=index)
 
     def paths(self) -> Iterator[list[bytes]]:
-        """Every leaf's path, joined to one ``bytes``, in order, some thousand at a time."""
+        """Every leaf's path, joined to one ``bytes``, in order, a thousand at a time."""
         return paths(self._nodes, size=self.size)
 
     def _nodes(self, level: int, first: int, count: int) -> bytes:
@@ -129,7 +123,7 @@ def paths(nodes: Nodes, *, size: int) -> Iterator[list[bytes]]:
 
 
 def check_levels(nodes: Nodes, *, size: int, root: bytes, algorithm: Algorithm = hashlib.sha256) -> None:
-    """Hash every inner node of stored levels again, some thousand at a time.
+    """Hash every inner node of stored levels again, a thousand at a time.
 
     Raises:
         MismatchError: a node is not the hash of the two below it, or the last one is not this root.
@@ -144,6 +138,14 @@ def check_levels(nodes: Nodes, *, size: int, root: bytes, algorithm: Algorithm =
                 raise MismatchError(f"level {level + 1} of the stored tree is not made of the level below it")
     if nodes(len(width) - 1, 0, 1) != root:
         raise MismatchError("the stored tree has another root than the batch")
+
+
+def _fill(levels: Iterable[bytearray], nodes: Sequence[bytes], algorithm: Algorithm) -> Sequence[bytes]:
+    """Append nodes to the lowest of some levels and their ancestors to those above; the nodes that follow."""
+    for level in levels:
+        level.extend(b"".join(nodes))
+        nodes = _parents(nodes, algorithm)
+    return nodes
 
 
 def _parents(level: Sequence[bytes], algorithm: Algorithm) -> list[bytes]:

@@ -60,12 +60,12 @@ class TreeFiles:
             return merkle.path(nodes, size=size, index=index)
 
     def paths(self, name: str, *, size: int) -> Iterator[list[bytes]]:
-        """Every leaf's path, joined, in order, some thousand at a time; errors as those of ``path``."""
+        """Every leaf's path, joined, in order, a thousand at a time; errors as those of ``path``."""
         with self._opened(name, size) as nodes:
             yield from merkle.paths(nodes, size=size)
 
     def check(self, name: str, *, size: int, root: bytes) -> None:
-        """Hash the whole file again, from the leaves to a root; some thousand nodes at a time.
+        """Hash the whole file again, from the leaves to a root; a thousand nodes at a time.
 
         Raises:
             MismatchError: the file is missing, unreadable, of another size, or does not lead to this root.

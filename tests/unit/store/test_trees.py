@@ -81,7 +81,7 @@ def test_a_file_that_is_not_whole_is_named_and_says_what_to_do(
         list(trees.paths("one", size=5))
 
 
-@pytest.mark.parametrize("size", [*SIZES, 2**12 + 3, 2**13 + 1])
+@pytest.mark.parametrize("size", [*SIZES, 2**10 + 3, 2**11 + 1])
 def test_any_flipped_bit_of_a_file_is_found(trees: TreeFiles, tmp_path: Path, size: int) -> None:
     tree = tree_of(size)
     trees.put("one", tree)
