@@ -100,3 +100,4 @@ def test_evidence_that_never_reaches_a_batch_is_counted(service: Service) -> Non
     assert service.parts.batches.overdue(service.clock.now) == 0
     service.clock.forward(0.001)
     assert service.parts.batches.overdue(service.clock.now) == 1
+    assert "evidence_promises_broken 1.0" in service.http.get("/metrics").text
