@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
-	fuzz fuzz-contract slither bench-verify bench-hostile bench-gas
+	fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle
 
 setup:
 	./scripts/setup
@@ -72,3 +72,7 @@ slither:
 # What anchoring costs in gas; --write renews docs/reference/gas.md.
 bench-gas:
 	$(PY) -m bench.gas
+
+# A million entries, tree and all proofs, beside three other implementations in the same run; five minutes.
+bench-merkle:
+	$(PY) -m bench.merkle

@@ -21,6 +21,7 @@ from evidence_service.anchor.submission import Attempt, State, Submission
 from evidence_service.anchor.web3signer import Web3Signer
 from evidence_service.capture.browser import BrowserSettings
 from evidence_service.capture.egress import EgressPolicy
+from evidence_service.capture.session import CaptureLimits
 from evidence_service.certificate.facts import Issuer
 from evidence_service.certificate.seal import SealKey
 from evidence_service.config import (
@@ -32,19 +33,25 @@ from evidence_service.config import (
 )
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.durable import DbosDurable, Engine
-from evidence_service.service.parts import Batching, Capturing, Chain, Issuing, Parts, Stamping
+from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Stamping
 from evidence_service.service.ports import Durable
+from evidence_service.service.receipt_key import ReceiptKey, open_or_make
 from evidence_service.service.worker import Worker
 from evidence_service.store.anchors import Anchors
 from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
+from evidence_service.store.closing import Due
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.objects import LocalObjects
 from evidence_service.store.postgres import EmbeddedPostgres, connect, migrate
 from evidence_service.store.records import Records
+from evidence_service.store.trees import TreeFiles
 from evidence_service.timestamp.tsa import Authority
 from evidence_service.verify import policy
+
+_PROMISE_MARGIN = 0.1
+"""Share of the promised delay that is left when an entry closes its batch early."""
 
 
 @contextmanager
@@ -70,7 +77,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
     """
     return Parts(
         records=Records(engine),
-        batches=Batches(engine),
+        batches=Batches(engine, TreeFiles(settings.data_directory / "trees")),
         certificates=Certificates(engine),
         journal=PostgresJournal(engine, make_submission=Submission, make_attempt=Attempt, make_state=State),
         objects=LocalObjects(settings.data_directory / "objects"),
@@ -99,7 +106,15 @@ def parts(settings: Settings, engine: Database) -> Parts:
             trust_file=settings.trust_file,
             prefix=settings.certificate_prefix,
         ),
-        batching=Batching(timedelta(seconds=settings.batch_seconds), settings.batch_size),
+        batching=Due(
+            age=timedelta(seconds=settings.batch_seconds),
+            size=settings.batch_size,
+            margin=promised_delay(settings) * _PROMISE_MARGIN,
+        ),
+        promised_delay=promised_delay(settings),
+        receipt_key=ReceiptKey(settings.receipt_key)
+        if settings.receipt_key is not None
+        else open_or_make(settings.data_directory / "receipt-key.pem"),
         purpose=settings.purpose,
         host=platform.node(),
         tool=f"evidence-service {__version__}",
@@ -173,6 +188,22 @@ def _chain(settings: ChainSettings) -> Chain:
         finality=Finality(depth=settings.finality_depth, agreeing=agreeing),
         required=settings.required,
     )
+
+
+def promised_delay(settings: Settings) -> timedelta:
+    """What receipts promise.
+
+    Raises:
+        ConfigurationError: it is less than a capture and the wait for its batch may take.
+    """
+    needed = settings.batch_seconds + CaptureLimits().seconds
+    if settings.promised_delay_seconds < needed:
+        raise ConfigurationError(
+            f"promised_delay_seconds is {settings.promised_delay_seconds:g}, but a capture and the wait for "
+            f"its batch may take {needed:g} s",
+            what_to_do=f"set promised_delay_seconds to {needed:g} or more, or batch_seconds lower",
+        )
+    return timedelta(seconds=settings.promised_delay_seconds)
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

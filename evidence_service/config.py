@@ -166,7 +166,17 @@ class Settings(BaseSettings):
         default="EP", pattern=r"^[A-Z]{1,8}$", description="Of certificate numbers"
     )
     batch_seconds: float = Field(default=60.0, ge=0, description="Longest wait of an entry for its batch")
-    batch_size: int = Field(default=1000, ge=1, le=1_000_000, description="Entries that close a batch early")
+    batch_size: int = Field(default=4096, ge=1, le=1_000_000, description="Entries that close a batch early")
+    promised_delay_seconds: float = Field(
+        default=600.0,
+        gt=0,
+        description="What receipts promise: the longest time from acceptance to a closed batch; "
+        "at least batch_seconds and a capture's own limit",
+    )
+    receipt_key: Path | None = Field(
+        default=None,
+        description="Ed25519 key that signs receipts (PEM); empty: made in the data directory when absent",
+    )
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on")
     api_port: int = Field(default=8080, ge=0, le=65535, description="Port the API listens on")
     api_keys: list[KeySettings] = Field(default_factory=list, description="Who may use the API")

@@ -82,6 +82,10 @@ class DatabaseUnavailableError(UnavailableError):
     """PostgreSQL cannot be reached or started."""
 
 
+class StorageUnavailableError(UnavailableError):
+    """The disk does not take what has to be kept: it is full, broken or read-only."""
+
+
 class SignerUnavailableError(UnavailableError):
     """No usable signature from the custodian of a key."""
 

@@ -24,7 +24,7 @@ from evidence_service.certificate.fonts import font_directory
 from evidence_service.config import Settings
 from evidence_service.errors import ConfigurationError, EvidenceServiceError
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
-from evidence_service.service.audit import audit
+from evidence_service.service.audit import audit, audit_trees
 from evidence_service.service.parts import Chain, Parts
 from evidence_service.timestamp.tsa import Authority, new_client, request_token
 from evidence_service.verify.report import ExitCode
@@ -102,12 +102,16 @@ def fsck() -> None:
     """Derive every stored digest, proof and anchor again."""
     settings = config.load()
     with bootstrap.database(settings) as (engine, _):
-        results = list(audit(bootstrap.parts(settings, engine)))
-    bad = [item for item in results if item.problems]
+        parts = bootstrap.parts(settings, engine)
+        # Trees first: a proof asked of a damaged file makes it again.
+        trees, evidence = list(audit_trees(parts)), list(audit(parts))
+    bad = [item for item in (*trees, *evidence) if item.problems]
     for item in bad:
         for words in item.problems:
-            click.secho(f"{item.evidence_id} ({item.status}): {words}", fg="red")
-    click.echo(f"{len(results)} pieces of evidence derived again, {len(bad)} with problems")
+            click.secho(f"{item.subject_id} ({item.status}): {words}", fg="red")
+    click.echo(
+        f"{len(evidence)} pieces of evidence and {len(trees)} batches derived again, {len(bad)} with problems"
+    )
     sys.exit(int(ExitCode.INVALID if bad else ExitCode.VERIFIED))
 
 

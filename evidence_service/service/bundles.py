@@ -29,13 +29,14 @@ def assemble(parts: Parts, evidence_id: str) -> bytes:
     header: Any = None
     anchors: list[dict[str, Any]] = []
     if evidence.batch_id is not None and evidence.leaf_index is not None:
-        tree = parts.batches.tree(evidence.batch_id)
+        batch = parts.batches.batch(evidence.batch_id)
+        path = parts.batches.path(evidence.batch_id, evidence.leaf_index)
         inclusion = {
             "index": evidence.leaf_index,
-            "size": tree.size,
-            "path": [node.hex() for node in tree.path(evidence.leaf_index)],
+            "size": batch.size,
+            "path": [node.hex() for node in path],
         }
-        header = json.loads(parts.batches.batch(evidence.batch_id).header)
+        header = json.loads(batch.header)
         anchors = parts.batches.anchors(evidence.batch_id)
         tokens += [("batch_header", item) for item in parts.records.tokens("batch_header", evidence.batch_id)]
     return bundle.build(

@@ -19,6 +19,10 @@ def metrics(parts: Parts) -> bytes:
             if status.chain_id == chain.chain_id:
                 _status(parts, chain, status, by_chain)
     _events(registry, statuses)
+    broken = Gauge(
+        "evidence_promises_broken", "Receipts whose evidence was in no batch in time", registry=registry
+    )
+    broken.set(parts.batches.overdue(parts.now()))
     return generate_latest(registry)
 
 

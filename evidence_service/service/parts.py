@@ -21,10 +21,12 @@ from evidence_service.certificate.facts import Issuer
 from evidence_service.certificate.seal import SealKey
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.ports import Objects
+from evidence_service.service.receipt_key import ReceiptKey
 from evidence_service.store.anchors import Anchors
 from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
+from evidence_service.store.closing import Due
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.records import Records
 from evidence_service.timestamp.tsa import Authority
@@ -100,18 +102,11 @@ class Issuing:
 
 
 @dataclass(frozen=True, slots=True)
-class Batching:
-    """When a batch is closed: at this age of its first entry, or at this size."""
-
-    maximum_age: timedelta
-    maximum_size: int
-
-
-@dataclass(frozen=True, slots=True)
 class Parts:
     """The service's parts.
 
     Attributes:
+        promised_delay: from an order's acceptance to its entry in a closed batch, at most; in every receipt.
         purpose: ``evidence`` or ``demonstration``, written into every manifest.
         host: name of this machine, for the custody log.
         tool: name and version of this software.
@@ -128,7 +123,9 @@ class Parts:
     anchors: Anchors
     chain_status: ChainStatus
     issuing: Issuing
-    batching: Batching
+    batching: Due
+    promised_delay: timedelta
+    receipt_key: ReceiptKey
     purpose: str
     host: str
     tool: str

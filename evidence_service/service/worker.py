@@ -79,11 +79,6 @@ class Worker:
         parts = self._parts
         for evidence in parts.records.unfinished():
             self._ask("preserve", evidence.id)
-        parts.batches.close_due(
-            now=parts.now(),
-            maximum_age=parts.batching.maximum_age,
-            maximum_size=parts.batching.maximum_size,
-        )
         for batch in parts.batches.unanchored():
             self._submit(batch.id)
             self._ask("stamp", batch.id)
@@ -91,6 +86,8 @@ class Worker:
             self._ask("note", submission_id)
         for evidence_id in parts.records.certifiable():
             self._ask("certify", evidence_id)
+        # Last: a disk that takes no tree holds up nothing else.
+        parts.batches.close_due(parts.batching, now=parts.now())
 
     def _submit(self, batch_id: str) -> None:
         if ("submit", batch_id) in self._asked:

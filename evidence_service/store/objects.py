@@ -6,13 +6,13 @@ directories). Reading hashes again: a flipped bit on disk is an error, never an 
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from typing import BinaryIO
 
 from evidence_service.core.digest import Digest, Digester
 from evidence_service.errors import MismatchError, NotFoundError
+from evidence_service.store import files
 
 _CHUNK = 1 << 20
 
@@ -68,20 +68,7 @@ class LocalObjects:
         return self._directory / name[:2] / name[2:]
 
     def _commit(self, writer: BinaryIO, temporary: Path, digest: Digest) -> Digest:
-        writer.flush()
-        os.fchmod(writer.fileno(), 0o444)
-        os.fsync(writer.fileno())
         target = self.path(digest.sha256)
         target.parent.mkdir(exist_ok=True)
-        temporary.replace(target)
-        for directory in (target.parent, self._directory):
-            _sync_directory(directory)
+        files.commit(writer, temporary, target)
         return digest
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

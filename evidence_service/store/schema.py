@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -64,6 +65,9 @@ evidence = Table(
     Column("batch_id", Text, ForeignKey("batches.id")),
     Column("leaf_index", Integer),
     Column("created_at", _Time, nullable=False),
+    # What the intake receipt promises: the latest time by which the entry is in a closed batch.
+    Column("batch_by", _Time),
+    Column("urgent", Boolean, nullable=False, server_default=false()),
     Index("ix_evidence_unbatched", "registered_at", postgresql_where="batch_id IS NULL"),
     Index(None, "batch_id", "leaf_index", unique=True),
     Index(None, "matter_id", "created_at"),
@@ -101,6 +105,23 @@ batches = Table(
     Column("size", Integer, nullable=False),
     Column("closed_at", _Time, nullable=False),
     Column("waiting_for", Text),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("batch_id", Text, ForeignKey("batches.id"), primary_key=True),
+    Column("leaf_index", Integer, primary_key=True),
+    # Of the manifest. Not unique: nothing keeps one manifest from being entered into two batches.
+    Column("sha256", LargeBinary, nullable=False),
+    Index(None, "sha256"),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("evidence_id", Text, ForeignKey("evidence.id"), primary_key=True),
+    Column("document", LargeBinary, nullable=False),
 )
 
 submissions = Table(

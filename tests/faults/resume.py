@@ -159,7 +159,7 @@ class Campaign:
         return [
             f"{evidence_id}: {words}"
             for item in audit(self.parts)
-            if item.evidence_id == evidence_id
+            if item.subject_id == evidence_id
             for words in item.problems
         ]
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from evidence_service.core import bundle, canonical, manifest
+from evidence_service.core import bundle, canonical, manifest, receipt
 from evidence_service.errors import ConfigurationError, EvidenceError
 from evidence_service.verify import archive, der, pdf, policy, rlp, tst_info
 from evidence_service.verify.chain import BlockHeader
@@ -16,6 +16,8 @@ from evidence_service.verify.cms import read_signed_data
 from evidence_service.verify.timestamp import read_token
 from evidence_service.verify.trie import keccak256, verify_trie_proof
 from tests.forgeries.world import World, built, token_of, usual_value
+
+RECEIPTS = Path(__file__).parents[1] / "vectors" / "receipts.json"
 
 
 def _refused_or_read(parse: Callable[[bytes], object]) -> Callable[[bytes], None]:
@@ -61,6 +63,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "canonical": _refused_or_read(_canonical),
     "bundle": _refused_or_read(bundle.parse),
     "manifest": _refused_or_read(manifest.parse),
+    "receipt": _refused_or_read(receipt.parse),
     "policy": _policy,
     "rlp": _refused_or_read(rlp.decode),
     "header": _refused_or_read(BlockHeader.parse),
@@ -85,6 +88,7 @@ def seeds(name: str, directory: Path) -> list[bytes]:
         "bundle": [built(value)],
         "canonical": [built(value)],
         "manifest": [canonical.encode(value["manifest"])],
+        "receipt": [bytes.fromhex(case["receipt"]) for case in json.loads(RECEIPTS.read_text())["cases"]],
         "policy": [world.trust(value)],
         "rlp": [node],
         "header": [base64.b64decode(anchor["header"])],

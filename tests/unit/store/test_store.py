@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from evidence_service.anchor.submission import Attempt, State, Submission
-from evidence_service.core import batch, custody, merkle
+from evidence_service.core import custody
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import (
     ConfigurationError,
@@ -30,57 +27,11 @@ from evidence_service.store import postgres, schema
 from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
+from evidence_service.store.closing import Due
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.objects import LocalObjects
-from evidence_service.store.records import Matter, Records
-
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    directory = tmp_path_factory.mktemp("pg")
-    for parent in (directory, *directory.parents):
-        # As root the server runs as another user, which has to reach its directory.
-        if parent.is_relative_to(tmp_path_factory.getbasetemp().parent):
-            parent.chmod(0o755)
-    server = postgres.EmbeddedPostgres(directory / "data")
-    engine = postgres.connect(server.url)
-    postgres.migrate(engine)
-    yield engine
-    engine.dispose()
-    server.stop()
-
-
-@pytest.fixture
-def records(engine: Engine) -> Records:
-    with engine.begin() as connection:
-        names = ", ".join(table.name for table in schema.metadata.sorted_tables)
-        connection.execute(text(f"TRUNCATE {names} CASCADE"))
-    records = Records(engine)
-    records.add_matter(Matter("m-1", "REF/1", "Example Brand Ltd", ("trade mark 1",), NOW))
-    return records
-
-
-def add(records: Records, evidence_id: str, *, registered: datetime | None = None) -> None:
-    records.add_evidence(
-        evidence_id=evidence_id,
-        matter_id="m-1",
-        kind="platform_capture",
-        url="http://shop.example/",
-        operator="agent",
-        certificate_wanted=True,
-        created_at=NOW,
-    )
-    if registered is not None:
-        records.advance(
-            evidence_id,
-            "registered",
-            manifest=evidence_id.encode(),
-            salt=hashlib.sha256(evidence_id.encode()).digest(),
-            registered_at=registered,
-        )
+from evidence_service.store.records import Records
+from tests.unit.store.conftest import MINUTE, NOW, add
 
 
 def event(action: str = "capture", **changes: Any) -> dict[str, Any]:
@@ -110,6 +61,16 @@ def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
         postgres.connect("sqlite://")
 
 
+def test_the_receipt_is_durable_with_the_order_and_the_first_one_stays(records: Records) -> None:
+    add(records, "evidence-1", batch_by=NOW + MINUTE, receipt=b"first")
+    add(records, "evidence-1", batch_by=NOW, receipt=b"second")
+    assert records.receipt("evidence-1") == b"first"
+    assert records.evidence("evidence-1").batch_by == NOW + MINUTE
+    add(records, "evidence-2")
+    with pytest.raises(NotFoundError, match="no receipt"):
+        records.receipt("evidence-2")
+
+
 def test_evidence_moves_forward_only_and_what_was_written_stays(records: Records) -> None:
     add(records, "evidence-1")
     add(records, "evidence-1")
@@ -123,13 +84,13 @@ def test_evidence_moves_forward_only_and_what_was_written_stays(records: Records
     assert records.evidence("evidence-1").manifest == b"one"
 
 
-def test_unknown_ids_are_named(records: Records, engine: Engine) -> None:
+def test_unknown_ids_are_named(records: Records, batches: Batches) -> None:
     with pytest.raises(NotFoundError, match="no matter m-9"):
         records.matter("m-9")
     with pytest.raises(NotFoundError, match="no evidence evidence-9"):
         records.evidence("evidence-9")
     with pytest.raises(NotFoundError, match="no batch batch-9"):
-        Batches(engine).batch("batch-9")
+        batches.batch("batch-9")
 
 
 def test_a_repeated_step_appends_one_custody_event(records: Records) -> None:
@@ -165,34 +126,10 @@ def test_the_first_token_of_an_authority_is_kept(records: Records) -> None:
     assert records.tokens("manifest", "evidence-1") == [b"2", b"1", b"4"]
 
 
-def test_a_batch_closes_when_it_is_due_and_proves_its_entries(records: Records, engine: Engine) -> None:
-    batches = Batches(engine)
-
-    def close(at: datetime, size: int = 10) -> Any:
-        return batches.close_due(now=at, maximum_age=MINUTE, maximum_size=size)
-
-    assert close(NOW) is None
-    for number in range(3):
-        add(records, f"evidence-{number}", registered=NOW + timedelta(seconds=number))
-    assert close(NOW + timedelta(seconds=30)) is None
-    closed = close(NOW + MINUTE)
-    assert (closed.sequence, closed.size) == (1, 3)
-    assert closed.commitment == batch.commitment(closed.header)
-    assert batches.members(closed.id) == [f"evidence-{number}" for number in range(3)]
-    tree = batches.tree(closed.id)
-    header = json.loads(closed.header)
-    for index in range(3):
-        item = records.evidence(f"evidence-{index}")
-        leaf = batch.entry_leaf(digest_of(item.manifest or b""), item.salt or b"")
-        merkle.verify_inclusion(
-            leaf, index=index, size=3, path=tree.path(index), root=batch.header_root(header)
-        )
-    assert close(NOW + 2 * MINUTE) is None
-    for number in range(3, 6):
+def test_batches_are_anchored_once_and_in_their_order(records: Records, batches: Batches) -> None:
+    for number in range(2):
         add(records, f"evidence-{number}", registered=NOW)
-    second = close(NOW, size=2)
-    assert (second.sequence, second.size) == (2, 2)
-    assert json.loads(second.header)["previous"] == closed.commitment.hex()
+        assert batches.close_due(Due(MINUTE, 1), now=NOW) is not None
     assert [item.id for item in batches.unanchored()] == ["batch-1", "batch-2"]
     batches.finish("batch-1")
     assert [item.id for item in batches.unanchored()] == ["batch-2"]

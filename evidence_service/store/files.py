@@ -1,0 +1,30 @@
+"""How a file becomes durable: written under another name, on disk, read-only, then under its own name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+
+def commit(writer: BinaryIO, temporary: Path, target: Path) -> None:
+    """Give a written file its name; when this returns, bytes and directory entries are on disk.
+
+    Args:
+        writer: open on ``temporary``, everything written.
+        target: on the same file system; a file that is there already is replaced in one step.
+    """
+    writer.flush()
+    os.fchmod(writer.fileno(), 0o444)
+    os.fsync(writer.fileno())
+    temporary.replace(target)
+    for directory in {target.parent, temporary.parent}:
+        _sync_directory(directory)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
