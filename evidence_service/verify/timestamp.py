@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from evidence_service.core.bundle import TOKEN_LIMIT
+from evidence_service.core.stamp import TOKEN_LIMIT
 from evidence_service.errors import LimitExceededError, MalformedError, MismatchError
 from evidence_service.verify import tst_info
 from evidence_service.verify.cms import ID_TST_INFO, SignedData, read_signed_data

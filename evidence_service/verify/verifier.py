@@ -40,7 +40,7 @@ def verify(
         run.failed("2.1", error)
         check_seal(run, material, None)
         return _report(material, run, Findings(timestamps=tuple(run.timestamps), seal=run.seal))
-    run.passed("2.1", f"format {bundle.FORMAT}, canonical, checksum holds")
+    run.passed("2.1", f"format {value['format']}, canonical, checksum holds")
     manifest_bytes = bundle.manifest_bytes(value)
     found = value["manifest"]
     run.demonstrations.append(found["purpose"] != "evidence")
