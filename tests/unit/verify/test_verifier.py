@@ -134,7 +134,12 @@ def case(
                 now=now,
             )
             timestamps += [
-                {"of": of, "token": base64.b64encode(token).decode()} for _, token in stamped.tokens
+                {
+                    "of": of,
+                    "token": base64.b64encode(token).decode(),
+                    "revocation": {"status": "absent", "why": "nobody asked"},
+                }
+                for _, token in stamped.tokens
             ]
     value = {
         "manifest": json.loads(sealed),
@@ -142,6 +147,8 @@ def case(
         "inclusion": {"index": 1, "size": 3, "path": [item.hex() for item in tree.path(1)]},
         "batch_header": json.loads(header),
         "timestamps": timestamps,
+        "attestations": [],
+        "renewals": [],
         "anchors": [_anchor(node, signer, header)],
         "custody": events,
     }
