@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evidence_service.core import bundle
-from tests.forgeries.keys import Authority, authority, later
+from tests.forgeries.keys import Authority, authority, certify, key, later
 from tests.forgeries.renewing import Renewing, day, revocation_list
 from tests.forgeries.run import report_of, second_opinions
 from tests.forgeries.world import (
@@ -27,6 +28,7 @@ from tests.forgeries.world import (
     old_makers,
     one_list,
     renewed_value,
+    trust_without_chains,
     usual_renewals,
     usual_stamping,
     voucher,
@@ -126,10 +128,6 @@ def test_the_words_say_until_when(world: World) -> None:
 
 def test_a_root_issued_again_under_its_name_and_key_is_tried_as_well(world: World) -> None:
     """The first root that fits is not yet valid; the one after it in the same voucher is."""
-    from datetime import UTC, datetime
-
-    from tests.forgeries.keys import certify, key
-
     years = (datetime(2039, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC))
     renewed = certify(f"{FIRST} root", key(f"{FIRST} root"), None, ca=True, valid=years)
     value = Evidence(lists=one_list).value()
@@ -183,25 +181,8 @@ def test_nothing_in_it_can_be_changed_even_with_a_checksum_that_fits(
     for name in path[:-1]:
         target = target[name]
     target[path[-1]] = _change(target[path[-1]], pattern)
-    report = report_of(Case("changed", _trust(), bundle=built(value), now=day(1100)))
+    report = report_of(Case("changed", trust_without_chains(), bundle=built(value), now=day(1100)))
     assert report.exit_code in (3, 8, 9), (path, report.verdict)
-
-
-def _trust() -> bytes:
-    members = {
-        "format": "evidence-trust/1",
-        "name": "one chain is enough here",
-        "authorities": {
-            "minimum": 2,
-            "trusted": [
-                voucher(FIRST, authority(FIRST).root.der),
-                voucher(SECOND, authority(SECOND, "rsa2048", "sha512").root.der),
-            ],
-        },
-        "seal_issuers": [],
-        "chains": [],
-    }
-    return json.dumps(members).encode()
 
 
 def test_it_is_built_from_what_it_is_parsed_to() -> None:

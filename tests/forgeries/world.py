@@ -251,13 +251,7 @@ class World:
         members = {
             "format": "evidence-trust/1",
             "name": "A world of our own",
-            "authorities": {
-                "minimum": 2,
-                "trusted": [
-                    voucher(FIRST, authority(FIRST).root.der),
-                    voucher(SECOND, authority(SECOND, "rsa2048", "sha512").root.der),
-                ],
-            },
+            "authorities": usual_authorities(),
             "seal_issuers": [voucher("Evidence Service", self.issuer.root.der)],
             "chains": [
                 {
@@ -308,6 +302,27 @@ class World:
         value = made.value()
         data = built(value)
         return Case(name, self.trust(value), certificate=self.sealed(data, **options), files=dict(made.files))
+
+
+def usual_authorities() -> dict[str, Any]:
+    """A member of the trust file: both authorities of this world."""
+    trusted = [
+        voucher(FIRST, authority(FIRST).root.der),
+        voucher(SECOND, authority(SECOND, "rsa2048", "sha512").root.der),
+    ]
+    return {"minimum": 2, "trusted": trusted}
+
+
+def trust_without_chains() -> bytes:
+    """A trust file that knows the authorities and nothing else."""
+    members = {
+        "format": "evidence-trust/1",
+        "name": "Authorities alone",
+        "authorities": usual_authorities(),
+        "seal_issuers": [],
+        "chains": [],
+    }
+    return json.dumps(members).encode()
 
 
 def voucher(name: str, *roots: bytes, demonstration: bool = False) -> dict[str, Any]:
