@@ -1,4 +1,4 @@
-"""Write the test vectors of the formats, version 1, to ``tests/vectors/``.
+"""Write the test vectors of the formats to ``tests/vectors/``.
 
 The vectors are made from fixed inputs by the naive recursions of the specification, not by the code under
 test: a tree here is the recursive definition of RFC 9162, canonical JSON is Python's own encoder on ASCII
@@ -12,6 +12,7 @@ import base64
 import hashlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,21 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def tree_root(leaves: list[bytes]) -> bytes:
+def sha3_256(data: bytes) -> bytes:
+    return hashlib.sha3_256(data).digest()
+
+
+def tree_root(leaves: list[bytes], digest: Callable[[bytes], bytes] = sha256) -> bytes:
     """RFC 9162 section 2.1.1, literally, over leaf hashes."""
     if len(leaves) == 1:
         return leaves[0]
     k = 1
     while k * 2 < len(leaves):
         k *= 2
-    return sha256(b"\x01" + tree_root(leaves[:k]) + tree_root(leaves[k:]))
+    return digest(b"\x01" + tree_root(leaves[:k], digest) + tree_root(leaves[k:], digest))
 
 
-def tree_path(index: int, leaves: list[bytes]) -> list[bytes]:
+def tree_path(index: int, leaves: list[bytes], digest: Callable[[bytes], bytes] = sha256) -> list[bytes]:
     """RFC 9162 section 2.1.3.1, literally."""
     if len(leaves) == 1:
         return []
@@ -46,8 +51,8 @@ def tree_path(index: int, leaves: list[bytes]) -> list[bytes]:
     while k * 2 < len(leaves):
         k *= 2
     if index < k:
-        return [*tree_path(index, leaves[:k]), tree_root(leaves[k:])]
-    return [*tree_path(index - k, leaves[k:]), tree_root(leaves[:k])]
+        return [*tree_path(index, leaves[:k], digest), tree_root(leaves[k:], digest)]
+    return [*tree_path(index - k, leaves[k:], digest), tree_root(leaves[:k], digest)]
 
 
 def make_leaves(count: int) -> list[bytes]:
@@ -223,6 +228,78 @@ def format_vectors() -> dict[str, Any]:
     }
 
 
+def stamp_value(token: bytes, *crls: bytes) -> dict[str, Any]:
+    """A token that is none, with lists that are none: formats do not look into them."""
+    revocation: dict[str, Any] = {"status": "absent", "why": "the authority names no list"}
+    if crls:
+        revocation = {"status": "collected", "crls": [base64.b64encode(item).decode() for item in crls]}
+    return {"token": base64.b64encode(token).decode(), "revocation": revocation}
+
+
+def renewal_vectors() -> dict[str, Any]:
+    """Version 2 of the bundle around the same piece of evidence, renewed once in each way."""
+    value = json.loads(bytes.fromhex(format_vectors()["bundle"]))
+    del value["checksum"]
+    value |= {
+        "format": "evidence-bundle/2",
+        "timestamps": [
+            {"of": "manifest", **stamp_value(b"vector token 1", b"vector list")},
+            {"of": "batch_header", **stamp_value(b"vector token 2")},
+        ],
+        "attestations": [
+            {
+                "kind": "opentimestamps",
+                "of": "batch_header",
+                "proof": base64.b64encode(b"vector proof").decode(),
+            }
+        ],
+        "renewals": [],
+    }
+    steps = []
+    for kind, suite, digest, stamped in (
+        ("timestamp", "sha256-rfc9162", sha256, hashlib.sha512),
+        ("hash_tree", "sha3-256-rfc9162", sha3_256, hashlib.sha3_512),
+    ):
+        names = ["timestamps", "renewals"]
+        if kind == "hash_tree":
+            names += ["manifest", "salt", "batch_header", "inclusion", "anchors"]
+        covered = canonical({name: value[name] for name in names})
+        entry = b"EVRENEW\x01" + sha256(covered) + hashlib.sha3_512(covered).digest()
+        entry += bytes.fromhex(value["salt"])
+        leaves = [digest(b"\x00other %d" % number) for number in range(4)]
+        leaves[1] = digest(b"\x00" + entry)
+        document = {
+            "format": "evidence-renewal/1",
+            "kind": kind,
+            "suite": suite,
+            "size": 4,
+            "root": tree_root(leaves, digest).hex(),
+        }
+        path = [node.hex() for node in tree_path(1, leaves, digest)]
+        steps.append(
+            {
+                "covered": covered.hex(),
+                "entry": entry.hex(),
+                "leaf_hashes": [leaf.hex() for leaf in leaves],
+                "document": canonical(document).hex(),
+                "stamped": stamped(canonical(document)).hexdigest(),
+            }
+        )
+        value["renewals"].append(
+            {
+                "document": document,
+                "inclusion": {"index": 1, "size": 4, "path": path},
+                "timestamps": [stamp_value(b"vector token over a renewal")],
+            }
+        )
+    value["checksum"] = hashlib.sha256(canonical(value)).hexdigest()
+    return {
+        "about": "evidence-bundle/2 with a renewal of each kind; tokens, lists and proof are placeholders",
+        "renewals": steps,
+        "bundle": canonical(value).hex(),
+    }
+
+
 def canonical_vectors() -> dict[str, Any]:
     accepted = {
         "empty object": "{}",
@@ -328,6 +405,7 @@ FILES = {
     "inclusion.json": inclusion_cases,
     "formats.json": format_vectors,
     "receipts.json": receipt_vectors,
+    "renewals.json": renewal_vectors,
 }
 
 

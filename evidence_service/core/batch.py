@@ -20,18 +20,31 @@ ENTRY_SIZE = len(ENTRY_TAG) + 32 + 64 + SALT_SIZE
 FORMAT = "evidence-batch/1"
 SUITE = "sha256-rfc9162"
 
-SHAPE = document.record(
+SHAPE = document.of_format(
+    FORMAT,
+    document.record(
+        {
+            "format": document.choice(FORMAT),
+            "suite": document.choice(SUITE),
+            "sequence": document.integer(minimum=1),
+            "previous": document.optional(document.hexadecimal(32)),
+            "size": document.integer(minimum=1, maximum=merkle.MAX_SIZE),
+            "roots": document.record({"sha256": document.hexadecimal(32)}),
+            "opened_at": document.timestamp,
+            "closed_at": document.timestamp,
+        }
+    ),
+    what="batch header",
+)
+
+INCLUSION = document.record(
     {
-        "format": document.choice(FORMAT),
-        "suite": document.choice(SUITE),
-        "sequence": document.integer(minimum=1),
-        "previous": document.optional(document.hexadecimal(32)),
-        "size": document.integer(minimum=1, maximum=merkle.MAX_SIZE),
-        "roots": document.record({"sha256": document.hexadecimal(32)}),
-        "opened_at": document.timestamp,
-        "closed_at": document.timestamp,
+        "index": document.integer(),
+        "size": document.integer(minimum=1),
+        "path": document.list_of(document.hexadecimal(32), maximum=32),
     }
 )
+"""Where an entry is in a tree, of a batch or of a renewal."""
 
 
 def entry(manifest_digest: Digest, salt: bytes) -> bytes:
@@ -82,7 +95,6 @@ def build_header(
 
 def check_header(value: Any) -> None:
     """Check the value of a batch header against the format."""
-    document.check_format(value, FORMAT, what="batch header")
     SHAPE(value, "batch header")
     if (value["sequence"] == 1) != (value["previous"] is None):
         raise MalformedError("a batch header names the batch before it, except the first, which names none")

@@ -1,6 +1,7 @@
 """The proof bundle: everything needed to check one piece of evidence with nobody's help.
 
-Format ``evidence-bundle/1``, one canonical JSON document; see ``docs/spec/formats.md`` section 8.
+Format ``evidence-bundle/2``, one canonical JSON document; see ``docs/spec/formats.md`` section 8. Version 1
+is read for ever and no longer written.
 """
 
 from __future__ import annotations
@@ -9,19 +10,29 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from evidence_service.core import batch, canonical, custody, document, manifest
+from evidence_service.core import batch, canonical, custody, document, manifest, renewal, stamp
 from evidence_service.errors import MalformedError, MismatchError
 
-FORMAT = "evidence-bundle/1"
+FIRST_FORMAT = "evidence-bundle/1"
+FORMAT = "evidence-bundle/2"
 LIMIT = 4 * 1024 * 1024
-TOKEN_LIMIT = 64 * 1024
+ATTESTATION_LIMIT = 64 * 1024
+"""Largest proof of another kind, in bytes."""
 NODE_LIMIT = 256 * 1024
 """Largest trie node in bytes: a leaf of the transactions trie holds a whole transaction."""
 
 _NODES = document.list_of(document.binary(maximum=NODE_LIMIT), maximum=70, minimum=1)
 
-TIMESTAMP = document.record(
-    {"of": document.choice("manifest", "batch_header"), "token": document.binary(maximum=TOKEN_LIMIT)}
+_OF = document.choice("manifest", "batch_header")
+
+TIMESTAMP = document.record({"of": _OF, "token": stamp.TOKEN, "revocation": stamp.REVOCATION})
+
+ATTESTATION = document.record(
+    {
+        "kind": document.choice("opentimestamps"),
+        "of": document.choice("batch_header"),
+        "proof": document.binary(maximum=ATTESTATION_LIMIT),
+    }
 )
 
 ANCHOR = document.record(
@@ -37,27 +48,34 @@ ANCHOR = document.record(
     }
 )
 
-SHAPE = document.record(
-    {
-        "format": document.choice(FORMAT),
-        "manifest": manifest.SHAPE,
-        "salt": document.hexadecimal(batch.SALT_SIZE),
-        "inclusion": document.optional(
-            document.record(
-                {
-                    "index": document.integer(),
-                    "size": document.integer(minimum=1),
-                    "path": document.list_of(document.hexadecimal(32), maximum=32),
-                }
-            )
-        ),
-        "batch_header": document.optional(batch.SHAPE),
-        "timestamps": document.list_of(TIMESTAMP, maximum=20),
-        "anchors": document.list_of(ANCHOR, maximum=8),
-        "custody": document.list_of(custody.SHAPE, maximum=custody.MAX_EVENTS, minimum=1),
-        "checksum": document.hexadecimal(32),
-    }
-)
+_COMMON: Mapping[str, document.Shape] = {
+    "format": document.choice(FIRST_FORMAT, FORMAT),
+    "manifest": manifest.SHAPE,
+    "salt": document.hexadecimal(batch.SALT_SIZE),
+    "inclusion": document.optional(batch.INCLUSION),
+    "batch_header": document.optional(batch.SHAPE),
+    "anchors": document.list_of(ANCHOR, maximum=8),
+    "custody": document.list_of(custody.SHAPE, maximum=custody.MAX_EVENTS, minimum=1),
+    "checksum": document.hexadecimal(32),
+}
+
+SHAPES: Mapping[str, document.Shape] = {
+    FIRST_FORMAT: document.record(
+        {
+            **_COMMON,
+            "timestamps": document.list_of(document.record({"of": _OF, "token": stamp.TOKEN}), maximum=20),
+        }
+    ),
+    FORMAT: document.record(
+        {
+            **_COMMON,
+            "timestamps": document.list_of(TIMESTAMP, maximum=20),
+            "attestations": document.list_of(ATTESTATION, maximum=5),
+            "renewals": document.list_of(renewal.SHAPE, maximum=20),
+        }
+    ),
+}
+"""What a bundle holds, by its version."""
 
 
 def build(members: Mapping[str, Any]) -> bytes:
@@ -72,7 +90,7 @@ def parse(data: bytes) -> dict[str, Any]:
     """Parse and check a bundle's bytes, including its checksum.
 
     Raises:
-        MalformedError, UnsupportedVersionError, LimitExceededError: not a bundle of version 1.
+        MalformedError, UnsupportedVersionError, LimitExceededError: not a bundle of version 1 or 2.
         MismatchError: the checksum differs: some byte was changed by accident or by an editor.
     """
     value = canonical.decode(data, what="bundle", limit=LIMIT)
@@ -88,19 +106,29 @@ def parse(data: bytes) -> dict[str, Any]:
 
 def check(value: Any) -> None:
     """Check the value of a bundle and of every document inside it against their formats."""
-    document.check_format(value, FORMAT, what="bundle")
+    document.check_format(value, *SHAPES, what="bundle")
     if not isinstance(value.get("manifest"), dict):
         raise MalformedError("the bundle holds no manifest")
     manifest.check(value["manifest"])
-    SHAPE(value, "bundle")
+    SHAPES[value["format"]](value, "bundle")
     if (value["inclusion"] is None) != (value["batch_header"] is None):
         raise MalformedError("a bundle holds both an inclusion proof and a batch header, or neither")
-    if value["batch_header"] is None and value["anchors"]:
-        raise MalformedError("a bundle with an anchor needs the batch header that was anchored")
+    if value["batch_header"] is None and (value["anchors"] or attestations(value)):
+        raise MalformedError("a bundle with an anchor or attestation needs the batch header it is about")
     if value["batch_header"] is not None:
         batch.check_header(value["batch_header"])
-    for event in value["custody"]:
-        custody.check(event)
+    for item in renewals(value):
+        renewal.check_document(item["document"])
+
+
+def attestations(value: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Proofs of other kinds in a checked bundle; version 1 has no place for them."""
+    return list(value.get("attestations", ()))
+
+
+def renewals(value: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Renewals of a checked bundle, oldest first; version 1 has no place for them."""
+    return list(value.get("renewals", ()))
 
 
 def checksum(value: Mapping[str, Any]) -> str:

@@ -40,24 +40,28 @@ MAX_EVENTS = 2_000
 
 _DIGEST = document.optional(document.hexadecimal(32))
 
-SHAPE = document.record(
-    {
-        "format": document.choice(FORMAT),
-        "evidence_id": EVIDENCE_ID,
-        "sequence": document.integer(minimum=1),
-        "previous": _DIGEST,
-        "action": document.choice(*ACTIONS),
-        "actor": document.record(
-            {"id": document.text(minimum=1, maximum=200), "role": document.text(maximum=60)}
-        ),
-        "at": document.timestamp,
-        "host": document.text(maximum=255),
-        "purpose": document.text(maximum=400),
-        "before": _DIGEST,
-        "after": _DIGEST,
-        "tool": document.text(maximum=200),
-        "detail": document.map_of(document.text(maximum=2_000), maximum=30),
-    }
+SHAPE = document.of_format(
+    FORMAT,
+    document.record(
+        {
+            "format": document.choice(FORMAT),
+            "evidence_id": EVIDENCE_ID,
+            "sequence": document.integer(minimum=1),
+            "previous": _DIGEST,
+            "action": document.choice(*ACTIONS),
+            "actor": document.record(
+                {"id": document.text(minimum=1, maximum=200), "role": document.text(maximum=60)}
+            ),
+            "at": document.timestamp,
+            "host": document.text(maximum=255),
+            "purpose": document.text(maximum=400),
+            "before": _DIGEST,
+            "after": _DIGEST,
+            "tool": document.text(maximum=200),
+            "detail": document.map_of(document.text(maximum=2_000), maximum=30),
+        }
+    ),
+    what="custody event",
 )
 
 
@@ -79,7 +83,6 @@ def build(members: Mapping[str, Any], *, previous: Mapping[str, Any] | None) -> 
 
 def check(value: Any) -> None:
     """Check one event against the format."""
-    document.check_format(value, FORMAT, what="custody event")
     SHAPE(value, "custody event")
 
 

@@ -21,8 +21,11 @@ Shape = Callable[[Any, str], None]
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z", re.ASCII)
 
 
-def check_format(value: Any, expected: str, *, what: str) -> None:
+def check_format(value: Any, *expected: str, what: str) -> None:
     """Refuse a document whose ``format`` member names another format or version.
+
+    Args:
+        expected: the versions of one format that are known, newest last.
 
     Raises:
         MalformedError: no ``format`` member, or another kind of document.
@@ -30,16 +33,26 @@ def check_format(value: Any, expected: str, *, what: str) -> None:
     """
     found = value.get("format") if isinstance(value, dict) else None
     if not isinstance(found, str):
-        raise MalformedError(f"the {what} has no format member; expected {expected!r}")
-    if found == expected:
+        raise MalformedError(f"the {what} has no format member; expected {expected[-1]!r}")
+    if found in expected:
         return
-    kind = expected.rsplit("/", 1)[0]
+    kind = expected[-1].rsplit("/", 1)[0]
     if found.rsplit("/", 1)[0] == kind:
         raise UnsupportedVersionError(
-            f"the {what} is of version {found!r}; this program knows {expected!r}",
+            f"the {what} is of version {found!r}; this program knows {' and '.join(map(repr, expected))}",
             what_to_do="verify it with a newer release of the evidence service",
         )
-    raise MalformedError(f"this is a {found!r} document, not a {what} ({expected!r})")
+    raise MalformedError(f"this is a {found!r} document, not a {what} ({expected[-1]!r})")
+
+
+def of_format(expected: str, shape: Shape, *, what: str) -> Shape:
+    """The shape of a document inside another; an unknown version is told from a wrong form first."""
+
+    def check(value: Any, where: str) -> None:
+        check_format(value, expected, what=what)
+        shape(value, where)
+
+    return check
 
 
 def text(*, maximum: int = 4096, minimum: int = 0, pattern: str | None = None) -> Shape:
@@ -100,7 +113,7 @@ def binary(*, maximum: int) -> Shape:
     def check(value: Any, where: str) -> None:
         if not isinstance(value, str):
             raise MalformedError(f"{where} is not base64 text")
-        if len(value) > 4 * (maximum // 3 + 1):
+        if len(value) > 4 * -(-maximum // 3):
             raise LimitExceededError(f"{where} is larger than {maximum} bytes")
         try:
             decoded = base64.b64decode(value, validate=True)
@@ -109,6 +122,8 @@ def binary(*, maximum: int) -> Shape:
         # Two texts must not stand for the same bytes: unused bits of the last group have to be zero.
         if base64.b64encode(decoded).decode() != value:
             raise MalformedError(f"{where} is not canonical base64")
+        if len(decoded) > maximum:
+            raise LimitExceededError(f"{where} is larger than {maximum} bytes")
 
     return check
 

@@ -10,6 +10,8 @@ from evidence_service.core import bundle
 from evidence_service.errors import ConflictError
 from evidence_service.service.parts import Parts
 
+NOT_COLLECTED = "no revocation lists were collected when the token was made"
+
 
 def assemble(parts: Parts, evidence_id: str) -> bytes:
     """The bundle as complete as it is now.
@@ -45,7 +47,16 @@ def assemble(parts: Parts, evidence_id: str) -> bytes:
             "salt": evidence.salt.hex(),
             "inclusion": inclusion,
             "batch_header": header,
-            "timestamps": [{"of": of, "token": base64.b64encode(token).decode()} for of, token in tokens],
+            "timestamps": [
+                {
+                    "of": of,
+                    "token": base64.b64encode(token).decode(),
+                    "revocation": {"status": "absent", "why": NOT_COLLECTED},
+                }
+                for of, token in tokens
+            ],
+            "attestations": [],
+            "renewals": [],
             "anchors": anchors,
             "custody": parts.records.custody(evidence_id),
         }

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import httpx
 from asn1crypto import algos, tsp
 
-from evidence_service.core.bundle import TOKEN_LIMIT
+from evidence_service.core.stamp import TOKEN_LIMIT
 from evidence_service.errors import AuthorityUnavailableError, EvidenceError
 from evidence_service.verify.policy import Voucher
 from evidence_service.verify.timestamp import read_token, trust_token

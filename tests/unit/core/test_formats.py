@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence_service.core import batch, bundle, canonical, custody, digest, manifest, merkle
+from evidence_service.core import batch, bundle, canonical, custody, digest, manifest, merkle, renewal
 from evidence_service.errors import (
     EvidenceError,
     LimitExceededError,
@@ -28,6 +28,8 @@ ROOT = Path(__file__).parents[3]
 VECTORS = json.loads((ROOT / "tests" / "vectors" / "formats.json").read_text())
 MANIFEST = bytes.fromhex(VECTORS["manifest"])
 BUNDLE = bytes.fromhex(VECTORS["bundle"])
+RENEWALS = json.loads((ROOT / "tests" / "vectors" / "renewals.json").read_text())
+SECOND_BUNDLE = bytes.fromhex(RENEWALS["bundle"])
 HEADER = bytes.fromhex(VECTORS["batch_header"])
 
 
@@ -201,18 +203,89 @@ def test_batch_header_refuses(change: Any, words: str) -> None:
 # --- bundle ---
 
 
+def members_of(value: dict[str, Any]) -> dict[str, Any]:
+    """What :func:`bundle.build` wants."""
+    return {name: member for name, member in value.items() if name not in ("format", "checksum")}
+
+
 def test_bundle_has_the_bytes_of_the_vector() -> None:
-    value = bundle.parse(BUNDLE)
+    value = bundle.parse(SECOND_BUNDLE)
     assert bundle.manifest_bytes(value) == MANIFEST
     assert bundle.header_bytes(value) == HEADER
-    assert bundle.build({k: v for k, v in value.items() if k not in ("format", "checksum")}) == BUNDLE
+    assert bundle.build(members_of(value)) == SECOND_BUNDLE
+    assert [item["kind"] for item in bundle.attestations(value)] == ["opentimestamps"]
+
+
+def test_the_first_version_is_read_and_no_longer_written() -> None:
+    value = bundle.parse(BUNDLE)
+    assert bundle.manifest_bytes(value) == MANIFEST
+    assert bundle.renewals(value) == bundle.attestations(value) == []
+    later = {"attestations": [], "renewals": []}
+    with pytest.raises(MalformedError, match="unknown members: attestations, renewals"):
+        bundle.check(value | later)
+    assert bundle.parse(bundle.build(members_of(value | later)))["format"] == "evidence-bundle/2"
 
 
 def test_a_bundle_without_a_batch_has_no_header_bytes() -> None:
-    value = {**value_of(BUNDLE), "inclusion": None, "batch_header": None}
-    pending = bundle.parse(bundle.build({k: v for k, v in value.items() if k not in ("format", "checksum")}))
+    alone = {"inclusion": None, "batch_header": None, "attestations": [], "renewals": []}
+    pending = bundle.parse(bundle.build(members_of(value_of(BUNDLE) | alone)))
     with pytest.raises(MalformedError, match="not in a batch yet"):
         bundle.header_bytes(pending)
+
+
+def test_renewals_have_the_bytes_of_the_vector() -> None:
+    value = value_of(SECOND_BUNDLE)
+    for number, (item, step) in enumerate(zip(value["renewals"], RENEWALS["renewals"], strict=True)):
+        kind, suite = item["document"]["kind"], item["document"]["suite"]
+        algorithm = renewal.ALGORITHMS[suite]
+        covered = renewal.covered(value, kind, value["renewals"][:number])
+        entry = renewal.entry(covered, bytes.fromhex(value["salt"]))
+        assert (covered.hex(), entry.hex()) == (step["covered"], step["entry"])
+        leaves = [bytes.fromhex(leaf) for leaf in step["leaf_hashes"]]
+        assert merkle.leaf_hash(entry, algorithm) == leaves[1]
+        tree = merkle.MerkleTree(leaves, algorithm)
+        made = renewal.build_document(kind, tree, suite=suite)
+        assert made.hex() == step["document"]
+        assert renewal.stamped_digest(made, kind).hex() == step["stamped"]
+        assert [node.hex() for node in tree.path(1)] == item["inclusion"]["path"]
+
+
+def test_a_hash_tree_renewal_has_the_other_hash() -> None:
+    tree = merkle.MerkleTree([bytes(32)])
+    with pytest.raises(MalformedError, match="sha3-256-rfc9162, not sha256-rfc9162"):
+        renewal.build_document("hash_tree", tree, suite="sha256-rfc9162")
+    with pytest.raises(MalformedError, match="32 bytes, not 31"):
+        renewal.entry(b"", bytes(31))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "words"),
+    [
+        (_set("renewals.0.document.format", "evidence-renewal/2"), UnsupportedVersionError, "renewal/2"),
+        (_set("renewals.0.document.suite", "md5"), MalformedError, r"renewals\[0\].document.suite"),
+        (_set("renewals.0.document.size", 0), MalformedError, r"renewals\[0\].document.size"),
+        (_set("renewals.0.timestamps", []), MalformedError, "at least 1"),
+        (_set("renewals.1.document.suite", "sha256-rfc9162"), MalformedError, "sha3-256-rfc9162"),
+        (_set("batch_header.format", "evidence-batch/2"), UnsupportedVersionError, "evidence-batch/2"),
+        (_set("timestamps.0.revocation", None), MalformedError, r"timestamps\[0\].revocation.status"),
+        (_set("timestamps.0.revocation.crls", []), MalformedError, "at least 1"),
+        (_set("timestamps.0.revocation.crls", ["AA=="] * 9), LimitExceededError, "limit is 8"),
+        (_set("timestamps.1.revocation.why", ""), MalformedError, "1 to 400"),
+        (_set("timestamps.1.revocation.crls", ["AA=="]), MalformedError, "unknown members: crls"),
+        (_set("attestations.0.kind", "belief"), MalformedError, r"attestations\[0\].kind"),
+    ],
+)
+def test_second_version_refuses(change: Any, kind: type[EvidenceError], words: str) -> None:
+    value = value_of(SECOND_BUNDLE)
+    change(value)
+    with pytest.raises(kind, match=words):
+        bundle.check(value)
+
+
+def test_an_attestation_needs_what_it_is_about() -> None:
+    value = value_of(SECOND_BUNDLE) | {"inclusion": None, "batch_header": None}
+    with pytest.raises(MalformedError, match="attestation needs the batch header"):
+        bundle.check(value)
 
 
 @pytest.mark.parametrize(
@@ -237,10 +310,11 @@ def test_bundle_refuses(change: Any, kind: type[EvidenceError], words: str) -> N
         bundle.parse(canonical.encode(value))
 
 
-@given(st.integers(0, len(BUNDLE) - 1), st.integers(1, 255))
-def test_any_changed_byte_of_a_bundle_is_refused(position: int, pattern: int) -> None:
-    changed = bytearray(BUNDLE)
-    changed[position] ^= pattern
+@pytest.mark.parametrize("data", [BUNDLE, SECOND_BUNDLE], ids=["version 1", "version 2"])
+@given(place=st.data(), pattern=st.integers(1, 255))
+def test_any_changed_byte_of_a_bundle_is_refused(data: bytes, place: st.DataObject, pattern: int) -> None:
+    changed = bytearray(data)
+    changed[place.draw(st.integers(0, len(data) - 1))] ^= pattern
     with pytest.raises(EvidenceError):
         bundle.parse(bytes(changed))
 
