@@ -25,13 +25,17 @@ from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.parts import Anchoring, Batching, Capturing, Issuing, Parts, Stamping
 from evidence_service.service.ports import Durable
 from evidence_service.service.worker import Worker
+from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.objects import LocalObjects
 from evidence_service.store.postgres import EmbeddedPostgres, connect, migrate
 from evidence_service.store.records import Records
-from evidence_service.timestamp.tsa import Authority
+from evidence_service.store.renewals import Renewals
+from evidence_service.store.trees import TreeFiles
+from evidence_service.timestamp.calendar import Calendar, require_library
+from evidence_service.timestamp.tsa import Authorities, Authority
 from evidence_service.verify import policy
 
 
@@ -69,10 +73,9 @@ def parts(settings: Settings, engine: Database) -> Parts:
             ),
             policy=EgressPolicy(frozenset(_host_and_port(item) for item in settings.egress_exceptions)),
         ),
-        stamping=Stamping(
-            tuple(Authority(item.name, item.url, (_read(item.root),)) for item in settings.authorities),
-            settings.authorities_minimum,
-        ),
+        attestations=Attestations(engine),
+        renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
+        stamping=_stamping(settings),
         anchoring=None if settings.chain is None else _anchoring(settings.chain),
         issuing=Issuing(
             issuer=Issuer(**settings.issuer.model_dump()),
@@ -101,6 +104,20 @@ def worker(settings: Settings, wired: Parts, url: str, *, durable: Durable | Non
     """
     engine = Engine(url, executor=settings.worker_name)
     return Worker(wired, engine, durable or DbosDurable(), captures=settings.captures_at_once)
+
+
+def _stamping(settings: Settings) -> Stamping:
+    if settings.opentimestamps:
+        require_library()
+    return Stamping(
+        authorities=Authorities(
+            [Authority(item.name, item.url, (_read(item.root),)) for item in settings.authorities],
+            minimum=settings.authorities_minimum,
+        ),
+        calendars=tuple(Calendar(item.url, tuple(item.named)) for item in settings.opentimestamps),
+        renewed_before=timedelta(days=settings.renewal_days),
+        weak_digests=frozenset(settings.weak_digests),
+    )
 
 
 def _anchoring(settings: ChainSettings) -> Anchoring:

@@ -25,7 +25,6 @@ from evidence_service.errors import ConfigurationError, EvidenceServiceError, No
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.service.audit import audit
 from evidence_service.service.parts import Parts
-from evidence_service.timestamp.tsa import Authority, new_client, request_token
 from evidence_service.verify.report import ExitCode
 
 _DRAIN = 20
@@ -145,19 +144,15 @@ def _examinations(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]
 
 def _authorities(wired: list[Parts]) -> str:
     parts = _wired(wired)
-    with new_client() as client:
-        return "; ".join(_stamped_by(item, client, parts) for item in _some(parts.stamping.authorities))
-
-
-def _stamped_by(authority: Authority, client: object, parts: Parts) -> str:
-    token = request_token(authority, bytes(64), nonce=1, client=client, now=parts.now)  # type: ignore[arg-type]
-    return f"{authority.name} gave a token of {len(token)} bytes"
-
-
-def _some(authorities: tuple[Authority, ...]) -> tuple[Authority, ...]:
-    if not authorities:
+    authorities = parts.stamping.authorities
+    if not authorities.members:
         raise ConfigurationError("no authority is configured", what_to_do="set authorities")
-    return authorities
+    tokens = [authorities.request(item, bytes(64), nonce=1, now=parts.now) for item in authorities.members]
+    return "; ".join(
+        f"{token.authority} gave a token of {len(token.der)} bytes, good until {token.ends_at:%Y-%m-%d}, "
+        f"revocation data {token.revocation['status']}"
+        for token in tokens
+    )
 
 
 def _chain(wired: list[Parts]) -> str:

@@ -15,7 +15,6 @@ from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.waiting import until_available
 from evidence_service.store.records import Evidence
-from evidence_service.timestamp.tsa import new_client, stamp
 
 OPERATOR = "operator"
 
@@ -234,21 +233,13 @@ def stamp_manifest(parts: Parts, evidence_id: str) -> None:
 
 
 def request_stamps(parts: Parts, stamped: str, subject_id: str, data: bytes) -> None:
-    """Get tokens over a document from every authority and store them together.
+    """Get enough tokens over a document and store them together.
 
     Raises:
         AuthorityUnavailableError: fewer than the minimum answered.
     """
-    with new_client() as client:
-        result = stamp(
-            parts.stamping.authorities,
-            manifest.stamped_digest(data),
-            minimum=parts.stamping.minimum,
-            nonce=lambda: int.from_bytes(parts.random_bytes(8)),
-            client=client,
-            now=parts.now,
-        )
-    parts.records.add_tokens(stamped, subject_id, result.tokens)
+    found = parts.stamping.authorities.stamp(manifest.stamped_digest(data), nonce=parts.nonce, now=parts.now)
+    parts.records.add_tokens(stamped, subject_id, found.tokens)
 
 
 def register(parts: Parts, evidence_id: str) -> None:

@@ -15,11 +15,14 @@ from sqlalchemy.exc import OperationalError
 
 from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.anchor import anchor
+from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify
-from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, Engine
+from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, STAMPS, Engine
 from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import preserve
+from evidence_service.service.renew import renew
+from evidence_service.service.upkeep import Upkeep
 
 _log = structlog.get_logger(__name__)
 _TICK = 0.25
@@ -37,6 +40,7 @@ class Worker:
         self._parts = parts
         self._engine = engine
         self._captures = captures
+        self._upkeep = Upkeep(parts)
         self._stopping = threading.Event()
         # Asking twice would be harmless, only slower.
         self._asked: set[tuple[str, str]] = set()
@@ -45,12 +49,14 @@ class Worker:
             ("preserve", CAPTURES, preserve),
             ("anchor", ANCHORS, anchor),
             ("certify", CERTIFICATES, certify),
+            ("attest", STAMPS, attest),
+            ("renew", STAMPS, renew),
         ):
             engine.add(name, queue, self._noting_failure(name, partial(workflow, parts, durable)))
 
     def start(self) -> None:
         """Serve; returns at once."""
-        self._engine.launch({CAPTURES: self._captures, ANCHORS: 1, CERTIFICATES: 1})
+        self._engine.launch({CAPTURES: self._captures, ANCHORS: 1, CERTIFICATES: 1, STAMPS: 1})
         self._thread.start()
 
     def stop(self, *, drain: int = 10) -> None:
@@ -81,6 +87,8 @@ class Worker:
             self._ask("anchor", batch.id)
         for evidence_id in parts.records.certifiable():
             self._ask("certify", evidence_id)
+        for name, subject in self._upkeep.wanted():
+            self._ask(name, subject)
 
     def _ask(self, name: str, subject_id: str) -> None:
         if (name, subject_id) not in self._asked:
@@ -98,7 +106,7 @@ class Worker:
                 _log.error("workflow.refused", workflow=name, subject=subject_id, reason=reason)
                 if name == "anchor":
                     self._parts.batches.note_waiting(subject_id, reason)
-                else:
+                elif name in ("preserve", "certify"):
                     self._parts.records.note_progress(subject_id, f"{name} refused: {reason}")
                 raise
 

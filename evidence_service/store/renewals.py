@@ -1,0 +1,308 @@
+"""Renewals: which evidence is renewed by which tree. Every method is one transaction; it is durable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Select,
+    and_,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    union_all,
+    update,
+)
+
+from evidence_service.core import merkle
+from evidence_service.errors import MismatchError, NotFoundError
+from evidence_service.store import schema
+from evidence_service.store.trees import TreeFiles
+
+_OPENING_LOCK = 0x72656E65  # "rene"
+_RENEWABLE = ("anchored", "certified")
+"""Evidence whose proofs are complete: what a renewal covers must stay as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """One tree over many pieces of evidence.
+
+    Attributes:
+        kind: ``timestamp`` or ``hash_tree``.
+        state: open → built → stamped → recorded, or missed instead of stamped; only forward.
+        document: canonical bytes that authorities stamp; None until it is built.
+        expires_at: when the first certificate behind what is renewed ends.
+        attempt: how often it was tried; next_at: when it is tried next, None when it is recorded.
+        waiting_for: why it did not go on, in words; None when it did.
+    """
+
+    id: str
+    sequence: int
+    kind: str
+    state: str
+    document: bytes | None
+    expires_at: datetime
+    opened_at: datetime
+    attempt: int
+    next_at: datetime | None
+    waiting_for: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A piece of evidence in a renewal.
+
+    Attributes:
+        generation: how many renewals it had before.
+        position: index of its entry in the tree.
+        leaf: hash of its entry, which binds what is covered; None until the tree is built.
+    """
+
+    evidence_id: str
+    generation: int
+    renewal_id: str
+    position: int
+    leaf: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Evidence whose time stamps are to be renewed, and when the first certificate behind them ends."""
+
+    evidence_id: str
+    generation: int
+    ends_at: datetime
+
+
+class Renewals:
+    """Renewals in PostgreSQL, their trees in files.
+
+    Args:
+        trees: one for each renewal, under its id.
+    """
+
+    def __init__(self, engine: Engine, trees: TreeFiles) -> None:
+        self._engine = engine
+        self._trees = trees
+
+    def open_due(
+        self, *, kind: str, until: datetime, every: bool, now: datetime, limit: int
+    ) -> Renewal | None:
+        """Group what is due into one renewal; None when nothing is.
+
+        What hangs on a certificate that has ended already is left out: stamping it again proves nothing.
+
+        Args:
+            until: due is what hangs on a certificate that ends by this moment.
+            every: also due is all that has no hash-tree renewal yet, however long its certificates last.
+            limit: most pieces of evidence of one tree.
+        """
+        with self._engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _OPENING_LOCK})
+            found = _due(connection, until=until, every=every, after=now, limit=limit)
+            if not found:
+                return None
+            last = connection.execute(select(func.max(schema.renewals.c.sequence))).scalar_one()
+            sequence = (last or 0) + 1
+            opened = Renewal(
+                id=f"renewal-{sequence}",
+                sequence=sequence,
+                kind=kind,
+                state="open",
+                document=None,
+                expires_at=min(item.ends_at for item in found),
+                opened_at=now,
+                attempt=0,
+                next_at=now,
+                waiting_for=None,
+            )
+            connection.execute(insert(schema.renewals).values(_values(opened)))
+            connection.execute(
+                insert(schema.renewal_members),
+                [
+                    {
+                        "evidence_id": item.evidence_id,
+                        "generation": item.generation,
+                        "renewal_id": opened.id,
+                        "position": position,
+                    }
+                    for position, item in enumerate(found)
+                ],
+            )
+            return opened
+
+    def due(self, *, now: datetime) -> list[Renewal]:
+        """Those that are to be worked on, oldest first."""
+        table = schema.renewals
+        query = select(table).where(table.c.next_at <= now).order_by(table.c.sequence)
+        with self._engine.connect() as connection:
+            return [Renewal(**row._mapping) for row in connection.execute(query)]
+
+    def unrecorded(self) -> list[Renewal]:
+        """Those that are not finished, and those that were missed, oldest first."""
+        table = schema.renewals
+        query = select(table).where(table.c.state != "recorded").order_by(table.c.sequence)
+        with self._engine.connect() as connection:
+            return [Renewal(**row._mapping) for row in connection.execute(query)]
+
+    def renewal(self, renewal_id: str) -> Renewal:
+        """A renewal.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        query = select(schema.renewals).where(schema.renewals.c.id == renewal_id)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise NotFoundError(f"there is no renewal {renewal_id}")
+        return Renewal(**row._mapping)
+
+    def members(self, renewal_id: str) -> list[Member]:
+        """What it renews, in the order of the tree."""
+        table = schema.renewal_members
+        query = select(table).where(table.c.renewal_id == renewal_id).order_by(table.c.position)
+        with self._engine.connect() as connection:
+            return [Member(**row._mapping) for row in connection.execute(query)]
+
+    def build(
+        self, renewal_id: str, *, tree: merkle.MerkleTree, document: bytes, leaves: Sequence[bytes]
+    ) -> None:
+        """Keep the tree, then in one transaction document and leaves; once: what is built stays."""
+        self._trees.put(renewal_id, tree)
+        table, members = schema.renewals, schema.renewal_members
+        with self._engine.begin() as connection:
+            changed = connection.execute(
+                update(table)
+                .where(table.c.id == renewal_id, table.c.state == "open")
+                .values(state="built", document=document)
+            )
+            if changed.rowcount == 0:
+                return
+            for position, leaf in enumerate(leaves):
+                connection.execute(
+                    update(members)
+                    .where(members.c.renewal_id == renewal_id, members.c.position == position)
+                    .values(leaf=leaf)
+                )
+
+    def advance(self, renewal_id: str, state: str) -> None:
+        """Move on to ``stamped``, ``recorded`` or ``missed``; the last two are not worked on any more."""
+        before = {"stamped": "built", "recorded": "stamped", "missed": "built"}[state]
+        table = schema.renewals
+        values: dict[str, Any] = {"state": state, "waiting_for": None}
+        if state != "stamped":
+            values["next_at"] = None
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(table).where(table.c.id == renewal_id, table.c.state == before).values(**values)
+            )
+
+    def note_waiting(self, renewal_id: str, waiting_for: str, *, attempt: int, next_at: datetime) -> None:
+        """Say why it did not go on, and when it is tried again."""
+        table = schema.renewals
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.id == renewal_id, table.c.next_at.is_not(None))
+                .values(waiting_for=waiting_for, attempt=attempt, next_at=next_at)
+            )
+
+    def of_evidence(self, evidence_id: str) -> list[tuple[Renewal, Member]]:
+        """Stamped renewals of a piece of evidence, oldest first."""
+        table, members = schema.renewals, schema.renewal_members
+        query = (
+            select(members, *(column.label(f"r_{column.name}") for column in table.c))
+            .join(table, table.c.id == members.c.renewal_id)
+            .where(members.c.evidence_id == evidence_id, table.c.state.in_(("stamped", "recorded")))
+            .order_by(members.c.generation)
+        )
+        with self._engine.connect() as connection:
+            rows = [row._mapping for row in connection.execute(query)]
+        return [
+            (
+                Renewal(**{name: row[f"r_{name}"] for name in Renewal.__dataclass_fields__}),
+                Member(**{name: row[name] for name in Member.__dataclass_fields__}),
+            )
+            for row in rows
+        ]
+
+    def path(self, member: Member, *, size: int, algorithm: merkle.Algorithm) -> tuple[bytes, ...]:
+        """Inclusion path of a member's entry; a lost or damaged tree is made again from the leaves."""
+        try:
+            return self._trees.path(member.renewal_id, size=size, index=member.position)
+        except MismatchError:
+            leaves = [item.leaf or b"" for item in self.members(member.renewal_id)]
+            tree = merkle.MerkleTree(leaves, algorithm)
+            self._trees.put(member.renewal_id, tree)
+            return tree.path(member.position)
+
+    def ends(self, *, until: datetime) -> list[Due]:
+        """Evidence in no open renewal whose first certificate ends by a moment, soonest first."""
+        with self._engine.connect() as connection:
+            return _due(connection, until=until, every=False)
+
+
+def _due(
+    connection: Connection,
+    *,
+    until: datetime,
+    every: bool,
+    after: datetime | None = None,
+    limit: int | None = None,
+) -> list[Due]:
+    """What hangs on a certificate that ends by ``until`` and, where given, not by ``after`` already."""
+    links = union_all(_first_link(until, every), _later_link(until, every)).subquery()
+    ends_at = func.min(links.c.ends_at)
+    query = (
+        select(links.c.evidence_id, links.c.generation, ends_at)
+        .group_by(links.c.evidence_id, links.c.generation)
+        .order_by(ends_at, links.c.evidence_id)
+    )
+    if after is not None:
+        query = query.having(ends_at > after)
+    if limit is not None:
+        query = query.limit(limit)
+    return [Due(*row) for row in connection.execute(query)]
+
+
+def _first_link(until: datetime, every: bool) -> Select[Any]:
+    """Tokens over the manifest of evidence that no renewal has."""
+    evidence, tokens, members = schema.evidence, schema.tokens, schema.renewal_members
+    renewed = select(members.c.evidence_id).where(members.c.evidence_id == evidence.c.id).exists()
+    query = (
+        select(evidence.c.id.label("evidence_id"), literal(0).label("generation"), tokens.c.ends_at)
+        .join(tokens, and_(tokens.c.stamped == "manifest", tokens.c.subject_id == evidence.c.id))
+        .where(evidence.c.status.in_(_RENEWABLE), ~renewed)
+    )
+    return query if every else query.where(tokens.c.ends_at <= until)
+
+
+def _later_link(until: datetime, every: bool) -> Select[Any]:
+    """Tokens over the last renewal of evidence, once that is finished."""
+    tokens, members, renewals = schema.tokens, schema.renewal_members, schema.renewals
+    newer = members.alias("newer")
+    superseded = select(newer.c.evidence_id).where(
+        newer.c.evidence_id == members.c.evidence_id, newer.c.generation > members.c.generation
+    )
+    soon = tokens.c.ends_at <= until
+    return (
+        select(members.c.evidence_id, (members.c.generation + 1).label("generation"), tokens.c.ends_at)
+        .join(renewals, renewals.c.id == members.c.renewal_id)
+        .join(tokens, and_(tokens.c.stamped == "renewal", tokens.c.subject_id == renewals.c.id))
+        .where(renewals.c.state == "recorded", ~superseded.exists())
+        .where(or_(soon, renewals.c.kind != "hash_tree") if every else soon)
+    )
+
+
+def _values(renewal: Renewal) -> dict[str, Any]:
+    return {name: getattr(renewal, name) for name in Renewal.__dataclass_fields__}
