@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from evidence_service.core import renewal
 from evidence_service.verify.report import FORMAT, ExitCode, Family, Status, Verdict
 from evidence_service.verify.steps.run import NAMES
 
@@ -55,6 +56,15 @@ CHECK = record(
     why=TEXT,
     what_to_do=TEXT,
 )
+TIMESTAMP = record(
+    of={"enum": ["manifest", "batch_header", "renewal", "seal"]},
+    time=TIME,
+    authority=TEXT,
+    trusted=BOOLEAN,
+    serial=TEXT,
+    policy=TEXT,
+    accuracy_ms=optional({"type": "integer", "minimum": 0}),
+)
 EVIDENCE = record(
     evidence_id=optional(TEXT),
     purpose=optional({"enum": ["evidence", "demonstration"]}),
@@ -65,15 +75,12 @@ EVIDENCE = record(
         )
     ),
     missing=list_of(TEXT),
-    timestamps=list_of(
+    timestamps=list_of(TIMESTAMP),
+    renewals=list_of(
         record(
-            of={"enum": ["manifest", "batch_header", "seal"]},
-            time=TIME,
-            authority=TEXT,
-            trusted=BOOLEAN,
-            serial=TEXT,
-            policy=TEXT,
-            accuracy_ms=optional({"type": "integer", "minimum": 0}),
+            kind={"enum": list(renewal.KINDS)},
+            suite={"enum": list(renewal.ALGORITHMS)},
+            timestamps=list_of(TIMESTAMP),
         )
     ),
     anchors=list_of(

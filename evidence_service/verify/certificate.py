@@ -10,7 +10,7 @@ from datetime import datetime
 from evidence_service.errors import MalformedError
 from evidence_service.verify import confined, pdf
 from evidence_service.verify.cms import ID_TIME_STAMP_TOKEN, SignedData, read_signed_data
-from evidence_service.verify.path import common_name, trusted_root
+from evidence_service.verify.path import common_name, trusted_path
 from evidence_service.verify.policy import Voucher
 from evidence_service.verify.timestamp import TimestampFacts, read_token
 
@@ -85,8 +85,8 @@ def trust_seal(seal: SealFacts, issuers: Sequence[Voucher], *, at: datetime) -> 
     """
     why = "no seal issuer is trusted"
     for issuer in issuers:
-        trusted, why = trusted_root(seal.signed.path, issuer.roots, at=at, timestamping=False)
-        if trusted:
+        path, why = trusted_path(seal.signed.path, issuer.roots, at=at, timestamping=False)
+        if path is not None:
             return issuer, ""
     return None, why
 

@@ -12,14 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import SignatureAlgorithmOID
 
 from evidence_service.errors import LimitExceededError, MalformedError, MismatchError
-from evidence_service.verify import der
+from evidence_service.verify import der, signatures
 
 LIMIT = 256 * 1024
 """Largest SignedData, in bytes."""
@@ -39,45 +36,8 @@ _DIGESTS = {
     bytes.fromhex("0609608648016503040202"): "sha384",
     bytes.fromhex("0609608648016503040203"): "sha512",
 }
-_HASHES: dict[str, type[hashes.HashAlgorithm]] = {
-    "sha256": hashes.SHA256,
-    "sha384": hashes.SHA384,
-    "sha512": hashes.SHA512,
-}
-_RSA = bytes.fromhex("06092a864886f70d010101")
-_SHA_WITH_RSA = {
-    "sha256": bytes.fromhex("06092a864886f70d01010b"),
-    "sha384": bytes.fromhex("06092a864886f70d01010c"),
-    "sha512": bytes.fromhex("06092a864886f70d01010d"),
-}
-_ECDSA = {
-    "sha256": bytes.fromhex("06082a8648ce3d040302"),
-    "sha384": bytes.fromhex("06082a8648ce3d040303"),
-    "sha512": bytes.fromhex("06082a8648ce3d040304"),
-}
 _NULL = b"\x05\x00"
-_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
-_SIGNATURES = frozenset(
-    {
-        SignatureAlgorithmOID.RSA_WITH_SHA256,
-        SignatureAlgorithmOID.RSA_WITH_SHA384,
-        SignatureAlgorithmOID.RSA_WITH_SHA512,
-        SignatureAlgorithmOID.ECDSA_WITH_SHA256,
-        SignatureAlgorithmOID.ECDSA_WITH_SHA384,
-        SignatureAlgorithmOID.ECDSA_WITH_SHA512,
-    }
-)
 _CONTEXT_0, _CONTEXT_1 = 0xA0, 0xA1
-
-_DAMAGED = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.InvalidVersion,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-)
-"""What cryptography answers damaged certificates with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +121,7 @@ def read_signed_data(
         _verify(path[0], parts)
     except InvalidSignature as error:
         raise MismatchError("the signature does not verify") from error
-    except _DAMAGED as error:
+    except signatures.DAMAGED as error:
         raise MalformedError(f"a certificate of the signature cannot be read: {str(error)[:200]}") from error
     return SignedData(
         content_type=parts.content_type,
@@ -256,7 +216,7 @@ def _path(parts: _Parts) -> tuple[x509.Certificate, ...]:
         raise MalformedError(f"the signature carries {len(parts.certificates)} certificates")
     rest = [x509.load_der_x509_certificate(item) for item in parts.certificates]
     for certificate in rest:
-        _check_key(certificate)
+        signatures.check_key(certificate)
     serial = int.from_bytes(der.content(parts.serial, der.INTEGER), "big", signed=True)
     signers = [
         item for item in rest if item.serial_number == serial and item.issuer.public_bytes() == parts.issuer
@@ -275,19 +235,6 @@ def _path(parts: _Parts) -> tuple[x509.Certificate, ...]:
     if path[-1].issuer == path[-1].subject:
         path[-1].verify_directly_issued_by(path[-1])
     return tuple(path)
-
-
-def _check_key(certificate: x509.Certificate) -> None:
-    """Refuse keys and algorithms that are not read (specification, section 5)."""
-    key = certificate.public_key()
-    if isinstance(key, rsa.RSAPublicKey):
-        # A hostile key must not cost the verifier minutes: verifying is linear in the exponent's length.
-        if not 2048 <= key.key_size <= 8192 or key.public_numbers().e.bit_length() > 33:
-            raise LimitExceededError("a certificate has an RSA key of an unusual size or exponent")
-    elif not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, _CURVES):
-        raise MalformedError("a certificate has a key that is neither RSA nor on a curve of NIST")
-    if certificate.signature_algorithm_oid not in _SIGNATURES:
-        raise MalformedError("a certificate is signed with an algorithm that is not accepted")
 
 
 def _check_binding(attributes: dict[bytes, bytes], signer: x509.Certificate) -> None:
@@ -310,16 +257,4 @@ def _check_binding(attributes: dict[bytes, bytes], signer: x509.Certificate) -> 
 def _verify(signer: x509.Certificate, parts: _Parts) -> None:
     """Verify the signature over the SET OF the signed attributes (RFC 5652 section 5.4)."""
     data = bytes([der.SET]) + parts.signed_attributes[1:]
-    chosen = _HASHES[parts.digest]()
-    name, *parameters = der.children(parts.signature_algorithm, der.SEQUENCE)
-    key = signer.public_key()
-    if isinstance(key, rsa.RSAPublicKey) and name in (_RSA, _SHA_WITH_RSA[parts.digest]):
-        if parameters != [_NULL]:
-            raise MalformedError("the RSA signature algorithm has no NULL parameters (RFC 3370, 3.2)")
-        key.verify(parts.signature, data, padding.PKCS1v15(), chosen)
-    elif isinstance(key, ec.EllipticCurvePublicKey) and name == _ECDSA[parts.digest]:
-        if parameters:
-            raise MalformedError("the ECDSA signature algorithm has parameters (RFC 5758, 3.2)")
-        key.verify(parts.signature, data, ec.ECDSA(chosen))
-    else:
-        raise MalformedError("the signature algorithm is not accepted with this key")
+    signatures.verify(signer, parts.signature_algorithm, parts.digest, data, parts.signature)

@@ -20,7 +20,7 @@ def check(data: bytes) -> None:
         LimitExceededError: nested deeper than 40 levels.
     """
     if _element(memoryview(data), 0, 1) != len(data):
-        raise MalformedError("the signature is not in DER: there are bytes after its end")
+        raise MalformedError("it is not in DER: there are bytes after its end")
 
 
 def _element(data: memoryview, start: int, depth: int) -> int:
@@ -35,37 +35,37 @@ def _element(data: memoryview, start: int, depth: int) -> int:
             if tag == SET:
                 current = bytes(data[position:following])
                 if current <= previous:
-                    raise MalformedError("the signature is not in DER: a set is not in order")
+                    raise MalformedError("it is not in DER: a set is not in order")
                 previous = current
             position = following
         if position != end:
-            raise MalformedError("the signature is not in DER: an element is longer than what holds it")
+            raise MalformedError("it is not in DER: an element is longer than what holds it")
         return end
     value = data[content:end]
     if tag == INTEGER and (
         not value or (len(value) > 1 and value[0] in (0x00, 0xFF) and (value[0] ^ value[1]) < 0x80)
     ):
-        raise MalformedError("the signature is not in DER: an integer is not minimal")
+        raise MalformedError("it is not in DER: an integer is not minimal")
     if (tag == BOOLEAN and bytes(value) != b"\xff") or (tag == NULL and value):
-        raise MalformedError("the signature is not in DER: a value is not in its one form")
+        raise MalformedError("it is not in DER: a value is not in its one form")
     return end
 
 
 def _header(data: memoryview, start: int) -> tuple[int, int, int]:
     """Tag, start and end of the content of the element at ``start``."""
     if start + 2 > len(data) or data[start] & 0x1F == 0x1F:
-        raise MalformedError("the signature is not in DER: cut off, or a tag of more than one byte")
+        raise MalformedError("it is not in DER: cut off, or a tag of more than one byte")
     length, content = data[start + 1], start + 2
     if length >= 0x80:
         width = length - 0x80
         if not 1 <= width <= 4 or content + width > len(data):
-            raise MalformedError("the signature is not in DER: an element without a definite length")
+            raise MalformedError("it is not in DER: an element without a definite length")
         length = int.from_bytes(data[content : content + width], "big")
         if length < 0x80 or length < 1 << 8 * (width - 1):
-            raise MalformedError("the signature is not in DER: a length is not minimal")
+            raise MalformedError("it is not in DER: a length is not minimal")
         content += width
     if content + length > len(data):
-        raise MalformedError("the signature is not in DER: it is cut off")
+        raise MalformedError("it is not in DER: it is cut off")
     return data[start], content, content + length
 
 
@@ -78,7 +78,7 @@ def children(element: bytes, tag: int) -> list[bytes]:
     data = memoryview(element)
     found, position, end = _header(data, 0)
     if found != tag:
-        raise MalformedError(f"the signature has an element {found:#04x} where {tag:#04x} belongs")
+        raise MalformedError(f"there is an element {found:#04x} where {tag:#04x} belongs")
     result = []
     while position < end:
         following = _header(data, position)[2]
@@ -96,5 +96,5 @@ def content(element: bytes, tag: int) -> bytes:
     data = memoryview(element)
     found, start, end = _header(data, 0)
     if found != tag:
-        raise MalformedError(f"the signature has an element {found:#04x} where {tag:#04x} belongs")
+        raise MalformedError(f"there is an element {found:#04x} where {tag:#04x} belongs")
     return bytes(data[start:end])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+
+from evidence_service.verify.signatures import DAMAGED
 
 _UNDERSTOOD = {
     ExtensionOID.BASIC_CONSTRAINTS,
@@ -20,10 +22,10 @@ _UNDERSTOOD = {
 }
 
 
-def trusted_root(  # noqa: PLR0911 - one return for each reason
+def trusted_path(
     path: Sequence[x509.Certificate], roots: Sequence[bytes], *, at: datetime, timestamping: bool
-) -> tuple[bool, str]:
-    """Whether the path is valid at a moment and ends in one of the roots.
+) -> tuple[tuple[x509.Certificate, ...] | None, str]:
+    """The path up to the first of the roots that it ends in and under which it is valid at a moment.
 
     Args:
         path: signer first, each already known to be signed by the next.
@@ -31,46 +33,52 @@ def trusted_root(  # noqa: PLR0911 - one return for each reason
         timestamping: the signer must be a time-stamping authority (RFC 3161 section 2.3).
 
     Returns:
-        Whether it is, and why not in words.
+        The path with the root at its end, or None and why in words.
     """
-    complete = _complete(path, roots)
-    if complete is None:
-        return False, "its certificate does not lead to a trusted root"
-    for depth, certificate in enumerate(complete):
+    why = "its certificate does not lead to a trusted root"
+    for complete in _completed(path, roots):
+        why = _fault(complete, at=at, timestamping=timestamping)
+        if not why:
+            return complete, ""
+    return None, why
+
+
+def _fault(path: Sequence[x509.Certificate], *, at: datetime, timestamping: bool) -> str:
+    """Why a path with its root is not valid at a moment; empty when it is."""
+    for depth, certificate in enumerate(path):
         name = _name(certificate)
         if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
-            return False, f"the certificate of {name} was not valid at {at:%Y-%m-%d %H:%M:%S} UTC"
+            return f"the certificate of {name} was not valid at {at:%Y-%m-%d %H:%M:%S} UTC"
         try:
             extensions = list(certificate.extensions)
-        except ValueError:
-            return False, f"the certificate of {name} has extensions that cannot be read"
+        except DAMAGED:
+            return f"the certificate of {name} has extensions that cannot be read"
         for extension in extensions:
             if extension.critical and extension.oid not in _UNDERSTOOD:
-                return False, f"the certificate of {name} has a critical extension that is not understood"
+                return f"the certificate of {name} has a critical extension that is not understood"
         if depth and not _may_issue(certificate, below=depth - 1):
-            return False, f"{name} may not issue certificates"
-    if timestamping and not _may_stamp(complete[0]):
-        return False, f"the certificate of {_name(complete[0])} is not for time stamping alone"
-    return True, ""
+            return f"{name} may not issue certificates"
+    if timestamping and not _may_stamp(path[0]):
+        return f"the certificate of {_name(path[0])} is not for time stamping alone"
+    return ""
 
 
-def _complete(
+def _completed(
     path: Sequence[x509.Certificate], roots: Sequence[bytes]
-) -> tuple[x509.Certificate, ...] | None:
-    """The path with the trusted root at its end, None when no root fits."""
+) -> Iterator[tuple[x509.Certificate, ...]]:
+    """The path with each root at its end that fits there."""
     top = path[-1]
     for der in roots:
         root = x509.load_der_x509_certificate(der)
         # The top itself has to be bound: a certificate above the root would be bytes nobody vouches for.
         if top.public_bytes(Encoding.DER) == der:
-            return tuple(path)
-        if top.issuer == root.subject:
+            yield tuple(path)
+        elif top.issuer == root.subject:
             try:
                 top.verify_directly_issued_by(root)
-            except (InvalidSignature, ValueError, TypeError):
+            except (InvalidSignature, *DAMAGED):
                 continue
-            return (*path, root)
-    return None
+            yield (*path, root)
 
 
 def _may_issue(certificate: x509.Certificate, *, below: int) -> bool:

@@ -129,7 +129,7 @@ class ConfirmedTimestamp:
     """A token whose signature and imprint hold."""
 
     of: str
-    """``manifest``, ``batch_header`` or ``seal``."""
+    """``manifest``, ``batch_header``, ``renewal`` or ``seal``."""
     gen_time: datetime
     authority: str
     """Name in the policy when trusted, else the name the token gives itself."""
@@ -137,6 +137,16 @@ class ConfirmedTimestamp:
     serial: str
     policy: str
     accuracy_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmedRenewal:
+    """A renewal that is about this record; its tokens hold, trusted or not."""
+
+    kind: str
+    """``timestamp`` or ``hash_tree``."""
+    suite: str
+    timestamps: tuple[ConfirmedTimestamp, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +200,7 @@ class Findings:
     batch_header: Mapping[str, Any] | None = None
     commitment: str = ""
     timestamps: tuple[ConfirmedTimestamp, ...] = ()
+    renewals: tuple[ConfirmedRenewal, ...] = ()
     anchors: tuple[ConfirmedAnchor, ...] = ()
     seal: ConfirmedSeal | None = None
 
@@ -314,17 +325,14 @@ def _findings_document(findings: Findings) -> dict[str, Any]:
         "commitment": findings.commitment or None,
         "files": [{"name": item.name, "status": item.status, "path": item.path} for item in findings.files],
         "missing": list(findings.missing),
-        "timestamps": [
+        "timestamps": [_timestamp_document(item) for item in findings.timestamps],
+        "renewals": [
             {
-                "of": item.of,
-                "time": document.format_time(item.gen_time),
-                "authority": item.authority,
-                "trusted": item.trusted,
-                "serial": item.serial,
-                "policy": item.policy,
-                "accuracy_ms": item.accuracy_ms,
+                "kind": item.kind,
+                "suite": item.suite,
+                "timestamps": [_timestamp_document(token) for token in item.timestamps],
             }
-            for item in findings.timestamps
+            for item in findings.renewals
         ],
         "anchors": [
             {
@@ -350,4 +358,16 @@ def _findings_document(findings: Findings) -> dict[str, Any]:
             "issuer": seal.issuer,
             "signing_time": None if seal.signing_time is None else document.format_time(seal.signing_time),
         },
+    }
+
+
+def _timestamp_document(item: ConfirmedTimestamp) -> dict[str, Any]:
+    return {
+        "of": item.of,
+        "time": document.format_time(item.gen_time),
+        "authority": item.authority,
+        "trusted": item.trusted,
+        "serial": item.serial,
+        "policy": item.policy,
+        "accuracy_ms": item.accuracy_ms,
     }

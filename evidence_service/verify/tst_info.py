@@ -13,6 +13,7 @@ _GENERALIZED_TIME = 0x18
 _MILLIS, _MICROS = 0x80, 0x81
 _TSA, _EXTENSIONS = 0xA0, 0xA1
 _SHA512 = bytes.fromhex("0609608648016503040203")
+_SHA3_512 = bytes.fromhex("060960864801650304020a")
 _NULL = b"\x05\x00"
 # X.690 section 11.7: UTC, seconds always there, no trailing zeros in the fraction.
 _TIME = re.compile(rb"(\d{14})(?:\.(\d{0,8}[1-9]))?Z")
@@ -25,12 +26,14 @@ class TstInfo:
     Attributes:
         policy: dotted object identifier.
         sha512: the stamped digest, None when it is of another algorithm.
+        sha3_512: the same for the algorithm of hash-tree renewals.
         gen_time: UTC; parts finer than a microsecond are cut off.
         accuracy_ms: stated accuracy, rounded up; None when none is stated.
     """
 
     policy: str
     sha512: bytes | None
+    sha3_512: bytes | None
     serial: int
     gen_time: datetime
     accuracy_ms: int | None
@@ -58,9 +61,11 @@ def read(data: bytes) -> TstInfo:
     if rest:
         raise MalformedError("the time stamp has a part that RFC 3161 does not know")
     del ordering  # whether the authority's stamps are in order says nothing about this one
+    algorithm, stamped = _imprint(imprint)
     return TstInfo(
         policy=_dotted(der.content(policy, der.OID)),
-        sha512=_imprint(imprint),
+        sha512=stamped if algorithm == _SHA512 else None,
+        sha3_512=stamped if algorithm == _SHA3_512 else None,
         serial=_integer(serial),
         gen_time=_time(der.content(gen_time, _GENERALIZED_TIME)),
         accuracy_ms=None if accuracy is None else _milliseconds(accuracy),
@@ -73,13 +78,13 @@ def _take(rest: list[bytes], tag: int) -> bytes | None:
     return rest.pop(0) if rest and rest[0][0] == tag else None
 
 
-def _imprint(element: bytes) -> bytes | None:
+def _imprint(element: bytes) -> tuple[bytes, bytes]:
+    """DER of the algorithm's identifier, empty when it has parameters; and the digest."""
     parts = der.children(element, der.SEQUENCE)
     if len(parts) != 2:
         raise MalformedError("the time stamp's message imprint has not two parts")
     name, *parameters = der.children(parts[0], der.SEQUENCE)
-    hashed = der.content(parts[1], der.OCTETS)
-    return hashed if name == _SHA512 and parameters in ([], [_NULL]) else None
+    return name if parameters in ([], [_NULL]) else b"", der.content(parts[1], der.OCTETS)
 
 
 def _integer(element: bytes) -> int:

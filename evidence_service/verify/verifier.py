@@ -15,9 +15,11 @@ from evidence_service.verify.report import Findings, Report
 from evidence_service.verify.steps.anchors import CompareHeader, check_anchors, check_canonical
 from evidence_service.verify.steps.files import check_files
 from evidence_service.verify.steps.record import check_custody, check_inclusion
+from evidence_service.verify.steps.renewals import check_renewals
+from evidence_service.verify.steps.revocation import check_revocation
 from evidence_service.verify.steps.run import Run
 from evidence_service.verify.steps.seal import check_seal
-from evidence_service.verify.steps.times import check_times, check_timestamps
+from evidence_service.verify.steps.times import check_attestations, check_times, check_timestamps
 
 
 def verify(
@@ -47,7 +49,11 @@ def verify(
     check_files(run, material, value, manifest_bytes)
     events = check_custody(run, value, manifest_bytes)
     header = check_inclusion(run, value, manifest_bytes)
-    check_timestamps(run, value, manifest_bytes, header)
+    stamps = check_timestamps(run, value, manifest_bytes, header)
+    renewed = check_renewals(run, value, stamps)
+    if stamps and value["format"] != bundle.FIRST_FORMAT:
+        check_revocation(run, [*stamps, *renewed])
+    check_attestations(run, value)
     anchors = check_anchors(run, value, header)
     check_times(run, found, value["batch_header"])
     check_canonical(run, anchors, compare_header)
@@ -61,6 +67,7 @@ def verify(
         batch_header=value["batch_header"] if header is not None else None,
         commitment="" if header is None else batch.commitment(header).hex(),
         timestamps=tuple(run.timestamps),
+        renewals=tuple(run.renewals),
         anchors=tuple(run.anchors),
         seal=run.seal,
     )

@@ -22,6 +22,15 @@ from evidence_service.core.digest import digest_of
 from evidence_service.verify.steps.seal import expected_attachments
 from tests.forgeries.chain import CODE_HASH, CONTRACT, Block, header_of, text
 from tests.forgeries.keys import EPOCH, Authority, SealIssuer, authority, later, seal_issuer
+from tests.forgeries.renewing import (
+    ENDS,
+    MIDDLE_ENDS,
+    Renewing,
+    collected,
+    day,
+    revocation_list,
+    until,
+)
 
 FIRST, SECOND = "First Authority", "Second Authority"
 MAINNET = 1
@@ -57,6 +66,9 @@ class Evidence:
         leaves: entries of its batch, and ``index`` among them.
         stamping: authority and what it stamps.
         blocks: changes made to the block of each anchor; one anchor each.
+        lists: whether the revocation lists of the authorities are there.
+        attestations: number of proofs of another kind.
+        renewals: made in this order over all that is there before.
     """
 
     files: dict[str, bytes] = field(default_factory=lambda: {"dom.html": b"<html>listing</html>"})
@@ -68,6 +80,9 @@ class Evidence:
     events_after: int = 1
     stamping: tuple[tuple[Authority, str], ...] = ()
     blocks: tuple[dict[str, Any], ...] = ({},)
+    lists: bool = False
+    attestations: int = 0
+    renewals: tuple[Renewing, ...] = ()
     closed_at: datetime = field(default_factory=lambda: later(minutes=1))
     block_at: datetime = field(default_factory=lambda: later(minutes=2))
 
@@ -98,7 +113,7 @@ class Evidence:
         )
         stamped = {"manifest": sealed, "batch_header": header}
         at = {"manifest": later(seconds=30), "batch_header": later(seconds=90)}
-        return {
+        value = {
             "manifest": json.loads(sealed),
             "salt": self.salt.hex(),
             "inclusion": {
@@ -108,14 +123,26 @@ class Evidence:
             },
             "batch_header": json.loads(header),
             "timestamps": [
-                {"of": of, "token": text(maker.token(manifest.stamped_digest(stamped[of]), at[of]))}
+                {
+                    "of": of,
+                    "token": text(maker.token(manifest.stamped_digest(stamped[of]), at[of])),
+                    "revocation": collected(*([revocation_list(maker.root)] if self.lists else [])),
+                }
                 for maker, of in self.stamping or usual_stamping()
             ],
             "anchors": [
                 self.block(batch.commitment(header)).but(**changes).anchor() for changes in self.blocks
             ],
             "custody": events,
+            "attestations": [
+                {"kind": "opentimestamps", "of": "batch_header", "proof": text(b"proof %d" % number)}
+                for number in range(self.attestations)
+            ],
+            "renewals": [],
         }
+        for item in self.renewals:
+            item.renew(value)
+        return value
 
     def block(self, commitment: bytes) -> Block:
         """The block that anchors it."""
@@ -126,6 +153,26 @@ def usual_stamping() -> tuple[tuple[Authority, str], ...]:
     """Both authorities stamp both documents."""
     makers = (authority(FIRST), authority(SECOND, "rsa2048", "sha512"))
     return tuple((maker, of) for of in ("manifest", "batch_header") for maker in makers)
+
+
+def old_makers(ends: timedelta = ENDS) -> tuple[Authority, ...]:
+    """Both authorities, with signers that end."""
+    return until(FIRST, "p256", "sha256", ends), until(SECOND, "rsa2048", "sha512", ends)
+
+
+def old_evidence(**options: Any) -> Evidence:
+    """Evidence with revocation lists whose time stamps end after a year; to be renewed."""
+    stamping = tuple((maker, of) for of in ("manifest", "batch_header") for maker in old_makers())
+    return Evidence(**{"stamping": stamping, "lists": True, "attestations": 1, **options})
+
+
+def usual_renewals() -> tuple[Renewing, ...]:
+    """Renewed in time twice, once in each way."""
+    new = (authority(FIRST), authority(SECOND, "rsa2048", "sha512"))
+    return (
+        Renewing(old_makers(MIDDLE_ENDS), day(300), suite="sha256-rfc9162"),
+        Renewing(new, day(900), kind="hash_tree"),
+    )
 
 
 def usual_manifest() -> dict[str, Any]:
@@ -169,9 +216,16 @@ def rechain(value: dict[str, Any]) -> None:
 
 def built(value: dict[str, Any]) -> bytes:
     """Bytes of a bundle whose checksum fits, without asking whether the rest is allowed."""
-    members = {**copy.deepcopy(value), "format": bundle.FORMAT}
+    members = {"format": bundle.FORMAT, **copy.deepcopy(value)}
     members["checksum"] = bundle.checksum(members)
     return canonical.encode(members)
+
+
+def first_version(value: dict[str, Any]) -> dict[str, Any]:
+    """The same in version 1, which has no place for lists, attestations and renewals."""
+    rest = {name: member for name, member in value.items() if name not in ("attestations", "renewals")}
+    stamps = [{"of": item["of"], "token": item["token"]} for item in value["timestamps"]]
+    return {**rest, "format": bundle.FIRST_FORMAT, "timestamps": stamps}
 
 
 class World:
@@ -269,6 +323,12 @@ def plain(parts: dict[str, bytes], body: str = "") -> bytes:
             )
         (root / "main.typ").write_text("\n".join(lines))
         return bytes(typst.compile(str(root / "main.typ"), format="pdf", pdf_standards=["a-3a", "ua-1"]))
+
+
+@cache
+def renewed_value() -> str:
+    """Old evidence, renewed twice, as JSON text."""
+    return json.dumps(old_evidence(renewals=usual_renewals()).value())
 
 
 @cache

@@ -3,12 +3,13 @@ import { concat, fromBase64, fromHex, toHex } from "./bytes.js";
 import { encode, parseCanonical } from "./canonical.js";
 import { sha256, sha3_512 } from "./digests.js";
 import { overLimit, wrong } from "./errors.js";
+import { INCLUSION, RENEWAL, STAMP } from "./renewal_format.js";
 import * as shape from "./shapes.js";
 
 const MANIFEST = "evidence-manifest/1";
 const BATCH = "evidence-batch/1";
 const CUSTODY = "evidence-custody/1";
-const BUNDLE = "evidence-bundle/1";
+const BUNDLES = ["evidence-bundle/1", "evidence-bundle/2"];
 const MANIFEST_LIMIT = 2 * 1024 * 1024;
 /** Proofs have at most 32 steps, so no batch can be larger. */
 const MAX_BATCH_SIZE = 2 ** 32;
@@ -133,26 +134,38 @@ const ANCHOR = shape.record({
   state: shape.optional(shape.record({ account_proof: NODES, storage_proof: NODES })),
 });
 
-const BUNDLE_SHAPE = shape.record({
-  format: shape.choice(BUNDLE),
+const OF = shape.choice("manifest", "batch_header");
+
+const COMMON = {
+  format: shape.choice(...BUNDLES),
   manifest: checkManifest,
   salt: shape.hexadecimal(32),
-  inclusion: shape.optional(
-    shape.record({
-      index: shape.integer(),
-      size: shape.integer({ minimum: 1 }),
-      path: shape.listOf(shape.hexadecimal(32), { maximum: 32 }),
-    }),
-  ),
+  inclusion: shape.optional(INCLUSION),
   batch_header: shape.optional(checkBatchHeader),
-  timestamps: shape.listOf(
-    shape.record({ of: shape.choice("manifest", "batch_header"), token: shape.binary(64 * 1024) }),
-    { maximum: 20 },
-  ),
   anchors: shape.listOf(ANCHOR, { maximum: 8 }),
   custody: shape.listOf(checkEvent, { minimum: 1, maximum: 2_000 }),
   checksum: shape.hexadecimal(32),
+};
+
+const ATTESTATION = shape.record({
+  kind: shape.choice("opentimestamps"),
+  of: shape.choice("batch_header"),
+  proof: shape.binary(64 * 1024),
 });
+
+/** By version. */
+const BUNDLE_SHAPES = {
+  "evidence-bundle/1": shape.record({
+    ...COMMON,
+    timestamps: shape.listOf(shape.record({ of: OF, token: STAMP.token }), { maximum: 20 }),
+  }),
+  "evidence-bundle/2": shape.record({
+    ...COMMON,
+    timestamps: shape.listOf(shape.record({ of: OF, ...STAMP }), { maximum: 20 }),
+    attestations: shape.listOf(ATTESTATION, { maximum: 5 }),
+    renewals: shape.listOf(RENEWAL, { maximum: 20 }),
+  }),
+};
 
 /**
  * Letter case ignored, ß and ss included (full case folding of Unicode): each character by itself, so that its
@@ -178,7 +191,7 @@ function before(a, b) {
 }
 
 function checkManifest(value) {
-  shape.checkFormat(value, MANIFEST, "manifest");
+  shape.checkFormat(value, [MANIFEST], "manifest");
   MANIFEST_SHAPE(value, "manifest");
   const paths = value.files.map((file) => file.path);
   if (paths.some((name, at) => at > 0 && !before(paths[at - 1], name))) {
@@ -189,7 +202,7 @@ function checkManifest(value) {
 }
 
 function checkBatchHeader(value) {
-  shape.checkFormat(value, BATCH, "batch header");
+  shape.checkFormat(value, [BATCH], "batch header");
   BATCH_SHAPE(value, "batch header");
   if ((value.sequence === 1) !== (value.previous === null)) {
     wrong("a batch header names the batch before it, except the first, which names none");
@@ -198,7 +211,7 @@ function checkBatchHeader(value) {
 }
 
 function checkEvent(value, where) {
-  shape.checkFormat(value, CUSTODY, "custody event");
+  shape.checkFormat(value, [CUSTODY], "custody event");
   EVENT_SHAPE(value, where);
 }
 
@@ -209,7 +222,11 @@ function checkEvent(value, where) {
  * @property {Uint8Array} bytes as they came
  * @property {Uint8Array} manifest canonical bytes of the manifest
  * @property {Uint8Array | null} header canonical bytes of the batch header
- * @property {{of: "manifest" | "batch_header", token: Uint8Array}[]} timestamps DER tokens in order
+ * @property {({of: "manifest" | "batch_header"} & TokenBytes)[]} timestamps in order
+ * @property {TokenBytes[][]} renewals tokens of each renewal; version 1 has none
+ * @property {number} attestations how many there are; version 1 has none
+ *
+ * @typedef {{token: Uint8Array, lists: Uint8Array[]}} TokenBytes DER of a token and of its revocation lists
  */
 
 /**
@@ -220,14 +237,15 @@ function checkEvent(value, where) {
  */
 export function parseBundle(bytes) {
   const value = parseCanonical(bytes, { what: "bundle" });
-  shape.checkFormat(value, BUNDLE, "bundle");
-  BUNDLE_SHAPE(value, "bundle");
+  shape.checkFormat(value, BUNDLES, "bundle");
+  BUNDLE_SHAPES[value.format](value, "bundle");
   const manifest = encode(value.manifest);
   if (manifest.length > MANIFEST_LIMIT) overLimit(`the manifest has ${manifest.length} bytes; the limit is ${MANIFEST_LIMIT}`);
   if ((value.inclusion === null) !== (value.batch_header === null)) {
     wrong("a bundle holds both an inclusion proof and a batch header, or neither");
   }
-  if (value.batch_header === null && value.anchors.length > 0) wrong("an anchor needs the batch header that was anchored");
+  const { attestations = [], renewals = [] } = value;
+  if (value.batch_header === null && value.anchors.length + attestations.length > 0) wrong("an anchor or attestation needs the batch header it is about");
   const { checksum, ...rest } = value;
   if (toHex(sha256(encode(rest))) !== checksum) wrong("the bundle's checksum does not match its content");
   return {
@@ -235,8 +253,14 @@ export function parseBundle(bytes) {
     bytes,
     manifest,
     header: value.batch_header === null ? null : encode(value.batch_header),
-    timestamps: value.timestamps.map((item) => ({ of: item.of, token: fromBase64(item.token) })),
+    timestamps: value.timestamps.map((item) => ({ of: item.of, ...tokenBytes(item) })),
+    renewals: renewals.map((item) => item.timestamps.map(tokenBytes)),
+    attestations: attestations.length,
   };
+}
+
+function tokenBytes({ token, revocation }) {
+  return { token: fromBase64(token), lists: (revocation?.crls ?? []).map(fromBase64) };
 }
 
 /**

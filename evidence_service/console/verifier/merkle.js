@@ -1,17 +1,19 @@
-/** Inclusion proofs of RFC 9162, section 2.1.3.2, over SHA-256 (formats.md, section 5). */
+/** Inclusion proofs of RFC 9162, section 2.1.3.2, over SHA-256 or another hash of 32 bytes (formats.md, 5 and 9). */
 import { concat } from "./bytes.js";
 import { sha256 } from "./digests.js";
 import { wrong } from "./errors.js";
 
+/** @typedef {(data: Uint8Array) => Uint8Array} Hash */
+
 /**
  * @param {Uint8Array} entry
- * @returns {Uint8Array} leaf hash, SHA-256(00 ‖ entry)
+ * @param {Hash} [hash]
+ * @returns {Uint8Array} leaf hash, H(00 ‖ entry)
  */
-export function leafHash(entry) {
-  return sha256(concat(Uint8Array.of(0), entry));
+export function leafHash(entry, hash = sha256) {
+  return hash(concat(Uint8Array.of(0), entry));
 }
 
-const nodeHash = (left, right) => sha256(concat(Uint8Array.of(1), left, right));
 const half = (value) => Math.floor(value / 2);
 
 /**
@@ -20,10 +22,12 @@ const half = (value) => Math.floor(value / 2);
  * @param {number} index of the leaf, from 0
  * @param {number} size leaves of the tree
  * @param {Uint8Array[]} path sibling hashes from the leaf up
+ * @param {Hash} [hash]
  * @returns {Uint8Array} root, 32 bytes
  * @throws {Refusal} wrong: index not below size, path too long or too short
  */
-export function rootFromPath(leaf, index, size, path) {
+export function rootFromPath(leaf, index, size, path, hash = sha256) {
+  const nodeHash = (left, right) => hash(concat(Uint8Array.of(1), left, right));
   if (index >= size) wrong(`entry ${index} is not in a batch of ${size}`);
   let position = index;
   let last = size - 1;

@@ -6,6 +6,12 @@ import { isSignedBy } from "./x509.js";
 /**
  * @typedef {import("./x509.js").Certificate} Certificate
  * @typedef {import("./policy.js").Voucher} Voucher
+ *
+ * Who vouches for a path.
+ * @typedef {object} Found
+ * @property {Voucher} voucher
+ * @property {Certificate} root
+ * @property {Certificate[]} path signer first, the root at its end
  */
 
 /**
@@ -14,13 +20,13 @@ import { isSignedBy } from "./x509.js";
  * @param {Voucher[]} vouchers of the policy, in its order
  * @param {number} moment milliseconds since 1970
  * @param {{timeStamping: boolean}} use whether the signer has to be a time-stamping authority
- * @returns {Promise<{voucher: Voucher, root: Certificate} | null>}
+ * @returns {Promise<Found | null>}
  */
 export async function findVoucher(path, vouchers, moment, use) {
   for (const voucher of vouchers) {
     for (const root of voucher.roots) {
       const complete = await reach(path, root);
-      if (complete !== null && isAcceptable(complete, moment, use)) return { voucher, root };
+      if (complete !== null && isAcceptable(complete, moment, use)) return { voucher, root, path: complete };
     }
   }
   return null;

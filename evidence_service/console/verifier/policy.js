@@ -68,7 +68,7 @@ const DEMONSTRATION_CHAINS = new Set([
 export function parsePolicy(bytes) {
   try {
     const value = parseLoose(bytes, { what: "trust policy" });
-    shape.checkFormat(value, FORMAT, "trust policy");
+    shape.checkFormat(value, [FORMAT], "trust policy");
     SHAPE(value, "policy");
     return {
       name: value.name,

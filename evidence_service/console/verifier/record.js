@@ -7,7 +7,7 @@ import { leafHash, rootFromPath } from "./merkle.js";
 import { parseTime } from "./shapes.js";
 
 /** Clocks may contradict one another by this much, milliseconds. */
-const TOLERANCE = 10 * 60 * 1000;
+export const TOLERANCE = 10 * 60 * 1000;
 
 /** @typedef {import("./formats.js").Bundle} Bundle */
 

@@ -12,6 +12,9 @@ const CHECKS = {
   "4.1": ["time stamps are intact and over these bytes", "integrity", "ask the issuer for the original tokens"],
   "4.2": ["time stamps are by trusted authorities", "trust", "decide whether to trust the authorities named"],
   "4.3": ["recorded times agree with one another", "integrity", "ask whose clock was wrong"],
+  "4.4": ["nobody who vouches in time stamps was revoked", "integrity", "ask the authority, or its issuer, about its certificate"],
+  "4.5": ["time stamps were renewed in time", "integrity", "ask the issuer whether and when the evidence was renewed"],
+  "4.6": ["attestations of other kinds", "integrity", "write the proof to a file and run: ots verify"],
   "5.1": ["anchoring transaction is in a block header", "integrity", "wait for the anchoring, or ask the issuer"],
   "5.2": ["contract's state in that block holds the record", "integrity", "ask the issuer for a proof of the state"],
   "5.3": ["chain and contract are those of the policy", "trust", "decide whether to trust the chain and contract named"],
@@ -22,7 +25,7 @@ const CHECKS = {
 };
 
 /** Checks that may stay undone without making the verdict incomplete. */
-const MAY_STAY_UNCHECKED = new Set(["1.1", "4.3", "5.2"]);
+const MAY_STAY_UNCHECKED = new Set(["1.1", "4.3", "4.4", "4.5", "4.6", "5.2"]);
 
 /**
  * @typedef {"pass" | "fail" | "not_checked" | "pending"} Status
@@ -47,9 +50,11 @@ export class Checks {
    * @param {string} id number of the check
    * @param {Status} status
    * @param {string} why one sentence
+   * @param {"integrity" | "trust"} [meaning] family, where a step has more than the one it is listed with
    */
-  add(id, status, why) {
-    const [name, family, advice] = CHECKS[id];
+  add(id, status, why, meaning) {
+    const [name, listed, advice] = CHECKS[id];
+    const family = meaning ?? listed;
     const earlier = this.found.get(id);
     if (earlier !== undefined) {
       earlier.why += `; ${why}`;

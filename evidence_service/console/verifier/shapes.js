@@ -22,20 +22,20 @@ export function characters(value) {
 /**
  * Refuse a document whose `format` member names another format or version.
  * @param {unknown} value
- * @param {string} expected such as "evidence-bundle/1"
+ * @param {string[]} expected versions of one format that are known, such as "evidence-bundle/1"
  * @param {string} what name of the document
  * @throws {Refusal} version: the right kind in another version; wrong: no format, or another kind
  */
 export function checkFormat(value, expected, what) {
   const found = isObject(value) ? value.format : undefined;
   if (typeof found !== "string") wrong(`the ${what} has no format member`);
-  if (found === expected) return;
+  if (expected.includes(found)) return;
   const slash = found.lastIndexOf("/");
   const kind = slash < 0 ? found : found.slice(0, slash);
-  if (kind === expected.slice(0, expected.lastIndexOf("/"))) {
-    unknownVersion(`the ${what} is of version ${JSON.stringify(found.slice(0, 80))}; this program knows ${expected}`);
+  if (kind === expected[0].slice(0, expected[0].lastIndexOf("/"))) {
+    unknownVersion(`the ${what} is of version ${JSON.stringify(found.slice(0, 80))}; this program knows ${expected.join(" and ")}`);
   }
-  wrong(`this is another document, not a ${what} (${expected})`);
+  wrong(`this is another document, not a ${what} (${expected.join(" or ")})`);
 }
 
 /**

@@ -8,7 +8,7 @@ import { parseAlgorithm } from "./keys.js";
 
 const LIMIT = 64 * 1024;
 const TST_INFO = "1.2.840.113549.1.9.16.1.4";
-const SHA512 = "2.16.840.1.101.3.4.2.3";
+const IMPRINTS = { "SHA-512": "2.16.840.1.101.3.4.2.3", "SHA3-512": "2.16.840.1.101.3.4.2.10" };
 
 /**
  * A token that is intact and about the stamped data.
@@ -24,18 +24,29 @@ const SHA512 = "2.16.840.1.101.3.4.2.3";
  * @throws {Refusal} limit: too large; wrong: changed, or about other data
  */
 export async function readToken(bytes, stamped) {
+  return readImprint(bytes, await digest("SHA-512", stamped), "SHA-512");
+}
+
+/**
+ * @param {Uint8Array} bytes DER
+ * @param {Uint8Array} expected digest the token MUST be about
+ * @param {"SHA-512" | "SHA3-512"} algorithm of that digest; the second in hash-tree renewals alone
+ * @returns {Promise<Token>}
+ * @throws {Refusal} limit: too large; wrong: changed, or about other data
+ */
+export async function readImprint(bytes, expected, algorithm) {
   if (bytes.length > LIMIT) overLimit(`a token of ${bytes.length} bytes; the limit is ${LIMIT}`);
   const { content, path } = await verifySignedData(bytes, { contentType: TST_INFO });
-  const { imprint, time } = parseInfo(content);
-  if (!equal(imprint, await digest("SHA-512", stamped))) wrong("the token is about other data");
+  const { imprint, time } = parseInfo(content, algorithm);
+  if (!equal(imprint, expected)) wrong("the token is about other data");
   return { time, path };
 }
 
-function parseInfo(content) {
+function parseInfo(content, algorithm) {
   const parts = [...der.expect(der.parseDer(content), der.SEQUENCE, "TSTInfo").items];
   if (der.unsigned(parts.shift(), "TSTInfo version") !== 1n) wrong("TSTInfo of another version");
   der.objectIdentifier(parts.shift(), "time-stamping policy");
-  const imprint = parseImprint(parts.shift());
+  const imprint = parseImprint(parts.shift(), algorithm);
   der.expect(parts.shift(), der.INTEGER, "token serial number");
   const time = generalizedTime(der.expect(parts.shift(), der.GENERALIZED_TIME, "genTime").content);
   if (parts[0]?.tag === der.SEQUENCE) checkAccuracy(parts.shift());
@@ -47,11 +58,11 @@ function parseInfo(content) {
   return { imprint, time };
 }
 
-function parseImprint(node) {
+function parseImprint(node, algorithm) {
   const { items } = der.expect(node, der.SEQUENCE, "message imprint");
   if (items.length !== 2) wrong("a message imprint that does not have two parts");
   const { id, parameters } = parseAlgorithm(items[0], "imprint algorithm");
-  if (id !== SHA512) wrong("the imprint is not SHA-512");
+  if (id !== IMPRINTS[algorithm]) wrong(`the imprint is not ${algorithm}`);
   if (parameters !== undefined) der.expect(parameters, der.NULL, "parameters of the imprint algorithm");
   return der.expect(items[1], der.OCTET_STRING, "imprint").content;
 }

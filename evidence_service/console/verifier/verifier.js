@@ -1,11 +1,13 @@
 /** The order of the steps (verification.md, sections 4 and 8 to 11). Nothing is read from a network. */
 import { checkAnchor, checkState } from "./chain.js";
+import { checkRevocation } from "./crl.js";
 import { UsageError, wrong } from "./errors.js";
 import { commitmentOf, parseBundle } from "./formats.js";
 import { findVoucher } from "./path.js";
 import { openPdf } from "./pdf.js";
 import { findChain, isDemonstrationChain, isDemonstrationRoot, parsePolicy, trusts } from "./policy.js";
 import { checkAttachments, checkCustody, checkFiles, checkInclusion, checkTimes, copiesOf } from "./record.js";
+import { endedAt, judgeChain, readRenewals } from "./renewals.js";
 import { Checks, exitCodeOf, verdictOf } from "./report.js";
 import { judgeSeal, readSeal } from "./seal.js";
 import { readToken } from "./token.js";
@@ -73,8 +75,8 @@ class Run {
   /** Run a step; what it returns says how it went, what it throws is a refusal. */
   async step(id, action) {
     try {
-      const { status = "pass", why } = await action();
-      this.checks.add(id, status, why);
+      const { status = "pass", why, family } = await action();
+      this.checks.add(id, status, why, family);
     } catch (error) {
       this.checks.refuse(id, error);
     }
@@ -92,7 +94,11 @@ class Run {
     await this.step("1.1", () => this.checkFiles());
     await this.step("2.2", () => (checkCustody(bundle), { why: `${bundle.value.custody.length} events in a chain` }));
     const isIncluded = await this.step("3.1", () => this.checkInclusion());
-    if (await this.step("4.1", () => this.readTokens(isIncluded))) await this.step("4.2", () => this.judgeTokens());
+    if (await this.step("4.1", () => this.readTokens(isIncluded))) {
+      await this.step("4.2", () => this.judgeTokens());
+      await this.checkLater();
+    }
+    if (bundle.attestations > 0) this.checks.add("4.6", "not_checked", `${bundle.attestations} OpenTimestamps proofs over the batch header, not judged here`);
     // The commitment of a batch this manifest is not in says nothing about it.
     if (isIncluded || this.checks.status("3.1") === "pending") await this.checkChain();
     await this.step("4.3", () => this.checkTimes());
@@ -129,8 +135,8 @@ class Run {
   readBundle() {
     this.bundle = parseBundle(this.bundleBytes);
     const { evidence_id, purpose } = this.bundle.value.manifest;
-    this.evidence = { evidence_id, purpose, timestamps: [], anchors: [], seal: this.sealEvidence ?? null };
-    return { why: "format evidence-bundle/1, canonical, checksum holds" };
+    this.evidence = { evidence_id, purpose, timestamps: [], renewals: [], anchors: [], seal: this.sealEvidence ?? null };
+    return { why: `format ${this.bundle.value.format}, canonical, checksum holds` };
   }
 
   checkFiles() {
@@ -149,18 +155,44 @@ class Run {
     const { timestamps, manifest, header } = this.bundle;
     this.tokens = [];
     const tokens = [];
-    for (const { of, token } of timestamps) {
+    for (const { of, token, lists } of timestamps) {
       if (of === "batch_header" && !isIncluded) continue;
-      tokens.push({ of, ...(await readToken(token, of === "manifest" ? manifest : header)) });
+      tokens.push({ of, lists, ...(await readToken(token, of === "manifest" ? manifest : header)) });
     }
     this.tokens = tokens;
-    for (const token of tokens) {
-      token.found = await findVoucher(token.path, this.policy.authorities, token.time, { timeStamping: true });
-      const authority = token.found?.voucher.name ?? token.path[0].name;
-      this.evidence.timestamps.push({ of: token.of, time: iso(token.time), authority, trusted: token.found !== null });
-    }
+    for (const token of tokens) this.evidence.timestamps.push({ of: token.of, ...(await this.judgeToken(token)) });
     if (!tokens.some((token) => token.of === "manifest")) return { status: "pending", why: "no time stamp over the manifest yet" };
     return { why: `${tokens.length} tokens, each over the SHA-512 of the manifest or batch header` };
+  }
+
+  /** Find who vouches for a token; what to report of it. */
+  async judgeToken(token) {
+    token.found = await findVoucher(token.path, this.policy.authorities, token.time, { timeStamping: true });
+    return { time: iso(token.time), authority: token.found?.voucher.name ?? token.path[0].name, trusted: token.found !== null };
+  }
+
+  /** What became of the time stamps afterwards: renewals, then lists of those who were revoked. */
+  async checkLater() {
+    const first = this.tokens.filter((token) => token.of === "manifest");
+    const renewing = [];
+    if (this.bundle.renewals.length > 0) await this.step("4.5", () => this.checkRenewals(first, renewing));
+    else if (endedAt(first, this.now) !== null) {
+      this.checks.add("4.5", "not_checked", `the authorities' certificates ended on ${iso(endedAt(first, this.now))}, and there is no renewal`);
+    }
+    if (this.bundle.value.format !== "evidence-bundle/1") await this.step("4.4", () => checkRevocation([...this.tokens, ...renewing]));
+  }
+
+  async checkRenewals(first, renewing) {
+    const links = await readRenewals(this.bundle, first);
+    for (const [position, link] of links.entries()) {
+      const timestamps = [];
+      for (const token of link) timestamps.push(await this.judgeToken(token));
+      const { kind, suite } = this.bundle.value.renewals[position].document;
+      this.evidence.renewals.push({ kind, suite, timestamps });
+    }
+    renewing.push(...links.flat());
+    for (const { found } of renewing) if (found !== null) this.vouching.push(isDemonstrationRoot(this.policy.authorities, found.root));
+    return judgeChain([first, ...links], this.policy.minimum);
   }
 
   judgeTokens() {

@@ -26,7 +26,7 @@ const NAME_ATTRIBUTES = ["2.5.4.3", "2.5.4.11", "2.5.4.10"];
  * @property {Uint8Array} signature
  * @property {string} name for people
  * @property {{ca: boolean, pathLength: bigint | null} | null} basicConstraints
- * @property {{keyCertSign: boolean} | null} keyUsage
+ * @property {{keyCertSign: boolean, cRLSign: boolean} | null} keyUsage
  * @property {boolean} timeStampingOnly extended key usage is critical and nothing but time stamping
  * @property {boolean} unknownCritical a critical extension that is not one of section 7, 3
  */
@@ -121,7 +121,8 @@ function basicConstraints(node) {
 function keyUsage(node) {
   const { content } = der.expect(node, der.BIT_STRING, "key usage");
   if (content.length === 0 || content[0] > 7) wrong("a key usage that is not a bit string");
-  return { keyCertSign: content.length > 1 && (content[1] & 0x04) !== 0 };
+  const bits = content.length > 1 ? content[1] : 0;
+  return { keyCertSign: (bits & 0x04) !== 0, cRLSign: (bits & 0x02) !== 0 };
 }
 
 /** A name for people: the first of common name, unit, organisation that is there. Never compared. */

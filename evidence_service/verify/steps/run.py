@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from evidence_service.errors import EvidenceError, LimitExceededError, UnsupportedVersionError
 from evidence_service.verify.policy import Policy
 from evidence_service.verify.report import (
     Check,
     ConfirmedAnchor,
+    ConfirmedRenewal,
     ConfirmedSeal,
     ConfirmedTimestamp,
     Family,
     GivenFile,
     Status,
 )
-from evidence_service.verify.timestamp import TimestampFacts, trust_token
+from evidence_service.verify.timestamp import JudgedToken, TimestampFacts, judge_token
 
 NAMES = {
     "0.1": "within the verifier's limits",
@@ -28,6 +32,9 @@ NAMES = {
     "4.1": "time stamps are intact and over these bytes",
     "4.2": "time stamps are by trusted authorities",
     "4.3": "recorded times agree with one another",
+    "4.4": "nobody who vouches in time stamps was revoked",
+    "4.5": "time stamps were renewed in time",
+    "4.6": "attestations of other kinds",
     "5.1": "anchoring transaction is in a block header",
     "5.2": "contract's state in that block holds the record",
     "5.3": "chain and contract are those of the policy",
@@ -37,6 +44,25 @@ NAMES = {
     "7.3": "certificate's attachments agree with its bundle",
 }
 """Every check there is, by number (specification, section 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A token that holds and was judged, with what was collected about it.
+
+    Attributes:
+        of: ``manifest``, ``batch_header`` or ``renewal``.
+        crls: DER of the revocation lists collected for it.
+    """
+
+    of: str
+    judged: JudgedToken
+    crls: tuple[bytes, ...]
+
+
+def collected_lists(item: Mapping[str, Any]) -> tuple[bytes, ...]:
+    """Revocation lists of a token as a checked bundle holds it; version 1 has no place for them."""
+    return tuple(map(base64.b64decode, item.get("revocation", {}).get("crls", ())))
 
 
 @dataclass(slots=True)
@@ -54,6 +80,7 @@ class Run:
     files: list[GivenFile] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     timestamps: list[ConfirmedTimestamp] = field(default_factory=list)
+    renewals: list[ConfirmedRenewal] = field(default_factory=list)
     anchors: list[ConfirmedAnchor] = field(default_factory=list)
     seal: ConfirmedSeal | None = None
     demonstrations: list[bool] = field(default_factory=list)
@@ -86,24 +113,22 @@ class Run:
         if all(check.id != number for check in self.checks):
             self.add(number, Status.FAIL, error.message, error.what_to_do, family=family)
 
-    def timestamp(self, of: str, facts: TimestampFacts) -> tuple[str | None, bool, str]:
-        """Record a token whose signature holds, trusted or not.
-
-        Returns:
-            The trusted authority's name or None, whether it is a demonstration, and why it is not trusted.
-        """
-        voucher, why = trust_token(facts, self.policy.authorities)
-        self.timestamps.append(
-            ConfirmedTimestamp(
-                of=of,
-                gen_time=facts.gen_time,
-                authority=facts.authority if voucher is None else voucher.name,
-                trusted=voucher is not None,
-                serial=str(facts.info.serial),
-                policy=facts.info.policy,
-                accuracy_ms=facts.info.accuracy_ms,
-            )
+    def judge(self, of: str, facts: TimestampFacts) -> tuple[JudgedToken, ConfirmedTimestamp]:
+        """Judge a token whose signature holds by the policy; and what to report of it, trusted or not."""
+        judged = judge_token(facts, self.policy.authorities)
+        confirmed = ConfirmedTimestamp(
+            of=of,
+            gen_time=facts.gen_time,
+            authority=facts.authority if judged.voucher is None else judged.voucher.name,
+            trusted=judged.voucher is not None,
+            serial=str(facts.info.serial),
+            policy=facts.info.policy,
+            accuracy_ms=facts.info.accuracy_ms,
         )
-        if voucher is None:
-            return None, True, why
-        return voucher.name, voucher.demonstration, ""
+        return judged, confirmed
+
+    def timestamp(self, of: str, facts: TimestampFacts) -> JudgedToken:
+        """Judge and report a token of the bundle's ``timestamps``, or the seal's."""
+        judged, confirmed = self.judge(of, facts)
+        self.timestamps.append(confirmed)
+        return judged

@@ -27,7 +27,7 @@ def check_seal(run: Run, material: Material, value: Mapping[str, Any] | None) ->
     seal = opened.seal
     run.passed("7.1", f"{seal.level}, signed by {seal.signer}, every byte of the file covered")
     moment = run.now
-    if seal.timestamp is not None and run.timestamp("seal", seal.timestamp)[0] is not None:
+    if seal.timestamp is not None and run.timestamp("seal", seal.timestamp).voucher is not None:
         moment = seal.timestamp.gen_time
     # (7.2)
     issuer, why = trust_seal(seal, run.policy.seal_issuers, at=moment)

@@ -7,20 +7,22 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from evidence_service.core import document, manifest
+from evidence_service.core import bundle, document, manifest
 from evidence_service.errors import EvidenceError
 from evidence_service.verify.report import Family, Status
-from evidence_service.verify.steps.run import Run
+from evidence_service.verify.steps.run import Run, Stamp, collected_lists
 from evidence_service.verify.timestamp import TimestampFacts, read_token
 
 CLOCK_TOLERANCE = timedelta(minutes=10)
 """How far the capture's own clock may run ahead of an authority's before the times contradict each other."""
 
 
-def check_timestamps(run: Run, value: Mapping[str, Any], manifest_bytes: bytes, header: bytes | None) -> None:
-    """Checks 4.1 and 4.2."""
+def check_timestamps(
+    run: Run, value: Mapping[str, Any], manifest_bytes: bytes, header: bytes | None
+) -> list[Stamp]:
+    """Checks 4.1 and 4.2; the tokens when 4.1 passed."""
     stamped = {"manifest": manifest_bytes, "batch_header": header}
-    tokens: list[tuple[str, TimestampFacts]] = []
+    tokens: list[tuple[Mapping[str, Any], TimestampFacts]] = []
     # (4.1) every token in the bundle, not just enough of them: a broken one is a sign of tampering.
     try:
         for item in value["timestamps"]:
@@ -28,27 +30,31 @@ def check_timestamps(run: Run, value: Mapping[str, Any], manifest_bytes: bytes, 
             if data is None:
                 continue
             imprint = manifest.stamped_digest(data)
-            tokens.append((item["of"], read_token(base64.b64decode(item["token"]), imprint=imprint)))
+            tokens.append((item, read_token(base64.b64decode(item["token"]), imprint=imprint)))
     except EvidenceError as error:
         run.failed("4.1", error)
-        return
-    if not any(of == "manifest" for of, _ in tokens):
+        return []
+    if not any(item["of"] == "manifest" for item, _ in tokens):
         run.add("4.1", Status.PENDING, "no time stamp over the manifest yet", "get the bundle again later")
-        return
+        return []
     run.passed("4.1", f"{len(tokens)} tokens, each over the SHA-512 of the manifest or batch header")
-    _check_authorities(run, tokens)
+    stamps = [
+        Stamp(item["of"], run.timestamp(item["of"], facts), collected_lists(item)) for item, facts in tokens
+    ]
+    _check_authorities(run, stamps)
+    return stamps
 
 
-def _check_authorities(run: Run, tokens: list[tuple[str, TimestampFacts]]) -> None:
+def _check_authorities(run: Run, stamps: list[Stamp]) -> None:
     # (4.2) distinct authorities of the policy, over the manifest itself.
     vouching: dict[str, bool] = {}
     reasons = []
-    for of, facts in tokens:
-        name, demonstration, why = run.timestamp(of, facts)
-        if name is None:
-            reasons.append(f"{facts.authority}: {why}")
-        elif of == "manifest":
-            vouching[name] = demonstration
+    for stamp in stamps:
+        judged = stamp.judged
+        if judged.voucher is None:
+            reasons.append(f"{judged.facts.authority}: {judged.why}")
+        elif stamp.of == "manifest":
+            vouching[judged.voucher.name] = judged.voucher.demonstration
     run.demonstrations.extend(vouching.values())
     if len(vouching) < run.policy.minimum:
         run.add(
@@ -95,3 +101,17 @@ def check_times(run: Run, found: Mapping[str, Any], header: Mapping[str, Any] | 
         run.add("4.3", Status.FAIL, "; ".join(problems), "ask the issuer how its clock was kept")
     else:
         run.passed("4.3", f"capture clock, {len(run.timestamps)} tokens and {len(run.anchors)} blocks agree")
+
+
+def check_attestations(run: Run, value: Mapping[str, Any]) -> None:
+    """Check 4.6: proofs that another program judges."""
+    found = bundle.attestations(value)
+    if found:
+        run.add(
+            "4.6",
+            Status.NOT_CHECKED,
+            f"{len(found)} OpenTimestamps proofs over the batch header, not judged by this program",
+            "write the proof, decoded from base64, beside the batch header as batch-header.json.ots and run: "
+            "ots verify batch-header.json.ots",
+            required=False,
+        )

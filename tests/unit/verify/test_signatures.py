@@ -17,7 +17,7 @@ from evidence_service.errors import LimitExceededError, MalformedError
 from evidence_service.verify import der
 from evidence_service.verify.cms import LIMIT, read_signed_data
 from evidence_service.verify.material import EvidenceFile, Material
-from evidence_service.verify.path import trusted_root
+from evidence_service.verify.path import trusted_path
 from evidence_service.verify.policy import parse
 from evidence_service.verify.report import Status
 from evidence_service.verify.steps.run import Run
@@ -107,15 +107,16 @@ class _Unreadable:
 def test_paths_that_cannot_be_judged() -> None:
     maker = authority(FIRST)
     path = [maker.signer.certificate]
-    assert trusted_root(path, [maker.root.der], at=NOW, timestamping=True) == (True, "")
+    complete = (maker.signer.certificate, maker.root.certificate)
+    assert trusted_path(path, [maker.root.der], at=NOW, timestamping=True) == (complete, "")
     odd = [_Unreadable(maker.signer.certificate)]
-    assert "cannot be read" in trusted_root(odd, [maker.root.der], at=NOW, timestamping=True)[1]  # type: ignore[arg-type]
+    assert "cannot be read" in trusted_path(odd, [maker.root.der], at=NOW, timestamping=True)[1]  # type: ignore[arg-type]
     bare = _without_constraints(maker)
     between = [maker.signer.certificate, bare.certificate]
-    assert not trusted_root(between, [bare.der], at=NOW, timestamping=True)[0]
-    assert "may not issue" in trusted_root(between, [bare.der], at=NOW, timestamping=True)[1]
+    assert trusted_path(between, [bare.der], at=NOW, timestamping=True)[0] is None
+    assert "may not issue" in trusted_path(between, [bare.der], at=NOW, timestamping=True)[1]
     twin = certify(f"{FIRST} root", key("twin"), None, ca=True)
-    assert "does not lead" in trusted_root(path, [twin.der], at=NOW, timestamping=True)[1]
+    assert "does not lead" in trusted_path(path, [twin.der], at=NOW, timestamping=True)[1]
 
 
 def _without_constraints(maker: Authority) -> Issuer:

@@ -42,6 +42,7 @@ def test_everything_is_read() -> None:
     assert found == tst_info.TstInfo(
         policy="2.999.40000.1",
         sha512=IMPRINT,
+        sha3_512=None,
         serial=300,
         gen_time=datetime(2026, 3, 4, 5, 6, 7, 120_000, tzinfo=UTC),
         accuracy_ms=1021,
@@ -58,7 +59,11 @@ def test_what_may_be_left_out() -> None:
 
 def test_another_digest_is_none_of_ours() -> None:
     other = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": bytes(32)}
-    assert tst_info.read(info(message_imprint=other)).sha512 is None
+    found = tst_info.read(info(message_imprint=other))
+    assert (found.sha512, found.sha3_512) == (None, None)
+    newer = {"hash_algorithm": {"algorithm": "sha3_512"}, "hashed_message": bytes(64)}
+    found = tst_info.read(info(message_imprint=newer))
+    assert (found.sha512, found.sha3_512) == (None, bytes(64))
 
 
 def _replace(old: bytes, new: bytes) -> bytes:
