@@ -30,7 +30,7 @@ from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.objects import LocalObjects
-from evidence_service.store.records import Matter, Records
+from evidence_service.store.records import KeptToken, Matter, Records
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -158,9 +158,12 @@ def test_many_writers_make_one_chain(records: Records) -> None:
 
 
 def test_the_first_token_of_an_authority_is_kept(records: Records) -> None:
-    records.add_tokens("manifest", "evidence-1", [("b", b"1"), ("a", b"2")])
-    records.add_tokens("manifest", "evidence-1", [("b", b"3"), ("c", b"4")])
-    assert records.tokens("manifest", "evidence-1") == [b"2", b"1", b"4"]
+    def token(authority: str, der: bytes) -> KeptToken:
+        return KeptToken(authority, der, {"status": "absent", "why": "test"}, NOW)
+
+    records.add_tokens("manifest", "evidence-1", [token("b", b"1"), token("a", b"2")])
+    records.add_tokens("manifest", "evidence-1", [token("b", b"3"), token("c", b"4")])
+    assert records.tokens("manifest", "evidence-1") == [token("a", b"2"), token("b", b"1"), token("c", b"4")]
 
 
 def test_a_batch_closes_when_it_is_due_and_proves_its_entries(records: Records, engine: Engine) -> None:
