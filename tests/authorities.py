@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -181,10 +182,8 @@ def _send(to: BaseHTTPRequestHandler, kind: str, body: bytes) -> None:
     to.send_header("Content-Type", kind)
     to.send_header("Content-Length", str(len(body)))
     to.end_headers()
-    try:
+    with suppress(OSError):
         to.wfile.write(body)
-    except OSError:
-        pass
 
 
 def _drip(to: BaseHTTPRequestHandler, body: bytes) -> None:
@@ -207,7 +206,11 @@ def _config(
     embed_root: bool,
 ) -> dict[str, Any]:
     def usage(*bits: str) -> dict[str, Any]:
-        return {"id": "key_usage", "critical": True, "smart-value": {"schema": "key-usage", "params": [*bits]}}
+        return {
+            "id": "key_usage",
+            "critical": True,
+            "smart-value": {"schema": "key-usage", "params": [*bits]},
+        }
 
     def valid(begin: str, end: str) -> dict[str, str]:
         return {"valid-from": begin, "valid-to": end}

@@ -25,6 +25,7 @@ from evidence_service.errors import ConfigurationError, EvidenceServiceError, No
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.service.audit import audit
 from evidence_service.service.parts import Parts
+from evidence_service.service.renew import outlook
 from evidence_service.verify.report import ExitCode
 
 _DRAIN = 20
@@ -138,6 +139,7 @@ def _examinations(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]
     wired: list[Parts] = []
     yield "database", database
     yield "time stamps", lambda: _authorities(wired)
+    yield "renewals", lambda: _renewals(settings)
     yield "chain", lambda: _chain(wired)
     yield "seal", lambda: _seal(wired)
 
@@ -153,6 +155,11 @@ def _authorities(wired: list[Parts]) -> str:
         f"revocation data {token.revocation['status']}"
         for token in tokens
     )
+
+
+def _renewals(settings: Settings) -> str:
+    with bootstrap.database(settings) as (engine, _):
+        return outlook(bootstrap.parts(settings, engine))
 
 
 def _chain(wired: list[Parts]) -> str:

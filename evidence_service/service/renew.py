@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from evidence_service.core import merkle, renewal
-from evidence_service.errors import EvidenceServiceError, MismatchError
+from evidence_service.errors import EvidenceServiceError, MismatchError, PolicyRefusedError
 from evidence_service.service.bundles import proofs
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
@@ -104,15 +104,15 @@ def stamp(parts: Parts, renewal_id: str) -> None:
             nonce=parts.nonce,
             now=parts.now,
             algorithm=_IMPRINTS[item.kind],
-            ends_after=_ends_after(item, now, parts.stamping.renewed_before),
+            ends_after=ends_after(item, now, parts.stamping.renewed_before),
         )
         parts.records.add_tokens("renewal", renewal_id, found.tokens)
     parts.renewals.advance(renewal_id, "stamped")
 
 
-def _ends_after(item: Renewal, now: datetime, before: timedelta) -> datetime:
+def ends_after(item: Renewal, now: datetime, before: timedelta) -> datetime:
     """What certificates have to outlast: while there is time, long enough not to be due again at once."""
-    return now + before if item.expires_at - now > before / 2 else max(item.expires_at, now)
+    return now + before if item.expires_at - now > before / 2 else item.expires_at
 
 
 def record(parts: Parts, renewal_id: str) -> None:
@@ -131,3 +131,37 @@ def record(parts: Parts, renewal_id: str) -> None:
             detail={"renewal": renewal_id, "kind": item.kind, "tokens": str(tokens)},
         )
     parts.renewals.advance(renewal_id, "recorded")
+
+
+def changed_since(parts: Parts, evidence_id: str) -> list[str]:
+    """Renewals of a piece of evidence that cover something else than what the record holds now."""
+    found = []
+    for item, member in parts.renewals.of_evidence(evidence_id):
+        if leaf(parts, item.kind, _SUITES[item.kind], member) != member.leaf:
+            found.append(item.id)
+    return found
+
+
+def outlook(parts: Parts) -> str:
+    """What is renewed, what will have to be and what was missed, in words.
+
+    Raises:
+        PolicyRefusedError: a renewal waits for something that somebody has to do.
+    """
+    now = parts.now()
+    unfinished = parts.renewals.unfinished()
+    waiting = [f"{item.id}: {item.waiting_for}" for item in unfinished if item.waiting_for]
+    if waiting:
+        raise PolicyRefusedError(
+            f"renewals wait: {'; '.join(waiting)}",
+            what_to_do="configure authorities that answer and whose certificates end later",
+        )
+    missed = sum(item.state == "missed" for item in unfinished)
+    ends = parts.renewals.ends(until=now + parts.stamping.renewed_before)
+    late = sum(item.ends_at <= now for item in ends)
+    words = [f"{len(ends) - late} pieces of evidence due", f"{len(unfinished) - missed} renewals in progress"]
+    if ends and not late:
+        words.append(f"the first certificate ends {ends[0].ends_at:%Y-%m-%d}")
+    if late or missed:
+        words.append(f"too late for {late} pieces of evidence and {missed} renewals")
+    return ", ".join(words)

@@ -147,7 +147,7 @@ class Renewals:
         with self._engine.connect() as connection:
             return [Renewal(**row._mapping) for row in connection.execute(query)]
 
-    def unrecorded(self) -> list[Renewal]:
+    def unfinished(self) -> list[Renewal]:
         """Those that are not finished, and those that were missed, oldest first."""
         table = schema.renewals
         query = select(table).where(table.c.state != "recorded").order_by(table.c.sequence)

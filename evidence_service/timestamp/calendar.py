@@ -62,15 +62,15 @@ class Proof:
 
 
 def require_library() -> None:
-    """Say what is missing where calendars are configured.
+    """Say what is missing where calendars are configured or were.
 
     Raises:
         ConfigurationError: the optional library is not installed.
     """
     if not _INSTALLED:
         raise ConfigurationError(
-            "a calendar is configured, but the OpenTimestamps library is not installed",
-            what_to_do="install evidence-service[opentimestamps], or remove the setting opentimestamps",
+            "the OpenTimestamps library is not installed; proofs of calendars can neither be made nor read",
+            what_to_do="install evidence-service[opentimestamps]",
         )
 
 
@@ -129,7 +129,9 @@ def read_proof(ots: bytes, data: bytes) -> Proof:
     Raises:
         MalformedError: it cannot be read.
         MismatchError: it is over other data.
+        ConfigurationError: the optional library is not installed.
     """
+    require_library()
     root = _stored(ots)
     if root.msg != hashlib.sha256(data).digest():
         raise MismatchError("the OpenTimestamps proof is over other data")

@@ -166,7 +166,11 @@ def test_too_few_are_an_error_that_names_each_reason(three: list[TimedAuthority]
     three[0].fault, three[2].fault = "HTTP 500", "rejection"
     with pytest.raises(AuthorityUnavailableError) as caught:
         stamp(asking([item.authority for item in three]))
-    for words in ("1 of 2 required", "first: it answered HTTP 500", "third: it refused with status rejection"):
+    for words in (
+        "1 of 2 required",
+        "first: it answered HTTP 500",
+        "third: it refused with status rejection",
+    ):
         assert words in caught.value.message
     with pytest.raises(AuthorityUnavailableError, match="none is configured"):
         stamp(asking([]))
