@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import insert, select, table
 from sqlalchemy import column as col
+from sqlalchemy import insert, select, table
 
 from evidence_service.store import postgres
 from evidence_service.store.records import KeptToken, Records
