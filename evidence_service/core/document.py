@@ -113,7 +113,7 @@ def binary(*, maximum: int) -> Shape:
     def check(value: Any, where: str) -> None:
         if not isinstance(value, str):
             raise MalformedError(f"{where} is not base64 text")
-        if len(value) > 4 * (maximum // 3 + 1):
+        if len(value) > 4 * -(-maximum // 3):
             raise LimitExceededError(f"{where} is larger than {maximum} bytes")
         try:
             decoded = base64.b64decode(value, validate=True)
@@ -122,6 +122,8 @@ def binary(*, maximum: int) -> Shape:
         # Two texts must not stand for the same bytes: unused bits of the last group have to be zero.
         if base64.b64encode(decoded).decode() != value:
             raise MalformedError(f"{where} is not canonical base64")
+        if len(decoded) > maximum:
+            raise LimitExceededError(f"{where} is larger than {maximum} bytes")
 
     return check
 

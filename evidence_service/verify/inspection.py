@@ -6,8 +6,11 @@ import base64
 import json
 from typing import Any
 
+from cryptography import x509
+
 from evidence_service.core import canonical, document
 from evidence_service.errors import EvidenceError
+from evidence_service.verify import crl
 from evidence_service.verify.chain import BlockHeader
 from evidence_service.verify.cms import read_signed_data
 from evidence_service.verify.material import Material
@@ -41,6 +44,8 @@ def describe(material: Material) -> dict[str, Any]:
     members = value if isinstance(value, dict) else {}
     shown["timestamps"] = [_readable(_token, item) for item in _list(members, "timestamps")]
     shown["anchors"] = [_readable(_header, item) for item in _list(members, "anchors")]
+    shown["renewals"] = [_readable(_renewal, item) for item in _list(members, "renewals")]
+    shown["attestations"] = [_readable(_attestation, item) for item in _list(members, "attestations")]
     return shown
 
 
@@ -60,17 +65,54 @@ def _readable(reader: Any, item: Any) -> dict[str, Any]:
 
 
 def _token(item: dict[str, Any]) -> dict[str, Any]:
+    return {"of": item["of"], **_stamp(item)}
+
+
+def _stamp(item: dict[str, Any]) -> dict[str, Any]:
     signed = read_signed_data(base64.b64decode(item["token"], validate=True))
     info = read_info(signed.content or b"")
     return {
-        "of": item["of"],
         "time": document.format_time(info.gen_time),
         "sha512": None if info.sha512 is None else info.sha512.hex(),
+        "sha3_512": None if info.sha3_512 is None else info.sha3_512.hex(),
         "serial": str(info.serial),
         "policy": info.policy,
         "accuracy_ms": info.accuracy_ms,
         "path": [_certificate(certificate) for certificate in signed.path],
+        "revocation": _revocation(item.get("revocation", {})),
     }
+
+
+def _revocation(item: dict[str, Any]) -> dict[str, Any]:
+    """What was collected about a token, or why nothing was; nothing in a bundle of version 1."""
+    return {
+        "why": item.get("why"),
+        "lists": [_readable(_list_of_revoked, data) for data in item.get("crls", [])],
+    }
+
+
+def _list_of_revoked(text: str) -> dict[str, Any]:
+    data = base64.b64decode(text, validate=True)
+    found = crl.read(data)
+    return {
+        "issuer": common_name(x509.load_der_x509_crl(data).issuer),
+        "this_update": document.format_time(found.this_update),
+        "next_update": None if found.next_update is None else document.format_time(found.next_update),
+        "entries": len(found.entries),
+    }
+
+
+def _renewal(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "document": item["document"],
+        "index": item["inclusion"]["index"],
+        "timestamps": [_readable(_stamp, token) for token in item["timestamps"]],
+    }
+
+
+def _attestation(item: dict[str, Any]) -> dict[str, Any]:
+    size = len(base64.b64decode(item["proof"], validate=True))
+    return {"kind": item["kind"], "of": item["of"], "size": size}
 
 
 def _header(item: dict[str, Any]) -> dict[str, Any]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+
+from cryptography import x509
 
 from evidence_service.core import document
 from evidence_service.core.digest import digest_of
 from tests.forgeries.chain import SUBMITTER
-from tests.forgeries.keys import EPOCH, authority, later
+from tests.forgeries.keys import EPOCH, Authority, authority, later
+from tests.forgeries.renewing import Renewing, day, revocation_list
 from tests.forgeries.world import (
     FIRST,
     SECOND,
@@ -18,6 +21,8 @@ from tests.forgeries.world import (
     Evidence,
     World,
     built,
+    first_version,
+    old_evidence,
     usual_manifest,
     usual_stamping,
     voucher,
@@ -38,6 +43,7 @@ WORDS = (
     "Ω≈ç√∫˜µ≤≥÷",
 )
 _KINDS = (0, 1, 2, 3, 4)
+_REASONS = (None, x509.ReasonFlags.key_compromise, x509.ReasonFlags.superseded, x509.ReasonFlags.unspecified)
 
 
 def cases(world: World, count: int, seed: int = 1) -> Iterator[Case]:
@@ -46,6 +52,8 @@ def cases(world: World, count: int, seed: int = 1) -> Iterator[Case]:
     for number in range(count):
         evidence = _evidence(chosen)
         value = evidence.value()
+        if not value["renewals"] and chosen.random() < 0.4:
+            value = first_version(value)
         options: dict[str, Any] = {}
         if chosen.random() < 0.2:
             options["stamp"] = None
@@ -65,6 +73,7 @@ def cases(world: World, count: int, seed: int = 1) -> Iterator[Case]:
             certificate=world.sealed(built(value), **options),
             files={f"some/folder/{path}": data for path, data in files.items()},
             digests=digests,
+            now=day(chosen.choice((30, 500, 3000))),
         )
         if value["manifest"]["purpose"] == "demonstration":
             case.verdict = "demonstration"
@@ -97,7 +106,8 @@ def _evidence(chosen: random.Random) -> Evidence:
         for name in chosen.sample(names, chosen.randrange(1, len(names) + 1))
     }
     leaves = chosen.choice((1, 2, 3, 4, 5, 8, 31, 100))
-    stamping = list(usual_stamping())
+    renewals = _renewals(chosen)
+    stamping = list(old_evidence().stamping if renewals or chosen.random() < 0.2 else usual_stamping())
     if chosen.random() < 0.3:
         # More tokens than needed, among them one of an authority nobody trusts.
         stamping.append((authority("Stranger two", "p384", "sha384"), "manifest"))
@@ -133,8 +143,54 @@ def _evidence(chosen: random.Random) -> Evidence:
         events_before=chosen.randrange(1, 5),
         events_after=chosen.randrange(4),
         stamping=tuple(stamping),
+        lists=_lists(chosen) if chosen.random() < 0.6 else lambda maker: (),
+        attestations=chosen.choice((0, 0, 1, 5)),
+        renewals=renewals,
         blocks=tuple(_block(chosen, chain_id) for chain_id in (1, 137)[: chosen.choice((1, 1, 2))]),
     )
+
+
+def _lists(chosen: random.Random) -> Callable[[Authority], tuple[bytes, ...]]:
+    """Lists of both root and time, some with entries that revoke nothing in question."""
+    others = [authority(f"Revoked {number}").signer.certificate for number in range(chosen.randrange(4))]
+    entries: list[Any] = [(other, later(days=-3), chosen.choice(list(_REASONS))) for other in others]
+    closed = chosen.random() < 0.5
+    point = x509.IssuingDistributionPoint(
+        full_name=[x509.UniformResourceIdentifier("http://crl.example/1.crl")],
+        relative_name=None,
+        only_contains_user_certs=False,
+        only_contains_ca_certs=False,
+        only_some_reasons=None,
+        indirect_crl=False,
+        only_contains_attribute_certs=False,
+    )
+    extensions = chosen.choice(((), ((x509.CRLNumber(7), False),), ((point, True),)))
+
+    def make(maker: Authority) -> tuple[bytes, ...]:
+        # Closing down after the stamp takes nothing away from it.
+        own = [(maker.signer.certificate, later(days=20), x509.ReasonFlags.superseded)] if closed else []
+        first = revocation_list(maker.root, *entries, extensions=extensions)
+        second = revocation_list(maker.root, *entries, *own, at=later(days=21))
+        return (first, second)[: chosen.choice((1, 2))]
+
+    return make
+
+
+def _renewals(chosen: random.Random) -> tuple[Renewing, ...]:
+    """None mostly, else up to three, the first within a year."""
+    if chosen.random() < 0.6:
+        return ()
+    new = (authority(FIRST), authority(SECOND, "rsa2048", "sha512"))
+    makers = (*new, authority("Stranger two", "p384", "sha384"))[: chosen.choice((2, 3))]
+    count = chosen.choice((1, 2, 3))
+    result = []
+    for day_number in (200, 300, 1500)[:count]:
+        kind = chosen.choice(("timestamp", "hash_tree"))
+        suites = ("sha256-rfc9162", "sha3-256-rfc9162") if kind == "timestamp" else ("sha3-256-rfc9162",)
+        leaves = chosen.choice((1, 2, 7, 64))
+        members = {"leaves": leaves, "index": chosen.randrange(leaves), "lists": chosen.random() < 0.5}
+        result.append(Renewing(makers, day(day_number), kind=kind, suite=chosen.choice(suites), **members))
+    return tuple(result)
 
 
 def _block(chosen: random.Random, chain_id: int) -> dict[str, Any]:

@@ -81,8 +81,10 @@ BYTES: list[tuple[str, str, Callable[[bytes], bytes]]] = [
     ("bundle: nested a hundred thousand deep", "0.1", lambda d: b"[" * 100_000),
     ("bundle: nested deeper than allowed, closed", "0.1", lambda d: b"[" * 33 + b"]" * 33),
     ("bundle: larger than the limit", "0.1", lambda d: b'"' + b"a" * bundle.LIMIT + b'"'),
-    ("bundle: another kind of document", "2.1", lambda d: d.replace(b"evidence-bundle/1", b"evidence-letter/1")),
-    ("bundle: a later version", "0.2", lambda d: d.replace(b"evidence-bundle/1", b"evidence-bundle/2")),
+    ("bundle: another kind of document", "2.1", lambda d: d.replace(b"evidence-bundle/2", b"evidence-letter/1")),
+    ("bundle: a later version", "0.2", lambda d: d.replace(b"evidence-bundle/2", b"evidence-bundle/3")),
+    ("bundle: a batch header of a later version", "0.2", lambda d: d.replace(b"evidence-batch/1", b"evidence-batch/2")),
+    ("bundle: a custody event of a later version", "0.2", lambda d: d.replace(b"evidence-custody/1", b"evidence-custody/2", 1)),
     ("bundle: a manifest of a later version", "0.2", lambda d: d.replace(b"evidence-manifest/1", b"evidence-manifest/2")),
 ]  # fmt: skip
 

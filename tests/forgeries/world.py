@@ -66,7 +66,7 @@ class Evidence:
         leaves: entries of its batch, and ``index`` among them.
         stamping: authority and what it stamps.
         blocks: changes made to the block of each anchor; one anchor each.
-        lists: whether the revocation lists of the authorities are there.
+        lists: makes the revocation lists collected for an authority's token.
         attestations: number of proofs of another kind.
         renewals: made in this order over all that is there before.
     """
@@ -80,7 +80,7 @@ class Evidence:
     events_after: int = 1
     stamping: tuple[tuple[Authority, str], ...] = ()
     blocks: tuple[dict[str, Any], ...] = ({},)
-    lists: bool = False
+    lists: Callable[[Authority], tuple[bytes, ...]] = lambda maker: ()
     attestations: int = 0
     renewals: tuple[Renewing, ...] = ()
     closed_at: datetime = field(default_factory=lambda: later(minutes=1))
@@ -126,7 +126,7 @@ class Evidence:
                 {
                     "of": of,
                     "token": text(maker.token(manifest.stamped_digest(stamped[of]), at[of])),
-                    "revocation": collected(*([revocation_list(maker.root)] if self.lists else [])),
+                    "revocation": collected(*self.lists(maker)),
                 }
                 for maker, of in self.stamping or usual_stamping()
             ],
@@ -155,6 +155,11 @@ def usual_stamping() -> tuple[tuple[Authority, str], ...]:
     return tuple((maker, of) for of in ("manifest", "batch_header") for maker in makers)
 
 
+def one_list(maker: Authority) -> tuple[bytes, ...]:
+    """What the authority's issuer says: nobody is revoked."""
+    return (revocation_list(maker.root),)
+
+
 def old_makers(ends: timedelta = ENDS) -> tuple[Authority, ...]:
     """Both authorities, with signers that end."""
     return until(FIRST, "p256", "sha256", ends), until(SECOND, "rsa2048", "sha512", ends)
@@ -163,7 +168,7 @@ def old_makers(ends: timedelta = ENDS) -> tuple[Authority, ...]:
 def old_evidence(**options: Any) -> Evidence:
     """Evidence with revocation lists whose time stamps end after a year; to be renewed."""
     stamping = tuple((maker, of) for of in ("manifest", "batch_header") for maker in old_makers())
-    return Evidence(**{"stamping": stamping, "lists": True, "attestations": 1, **options})
+    return Evidence(**{"stamping": stamping, "lists": one_list, "attestations": 1, **options})
 
 
 def usual_renewals() -> tuple[Renewing, ...]:
@@ -246,13 +251,7 @@ class World:
         members = {
             "format": "evidence-trust/1",
             "name": "A world of our own",
-            "authorities": {
-                "minimum": 2,
-                "trusted": [
-                    voucher(FIRST, authority(FIRST).root.der),
-                    voucher(SECOND, authority(SECOND, "rsa2048", "sha512").root.der),
-                ],
-            },
+            "authorities": usual_authorities(),
             "seal_issuers": [voucher("Evidence Service", self.issuer.root.der)],
             "chains": [
                 {
@@ -303,6 +302,27 @@ class World:
         value = made.value()
         data = built(value)
         return Case(name, self.trust(value), certificate=self.sealed(data, **options), files=dict(made.files))
+
+
+def usual_authorities() -> dict[str, Any]:
+    """A member of the trust file: both authorities of this world."""
+    trusted = [
+        voucher(FIRST, authority(FIRST).root.der),
+        voucher(SECOND, authority(SECOND, "rsa2048", "sha512").root.der),
+    ]
+    return {"minimum": 2, "trusted": trusted}
+
+
+def trust_without_chains() -> bytes:
+    """A trust file that knows the authorities and nothing else."""
+    members = {
+        "format": "evidence-trust/1",
+        "name": "Authorities alone",
+        "authorities": usual_authorities(),
+        "seal_issuers": [],
+        "chains": [],
+    }
+    return json.dumps(members).encode()
 
 
 def voucher(name: str, *roots: bytes, demonstration: bool = False) -> dict[str, Any]:

@@ -10,12 +10,25 @@ from pathlib import Path
 
 from evidence_service.core import bundle, canonical, manifest
 from evidence_service.errors import ConfigurationError, EvidenceError
-from evidence_service.verify import archive, der, pdf, policy, rlp, tst_info
+from evidence_service.verify import archive, crl, der, pdf, policy, rlp, tst_info
 from evidence_service.verify.chain import BlockHeader
 from evidence_service.verify.cms import read_signed_data
+from evidence_service.verify.material import Material
 from evidence_service.verify.timestamp import read_token
 from evidence_service.verify.trie import keccak256, verify_trie_proof
-from tests.forgeries.world import World, built, token_of, usual_value
+from evidence_service.verify.verifier import verify
+from tests.forgeries.keys import EPOCH, authority
+from tests.forgeries.renewing import day, revocation_list
+from tests.forgeries.world import (
+    FIRST,
+    World,
+    built,
+    first_version,
+    renewed_value,
+    token_of,
+    trust_without_chains,
+    usual_value,
+)
 
 
 def _refused_or_read(parse: Callable[[bytes], object]) -> Callable[[bytes], None]:
@@ -57,6 +70,15 @@ def _archive(data: bytes) -> None:
                 reader.read()
 
 
+def _engine(data: bytes) -> None:
+    """A bundle whose checksum is made to fit goes through every step: whatever it is, there is a report."""
+    value = canonical.decode_json(data, what="bundle", limit=bundle.LIMIT)
+    if isinstance(value, dict):
+        value["checksum"] = bundle.checksum(value)
+        trusted = policy.parse(trust_without_chains())
+        verify(Material("fuzz", bundle=canonical.encode(value)), trusted, now=day(1100))
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "canonical": _refused_or_read(_canonical),
     "bundle": _refused_or_read(bundle.parse),
@@ -69,6 +91,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "cms": _refused_or_read(read_signed_data),
     "token": _refused_or_read(lambda data: read_token(data, imprint=bytes(64))),
     "tst_info": _refused_or_read(tst_info.read),
+    "crl": _refused_or_read(crl.read),
+    "engine": _refused_or_read(_engine),
     "pdf": _refused_or_read(pdf.read),
     "archive": _refused_or_read(_archive),
 }
@@ -82,7 +106,9 @@ def seeds(name: str, directory: Path) -> list[bytes]:
     anchor = value["anchors"][0]
     node = base64.b64decode(anchor["receipt"]["proof"][0])
     found = {
-        "bundle": [built(value)],
+        "bundle": [built(value), built(first_version(value)), built(json.loads(renewed_value()))],
+        "crl": [revocation_list(authority(FIRST).root, (authority(FIRST).signer.certificate, EPOCH, None))],
+        "engine": [built(json.loads(renewed_value()))],
         "canonical": [built(value)],
         "manifest": [canonical.encode(value["manifest"])],
         "policy": [world.trust(value)],

@@ -28,7 +28,11 @@ def case(folder: Path) -> Case:
 
 
 def test_every_released_format_is_here() -> None:
-    assert {folder.name for folder in FOLDERS} >= {"v1-demonstration", "v1-evidence"}
+    assert {folder.name for folder in FOLDERS} >= {
+        "v1-demonstration",
+        "v1-evidence",
+        "v2-renewed",
+    }
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

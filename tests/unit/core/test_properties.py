@@ -95,6 +95,7 @@ def test_shapes_refuse_in_words(shape: document.Shape, value: Any, words: str) -
     ("shape", "value"),
     [
         (document.binary(maximum=1), "A" * 100),
+        (document.binary(maximum=1), "AAA="),
         (document.list_of(document.boolean, maximum=1), [True, True]),
         (document.map_of(document.boolean, maximum=1), {"a": True, "b": True}),
         (document.map_of(document.boolean), {"a" * 201: True}),
