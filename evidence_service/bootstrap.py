@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,22 +12,28 @@ from sqlalchemy import Engine as Database
 
 from evidence_service import __version__
 from evidence_service.anchor import contract
+from evidence_service.anchor.fees import FeePolicy
+from evidence_service.anchor.finality import Finality
 from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import KeystoreSigner
 from evidence_service.anchor.submission import Attempt, State, Submission
 from evidence_service.capture.browser import BrowserSettings
 from evidence_service.capture.egress import EgressPolicy
+from evidence_service.capture.session import CaptureLimits
 from evidence_service.certificate.facts import Issuer
 from evidence_service.certificate.seal import SealKey
 from evidence_service.config import ChainSettings, Settings
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.durable import DbosDurable, Engine
-from evidence_service.service.parts import Anchoring, Batching, Capturing, Issuing, Parts, Stamping
+from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Stamping
 from evidence_service.service.ports import Durable
+from evidence_service.service.receipt_key import ReceiptKey, open_or_make
 from evidence_service.service.worker import Worker
 from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
+from evidence_service.store.chain_status import ChainStatus
+from evidence_service.store.closing import Due
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.objects import LocalObjects
 from evidence_service.store.postgres import EmbeddedPostgres, connect, migrate
@@ -37,6 +43,9 @@ from evidence_service.store.trees import TreeFiles
 from evidence_service.timestamp.calendar import Calendar, require_library
 from evidence_service.timestamp.tsa import Authorities, Authority
 from evidence_service.verify import policy
+
+_PROMISE_MARGIN = 0.1
+"""Share of the promised delay that is left when an entry closes its batch early."""
 
 
 @contextmanager
@@ -62,7 +71,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
     """
     return Parts(
         records=Records(engine),
-        batches=Batches(engine),
+        batches=Batches(engine, TreeFiles(settings.data_directory / "trees")),
         certificates=Certificates(engine),
         journal=PostgresJournal(engine, make_submission=Submission, make_attempt=Attempt, make_state=State),
         objects=LocalObjects(settings.data_directory / "objects"),
@@ -76,7 +85,8 @@ def parts(settings: Settings, engine: Database) -> Parts:
         attestations=Attestations(engine),
         renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
         stamping=_stamping(settings),
-        anchoring=None if settings.chain is None else _anchoring(settings.chain),
+        chains=_chains(settings.chains),
+        chain_status=ChainStatus(engine),
         issuing=Issuing(
             issuer=Issuer(**settings.issuer.model_dump()),
             key=None
@@ -88,7 +98,15 @@ def parts(settings: Settings, engine: Database) -> Parts:
             trust_file=settings.trust_file,
             prefix=settings.certificate_prefix,
         ),
-        batching=Batching(timedelta(seconds=settings.batch_seconds), settings.batch_size),
+        batching=Due(
+            age=timedelta(seconds=settings.batch_seconds),
+            size=settings.batch_size,
+            margin=promised_delay(settings) * _PROMISE_MARGIN,
+        ),
+        promised_delay=promised_delay(settings),
+        receipt_key=ReceiptKey(settings.receipt_key)
+        if settings.receipt_key is not None
+        else open_or_make(settings.data_directory / "receipt-key.pem"),
         purpose=settings.purpose,
         host=platform.node(),
         tool=f"evidence-service {__version__}",
@@ -120,17 +138,62 @@ def _stamping(settings: Settings) -> Stamping:
     )
 
 
-def _anchoring(settings: ChainSettings) -> Anchoring:
+def _chains(settings: Sequence[ChainSettings]) -> tuple[Chain, ...]:
+    chains = tuple(_chain(item) for item in settings)
+    if len({chain.chain_id for chain in chains}) != len(chains):
+        raise ConfigurationError("a chain is configured twice", what_to_do="name each chain_id once")
+    if chains and not any(chain.required for chain in chains):
+        raise ConfigurationError(
+            "no chain is required: a batch would never count as anchored",
+            what_to_do="set required for at least one of the chains",
+        )
+    return chains
+
+
+def _chain(settings: ChainSettings) -> Chain:
     if settings.keystore is None or settings.keystore_password_file is None:
         raise ConfigurationError(
             "the chain has no key", what_to_do="set chain.keystore and chain.keystore_password_file"
         )
-    return Anchoring(
+    agreeing = settings.agreeing_nodes or min(2, len(settings.rpc_urls))
+    if agreeing > len(settings.rpc_urls):
+        raise ConfigurationError(
+            f"chain {settings.chain_id} needs {agreeing} agreeing nodes and has {len(settings.rpc_urls)}",
+            what_to_do="add RPC addresses, or lower agreeing_nodes",
+        )
+    return Chain(
+        name=settings.name or f"chain {settings.chain_id}",
         node=Node(settings.rpc_urls, settings.chain_id),
-        signer=KeystoreSigner(settings.keystore, _read(settings.keystore_password_file).decode().strip()),
+        signers=(KeystoreSigner(settings.keystore, _read(settings.keystore_password_file).decode().strip()),),
         contract=settings.contract or contract.expected_address(),
         rpc_urls=tuple(settings.rpc_urls),
+        fees=FeePolicy(
+            max_fee_cap=int(settings.max_fee_gwei * 10**9),
+            max_tip=int(settings.max_tip_gwei * 10**9),
+            bump_after=settings.bump_after_blocks,
+            gas_cap=settings.gas_cap,
+            max_in_flight=settings.max_in_flight,
+            balance_alert=int(settings.balance_alert * 10**18),
+        ),
+        finality=Finality(depth=settings.finality_depth, agreeing=agreeing),
+        required=settings.required,
     )
+
+
+def promised_delay(settings: Settings) -> timedelta:
+    """What receipts promise.
+
+    Raises:
+        ConfigurationError: it is less than a capture and the wait for its batch may take.
+    """
+    needed = settings.batch_seconds + CaptureLimits().seconds
+    if settings.promised_delay_seconds < needed:
+        raise ConfigurationError(
+            f"promised_delay_seconds is {settings.promised_delay_seconds:g}, but a capture and the wait for "
+            f"its batch may take {needed:g} s",
+            what_to_do=f"set promised_delay_seconds to {needed:g} or more, or batch_seconds lower",
+        )
+    return timedelta(seconds=settings.promised_delay_seconds)
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

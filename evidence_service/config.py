@@ -40,10 +40,16 @@ class CalendarSettings(BaseModel):
 
 
 class ChainSettings(BaseModel):
-    """The chain batches are anchored on."""
+    """A chain batches are anchored on."""
 
-    chain_id: int = Field(description="EIP-155 id; a node that answers with another one is refused")
-    rpc_urls: list[str] = Field(description="Nodes, asked in order", min_length=1)
+    name: str = Field(default="", description="For people; empty: the chain id")
+    chain_id: int = Field(description="EIP-155 id; a node that answers with another one is not used")
+    rpc_urls: list[str] = Field(
+        description="Nodes of different providers, asked in order; what they say is checked", min_length=1
+    )
+    required: bool = Field(
+        default=True, description="Whether a batch counts as anchored only with its anchor on this chain"
+    )
     contract: str = Field(
         default="", description="Address of the anchor contract; empty: the same on every chain"
     )
@@ -51,6 +57,26 @@ class ChainSettings(BaseModel):
         default=None, description="Encrypted key of the submitter (Web3 keystore JSON)"
     )
     keystore_password_file: Path | None = Field(default=None, description="File with the keystore's password")
+    agreeing_nodes: int = Field(
+        default=0,
+        ge=0,
+        description="Nodes that have to call a block final, each by itself; 0: two, or the only one there is",
+    )
+    finality_depth: int | None = Field(
+        default=None,
+        ge=1,
+        description="Only for a chain without the finalized tag: blocks on top of one that is final",
+    )
+    max_fee_gwei: float = Field(
+        default=500, gt=0, description="Most a transaction may cost, per gas; at it, anchors wait"
+    )
+    max_tip_gwei: float = Field(default=50, ge=0, description="Most a block's producer is offered, per gas")
+    bump_after_blocks: int = Field(default=5, ge=1, description="Blocks after which the fees are raised")
+    max_in_flight: int = Field(default=16, ge=1, le=1000, description="Transactions that wait at once")
+    gas_cap: int = Field(default=1_000_000, ge=60_000, description="Most gas a transaction may use")
+    balance_alert: float = Field(
+        default=0.05, ge=0, description="Balance, in the chain's own currency, below which it is told"
+    )
 
 
 class SealSettings(BaseModel):
@@ -114,7 +140,9 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Algorithms not trusted any more; naming one renews all evidence with SHA-3",
     )
-    chain: ChainSettings | None = Field(default=None, description="The chain; without one, batches wait")
+    chains: list[ChainSettings] = Field(
+        default_factory=list, description="Every batch is anchored on each; without one, batches wait"
+    )
     seal: SealSettings | None = Field(default=None, description="The seal; without one, certificates wait")
     issuer: IssuerSettings = Field(default_factory=IssuerSettings, description="Who issues certificates")
     trust_file: Path | None = Field(
@@ -124,7 +152,17 @@ class Settings(BaseSettings):
         default="EP", pattern=r"^[A-Z]{1,8}$", description="Of certificate numbers"
     )
     batch_seconds: float = Field(default=60.0, ge=0, description="Longest wait of an entry for its batch")
-    batch_size: int = Field(default=1000, ge=1, le=1_000_000, description="Entries that close a batch early")
+    batch_size: int = Field(default=4096, ge=1, le=1_000_000, description="Entries that close a batch early")
+    promised_delay_seconds: float = Field(
+        default=600.0,
+        gt=0,
+        description="What receipts promise: the longest time from acceptance to a closed batch; "
+        "at least batch_seconds and a capture's 90 s",
+    )
+    receipt_key: Path | None = Field(
+        default=None,
+        description="Ed25519 key that signs receipts (PEM); empty: made in the data directory when absent",
+    )
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on")
     api_port: int = Field(default=8080, ge=0, le=65535, description="Port the API listens on")
     api_keys: list[KeySettings] = Field(default_factory=list, description="Who may use the API")

@@ -66,6 +66,10 @@ class NodeUnavailableError(UnavailableError):
     """No usable answer from a chain's RPC endpoint."""
 
 
+class NodeLiedError(NodeUnavailableError):
+    """A node gave an answer that its own proof, or the header's hash, contradicts. Another node may not."""
+
+
 class AuthorityUnavailableError(UnavailableError):
     """No usable answer from a time-stamping authority."""
 
@@ -76,6 +80,10 @@ class BrowserUnavailableError(UnavailableError):
 
 class DatabaseUnavailableError(UnavailableError):
     """PostgreSQL cannot be reached or started."""
+
+
+class StorageUnavailableError(UnavailableError):
+    """The disk does not take what has to be kept: it is full, broken or read-only."""
 
 
 class ServiceUnavailableError(UnavailableError):

@@ -24,7 +24,7 @@ from evidence_service.config import (
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 NESTED = (
     ("authorities[]", AuthoritySettings),
-    ("chain", ChainSettings),
+    ("chains[]", ChainSettings),
     ("seal", SealSettings),
     ("issuer", IssuerSettings),
     ("api_keys[]", KeySettings),

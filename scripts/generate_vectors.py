@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 VECTORS = Path(__file__).resolve().parent.parent / "tests" / "vectors"
 
 
@@ -334,11 +336,76 @@ def canonical_vectors() -> dict[str, Any]:
     }
 
 
+def signed_receipt(seed: bytes, changes: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """A receipt signed with the key of a seed; ``after`` changes members once it is signed."""
+    key = Ed25519PrivateKey.from_private_bytes(seed)
+    value = {
+        "format": "evidence-receipt/1",
+        "evidence_id": "ev-vector-0001",
+        "kind": "platform_capture",
+        "purpose": "demonstration",
+        "matter_id": "m-0001",
+        "accepted": {"url": "http://shop.example/item/1?标题=仿"},
+        "operator": {"id": "agent@example.test", "role": "operator"},
+        "accepted_at": "2026-01-02T03:04:05.000Z",
+        "batch_by": "2026-01-02T03:14:05.000Z",
+        "key_id": sha256(key.public_key().public_bytes_raw()).hex(),
+        **changes,
+    }
+    value["signature"] = base64.b64encode(key.sign(canonical(value))).decode()
+    return {**value, **after}
+
+
+def receipt_vectors() -> dict[str, Any]:
+    seed, other = bytes(range(32)), bytes(range(1, 33))
+    data = b"vector upload"
+    file = {
+        "name": "offer.pdf",
+        "size": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "sha3_512": hashlib.sha3_512(data).hexdigest(),
+    }
+    upload = {"kind": "upload", "accepted": file}
+    mine = signed_receipt(seed, {}, {})
+    short = base64.b64encode(base64.b64decode(mine["signature"])[:63]).decode()
+    foreign = signed_receipt(other, {"key_id": mine["key_id"]}, {})["signature"]
+    cases: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+        "capture": ({}, {}, "holds"),
+        "upload": (upload, {}, "holds"),
+        "promise at the moment of acceptance": ({"batch_by": mine["accepted_at"]}, {}, "holds"),
+        "another address": ({}, {"accepted": {"url": "http://shop.example/item/2"}}, "signature"),
+        "a later promise": ({}, {"batch_by": "2026-01-03T03:14:05.000Z"}, "signature"),
+        "another key's signature": ({}, {"signature": foreign}, "signature"),
+        "signature of the upload": (
+            {},
+            {"signature": signed_receipt(seed, upload, {})["signature"]},
+            "signature",
+        ),
+        "signature cut short": ({}, {"signature": short}, "format"),
+        "promise before the acceptance": ({"batch_by": "2026-01-02T03:04:04.999Z"}, {}, "format"),
+        "file under the kind of a capture": ({"accepted": file}, {}, "format"),
+        "kind unknown": ({"kind": "digest"}, {}, "format"),
+        "unknown member": ({"note": "x"}, {}, "format"),
+        "digest in capitals": ({"key_id": mine["key_id"].upper()}, {}, "format"),
+        "version 2": ({"format": "evidence-receipt/2"}, {}, "version"),
+    }
+    public = Ed25519PrivateKey.from_private_bytes(seed).public_key()
+    return {
+        "about": "intake receipts; verdict: holds, or what refuses them (format, version, signature)",
+        "public_key": public.public_bytes_raw().hex(),
+        "cases": [
+            {"name": name, "receipt": canonical(signed_receipt(seed, *parts)).hex(), "verdict": verdict}
+            for name, (*parts, verdict) in cases.items()
+        ],
+    }
+
+
 FILES = {
     "canonical.json": canonical_vectors,
     "inclusion.json": inclusion_cases,
     "formats.json": format_vectors,
     "renewals.json": renewal_vectors,
+    "receipts.json": receipt_vectors,
 }
 
 

@@ -17,6 +17,7 @@ from evidence_service.sandbox.installation import DemoInstallation
 
 ROOT = Path(__file__).parents[1]
 GANACHE = ROOT / "node_modules" / ".bin" / "ganache"
+ANVIL = ROOT / "node_modules" / ".bin" / "anvil"
 
 
 @contextmanager

@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable
 from functools import cache
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any
 
-from eth_abi.abi import decode, encode
-from eth_abi.exceptions import DecodingError
+from eth_abi.abi import encode
 
-from evidence_service.anchor.node import Node, SendOutcome, binary
+from evidence_service.anchor.endpoint import SendOutcome, binary
+from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import Signer
-from evidence_service.errors import MismatchError, NodeUnavailableError, UnavailableError
+from evidence_service.errors import MismatchError, UnavailableError
 from evidence_service.verify.trie import keccak256
 
 FACTORY = "0x4e59b44847b379578588920ca78fbf26c0b4956c"
@@ -40,14 +40,6 @@ SALT = bytes(32)
 _TRANSFER_GAS = 21_000
 _POLLS = 240
 _POLL_SECONDS = 0.25
-
-
-class Recorded(NamedTuple):
-    """What the contract holds for a submitter and commitment; all zero when nothing."""
-
-    time: int
-    block_number: int
-    leaf_count: int
 
 
 @cache
@@ -77,23 +69,6 @@ def expected_address(*, salt: bytes = SALT) -> str:
 def anchor_call(commitment: bytes, leaf_count: int) -> bytes:
     """Call data of ``anchor``."""
     return _selector("anchor(bytes32,uint64)") + encode(["bytes32", "uint64"], [commitment, leaf_count])
-
-
-def recorded(node: Node, contract: str, submitter: str, commitment: bytes) -> Recorded:
-    """Ask the contract what it holds at the latest block (``anchorOf``).
-
-    Raises:
-        NodeUnavailableError: no usable answer, which includes that no contract is there.
-    """
-    data = _selector("anchorOf(address,bytes32)") + encode(["address", "bytes32"], [submitter, commitment])
-    answer = node.call("eth_call", {"to": contract, "data": "0x" + data.hex()}, "latest")
-    try:
-        return Recorded(*decode(["uint64", "uint64", "uint64"], binary(answer, "eth_call")))
-    except DecodingError as error:
-        raise NodeUnavailableError(
-            f"the node's answer for contract {contract} is not that of an evidence anchor",
-            what_to_do="deploy the contract on this chain, or correct the contract address",
-        ) from error
 
 
 def check_code(node: Node, contract: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import rlp
 
-from evidence_service.anchor.node import binary, number
+from evidence_service.anchor.endpoint import binary, number
 from evidence_service.errors import UnsupportedVersionError
 
 Json = Mapping[str, Any]

@@ -1,42 +1,66 @@
-"""Bring a commitment to the chain: one transition at a time, each safe to repeat after a crash."""
+"""Bring commitments to the chain: one transition at a time, each stored before the effect that follows it.
+
+States and transitions are those of :class:`evidence_service.anchor.submission.State`. A round looks at the
+chain once and moves every open submission of one key as far as it goes; a process that dies anywhere in it is
+followed by another round, here or in another process, from what is stored.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from evidence_service.anchor import contract, inclusion
-from evidence_service.anchor.finality import Finality, Standing
-from evidence_service.anchor.inclusion import Inclusion
-from evidence_service.anchor.node import Node, SendOutcome
+from evidence_service.anchor import blocks, contract, inclusion, proofs, state
+from evidence_service.anchor.blocks import Header
+from evidence_service.anchor.endpoint import SendOutcome
+from evidence_service.anchor.fees import Fee, FeePolicy
+from evidence_service.anchor.finality import Finality, Standing, View, look
+from evidence_service.anchor.inclusion import Blocks, Inclusion
+from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import Signer
-from evidence_service.anchor.submission import Attempt, Journal, State, Submission
-from evidence_service.errors import ConflictError, UnavailableError
+from evidence_service.anchor.submission import IN_FLIGHT, Attempt, Journal, State, Submission
+from evidence_service.errors import EvidenceServiceError, NodeUnavailableError, UnavailableError
 from evidence_service.verify.trie import keccak256
 
 _OUT = (SendOutcome.ACCEPTED, SendOutcome.KNOWN, SendOutcome.NONCE_TOO_LOW, SendOutcome.UNDERPRICED)
+_FILL_GAS = 21_000
+_ANCHOR_GAS = 46_500
+"""What an anchor costs at least (``docs/reference/gas.md``): no estimate below it is believed."""
+_STATE_KEPT = 100
+"""Blocks for which every node keeps the state (geth: 128); later a proof without it is accepted."""
+_MOST_FAILURES = 3
+"""Failed transactions of one submission, and submissions a round gives up on before it ends."""
+_WAITING = frozenset({State.CREATED, State.BROADCAST, State.MINED, State.STUCK, State.REVERTED})
+"""States that may have to wait for a block; others are left within a round."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeePolicy:
-    """What a transaction may cost.
+@dataclass
+class Round:
+    """What a round saw and did.
 
     Attributes:
-        max_fee_cap: wei per gas never exceeded; at the cap the submission is held and reported.
-        bump_after: blocks without the transaction after which its fees are raised.
-        gas_margin: percent added to the node's gas estimate.
+        events: how often each thing an operator counts happened: ``reorged``, ``bumped``, ``resent``, ….
+        problems: submission id → what keeps it waiting, in words.
+        failed: submissions that could not be moved; a few of them end the round.
+        progressed: whether any submission moved.
     """
 
-    max_fee_cap: int = 500 * 10**9
-    bump_after: int = 5
-    gas_margin: int = 25
+    view: View
+    events: Counter[str] = field(default_factory=Counter)
+    problems: dict[str, str] = field(default_factory=dict)
+    failed: int = 0
+    progressed: bool = False
 
 
 class Sender:
-    """Moves submissions of one signer on one chain.
+    """Moves the submissions of one key on one chain.
 
     The nonce is what makes a commitment go out once: all attempts share it, and a nonce that was reserved is
     always used, so that no later submission waits behind a gap.
+
+    Args:
+        retiring: the key finishes what it began and reserves no new nonces.
     """
 
     def __init__(
@@ -47,13 +71,16 @@ class Sender:
         *,
         fees: FeePolicy | None = None,
         finality: Finality | None = None,
+        retiring: bool = False,
     ) -> None:
         self._node = node
         self._signer = signer
         self._journal = journal
         self._fees = fees or FeePolicy()
         self._finality = finality or Finality()
-        self._transitions: dict[State, Callable[[Submission], Submission]] = {
+        self._retiring = retiring
+        self._last_head: Header | None = None
+        self._transitions: dict[State, Callable[[_Look, Submission], Submission]] = {
             State.CREATED: self._reserve,
             State.NONCE_RESERVED: self._sign,
             State.SIGNED: self._broadcast,
@@ -62,182 +89,359 @@ class Sender:
             State.BROADCAST: self._watch,
             State.STUCK: self._watch,
             State.MINED: self._settle,
-            State.FOREIGN_NONCE: self._give_up_nonce,
-            State.REVERTED: self._look_again,
+            State.FINALIZED: self._seal,
+            State.FOREIGN_NONCE: self._start_again,
+            State.REVERTED: self._retry,
         }
 
-    def advance(self, submission_id: str) -> Submission:
-        """Perform the next transition, at most one; returns the submission as it is stored afterwards.
+    @property
+    def address(self) -> str:
+        """The key's address, 0x and lower-case hexadecimal."""
+        return self._signer.address
 
-        Call it again until the state is terminal; between calls in ``broadcast``, ``stuck`` and ``mined``
-        wait for a block.
+    def round(self) -> Round | None:
+        """Look at the chain once and move every open submission; None while another process does it.
 
         Raises:
             NodeUnavailableError: no node answered; what was stored before stays true.
-            UnavailableError: the signer's balance is too low.
-            NotFoundError: no such submission.
-            ConflictError: it is for another chain or signer.
         """
-        with self._journal.exclusive(self._node.chain_id, self._signer.address):
-            submission = self._journal.load(submission_id)
-            if (submission.chain_id, submission.submitter) != (self._node.chain_id, self._signer.address):
-                raise ConflictError(
-                    f"submission {submission_id} is for {submission.submitter} on chain "
-                    f"{submission.chain_id}",
-                    what_to_do="use the sender of that chain and signer",
+        with self._journal.exclusive(self._node.chain_id, self.address) as held:
+            if not held:
+                return None
+            view = look(self._node, self.address, self._finality)
+            done = Round(view)
+            looked = _Look(self._node, view, done, moved=self._chain_moved(view))
+            self._fill_gaps(looked)
+            waiting = self._journal.open(self._node.chain_id, self.address)
+            looked.in_flight = sum(1 for item in waiting if item.state in IN_FLIGHT)
+            for submission in waiting:
+                if not self._carry(looked, submission):
+                    done.failed += 1
+                if done.failed >= _MOST_FAILURES:
+                    break
+            self._last_head = view.head
+            return done
+
+    def _carry(self, looked: _Look, submission: Submission) -> bool:
+        """Move one submission as far as it goes; whether nothing went wrong."""
+        seen = set()
+        try:
+            # Nodes that contradict each other could send it round in a circle: once a state is enough.
+            while not submission.done and submission.state not in seen:
+                seen.add(submission.state)
+                following = self._transitions[submission.state](looked, submission)
+                if following == submission:
+                    break
+                self._journal.move(submission, following)
+                looked.note(submission, following)
+                submission = following
+        except EvidenceServiceError as error:
+            looked.done.problems[submission.submission_id] = error.message
+            return False
+        if submission.reason and submission.state in _WAITING:
+            looked.done.problems[submission.submission_id] = submission.reason
+        return True
+
+    def _chain_moved(self, view: View) -> bool:
+        """Whether blocks may have left the chain since the last round: then every mined one is looked at."""
+        if self._last_head is None:
+            return True
+        again = blocks.header(view.endpoint, hex(self._last_head.number))
+        return again is None or again.hash != self._last_head.hash
+
+    def _fill_gaps(self, looked: _Look) -> None:
+        """Use up nonces that nobody holds: whatever has a higher one would wait for ever."""
+        view, chain_id = looked.view, self._node.chain_id
+        held = self._journal.nonces(chain_id, self.address, view.account.nonce)
+        for nonce in range(view.account.nonce, max(held, default=-1) + 1):
+            if held.get(nonce) is not None:
+                continue
+            name = f"fill-{chain_id}-{self.address}-{nonce}"
+            self._journal.take_nonce(chain_id, self.address, nonce, name)
+            self._journal.save(
+                Submission(
+                    submission_id=name,
+                    chain_id=chain_id,
+                    submitter=self.address,
+                    contract=self.address,
+                    commitment=keccak256(name.encode()),
+                    leaf_count=0,
+                    state=State.NONCE_RESERVED,
+                    nonce=nonce,
                 )
-            if submission.state is State.FINALIZED:
-                return submission
-            following = self._transitions[submission.state](submission)
-            if following != submission:
-                self._journal.save(following)
-            return following
+            )
+            looked.done.events["gap filled"] += 1
 
-    def _reserve(self, submission: Submission) -> Submission:
+    # --- before a block ---
+
+    def _reserve(self, looked: _Look, submission: Submission) -> Submission:
         owner = (submission.chain_id, submission.submitter)
-        held = self._journal.reserved_nonce(*owner, submission.submission_id)
-        if held is None:
+        nonce = self._journal.reserved_nonce(*owner, submission.submission_id)
+        if nonce is None:
+            if self._retiring or looked.in_flight >= self._fees.max_in_flight:
+                return submission
             # Somebody with our signature, or this service before its journal was restored, was here already.
-            if found := inclusion.of_event(self._node, submission):
+            if found := self._event(looked, submission):
                 return _mined(submission, found)
-            self._check_balance(submission)
-            held = self._journal.reserve_nonce(*owner, self._used_nonces("latest"), submission.submission_id)
-        return replace(submission, state=State.NONCE_RESERVED, nonce=held)
+            self._check_funds(looked, submission)
+            nonce = self._journal.reserve_nonce(*owner, looked.view.account.nonce, submission.submission_id)
+            looked.in_flight += 1
+        return replace(submission, state=State.NONCE_RESERVED, nonce=nonce)
 
-    def _sign(self, submission: Submission) -> Submission:
-        max_fee, tip = contract.fees(self._node)
-        attempt = self._attempt(submission, max_fee=max_fee, tip=tip)
-        return replace(submission, state=State.SIGNED, attempts=(*submission.attempts, attempt))
+    def _sign(self, looked: _Look, submission: Submission) -> Submission:
+        attempt = self._attempt(looked, submission, looked.fee(self._fees))
+        return replace(submission, state=State.SIGNED, attempts=(*submission.attempts, attempt), reason="")
 
-    def _broadcast(self, submission: Submission) -> Submission:
-        if self._nonce_is_used(submission, "latest"):
+    def _broadcast(self, looked: _Look, submission: Submission) -> Submission:
+        if looked.used(submission):
             return replace(submission, state=State.BROADCAST)
-        return self._offer(submission, submission.attempts[-1])
+        return self._offer(looked, submission, submission.attempts[-1])
 
-    def _resend(self, submission: Submission) -> Submission:
+    def _resend(self, looked: _Look, submission: Submission) -> Submission:
         """After a reorg: the same raw transaction first, which cannot be mined twice."""
+        unmined = replace(submission, transaction_hash=None, block_number=None, block_hash=None)
         if submission.nonce is None:
-            return replace(_unmined(submission), state=State.CREATED)
-        again = [a for a in submission.attempts if a.hash == submission.transaction_hash]
-        return self._offer(_unmined(submission), (again or submission.attempts)[-1])
+            return replace(unmined, state=State.CREATED)
+        mined = [item for item in submission.attempts if item.hash == submission.transaction_hash]
+        again = replace((mined or submission.attempts)[-1], head=looked.view.head.number)
+        kept = tuple(again if item.hash == again.hash else item for item in submission.attempts)
+        return self._offer(looked, replace(unmined, attempts=kept), again)
 
-    def _watch(self, submission: Submission) -> Submission:
-        found = inclusion.of_attempts(self._node, submission)
+    def _watch(self, looked: _Look, submission: Submission) -> Submission:
+        if not looked.used(submission):
+            return self._nudge(looked, submission)
+        found = inclusion.of_attempts(self._node, looked.proved, submission)
         if found is not None and not found.succeeded:
-            return replace(submission, state=State.REVERTED, reason=f"{found.transaction_hash} failed")
-        if found is None and not self._nonce_is_used(submission, "latest"):
-            return self._nudge(submission)
-        if found is None or not found.anchored:
+            why = f"transaction {found.transaction_hash} was mined and failed"
+            return replace(_mined(submission, found), state=State.REVERTED, reason=why)
+        if found is None or not (found.anchored or submission.fills_nonce):
             # Mined without the event, or not at all although the nonce is used: who anchored it, if anyone?
-            found = inclusion.of_event(self._node, submission)
+            found = self._event(looked, submission)
         if found is not None:
             return _mined(submission, found)
-        # Only a final block proves it: a lagging node counts a nonce before it shows the receipt.
-        if self._nonce_is_used(submission, hex(max(self._finality.final_number(self._node), 0))):
-            return replace(
-                submission,
-                state=State.FOREIGN_NONCE,
-                reason=f"nonce {submission.nonce} was used by a transaction that is not this service's",
-            )
+        # Only a final block proves it: until then the nonce may become free again.
+        if submission.nonce is not None and looked.final_nonce(self.address) > submission.nonce:
+            why = f"nonce {submission.nonce} was used by a transaction that is not this service's"
+            return replace(submission, state=State.FOREIGN_NONCE, reason=why)
         return submission
 
-    def _nudge(self, submission: Submission) -> Submission:
-        """Not mined yet: the same bytes again if they were forgotten, higher fees if they wait too long."""
-        latest = submission.attempts[-1]
-        if self._node.record("eth_getTransactionByHash", latest.hash) is None:
-            return self._offer(submission, latest)
-        head = self._node.quantity("eth_blockNumber")
-        if submission.state is State.STUCK or head < latest.head + self._fees.bump_after:
-            return submission
-        if latest.max_fee >= self._fees.max_fee_cap:
+    def _nudge(self, looked: _Look, submission: Submission) -> Submission:
+        """Not mined yet: higher fees if it waits too long, the same bytes again if they were forgotten."""
+        latest, head = submission.attempts[-1], looked.view.head
+        first = submission.nonce == looked.view.account.nonce
+        if first:
+            looked.forgotten = not self._is_known(latest.hash)
+        if head.number - latest.head >= self._fees.bump_after and (first or latest.max_fee < head.base_fee):
+            wanted, least = looked.fee(self._fees), Fee(latest.max_fee, latest.priority_fee).raised()
+            fee = Fee(max(wanted.max_fee, least.max_fee), max(wanted.tip, least.tip))
+            if fee.max_fee <= self._fees.max_fee_cap:
+                attempts = (*submission.attempts, self._attempt(looked, submission, fee))
+                return replace(submission, state=State.BUMPED, attempts=attempts, reason="")
             reason = f"not mined at the fee cap of {self._fees.max_fee_cap} wei per gas"
-            return replace(submission, state=State.STUCK, reason=reason)
-        wanted_fee, wanted_tip = contract.fees(self._node)
-        attempt = self._attempt(
-            submission,
-            max_fee=max(_raised(latest.max_fee), wanted_fee),
-            tip=max(_raised(latest.priority_fee), wanted_tip),
-        )
-        if attempt.max_fee < _raised(latest.max_fee) or attempt.priority_fee < _raised(latest.priority_fee):
-            reason = f"the next raise would exceed the fee cap of {self._fees.max_fee_cap} wei per gas"
-            return replace(submission, state=State.STUCK, reason=reason)
-        return replace(submission, state=State.BUMPED, attempts=(*submission.attempts, attempt))
-
-    def _settle(self, submission: Submission) -> Submission:
-        if submission.block_number is None or submission.block_hash is None:
-            raise ConflictError(f"submission {submission.submission_id} is mined without a block")
-        standing = self._finality.standing(self._node, submission.block_number, submission.block_hash)
-        if standing is Standing.GONE:
-            reason = f"block {submission.block_number} {submission.block_hash} left the chain"
-            return replace(submission, state=State.REORGED, reason=reason)
-        if standing is Standing.FINAL:
-            return replace(submission, state=State.FINALIZED, reason="")
+            submission = replace(submission, state=State.STUCK, reason=reason)
+        if looked.forgotten:
+            looked.done.events["resent"] += 1
+            return self._offer(looked, submission, latest)
         return submission
 
-    def _give_up_nonce(self, submission: Submission) -> Submission:
+    def _offer(self, looked: _Look, submission: Submission, attempt: Attempt) -> Submission:
+        """Give a raw transaction to every node: one that keeps it to itself must not hold it up."""
+        answers = self._node.each(lambda caller: caller.send(attempt.raw))
+        taken = any(outcome in _OUT for _, (outcome, _) in answers)
+        if taken:
+            # Known and too low mean that it, or another attempt, got through: the watch finds out which.
+            still = submission.state is State.STUCK and "fee cap" in submission.reason
+            return submission if still else replace(submission, state=State.BROADCAST, reason="")
+        words = "; ".join(f"{endpoint.name}: {said}" for endpoint, (_, said) in answers)
+        if any(outcome is SendOutcome.INSUFFICIENT_FUNDS for _, (outcome, _) in answers):
+            self._check_funds(looked, submission)
+        return replace(submission, state=State.STUCK, reason=f"every node refused the transaction: {words}")
+
+    # --- in a block ---
+
+    def _settle(self, looked: _Look, submission: Submission) -> Submission:
+        number, block_hash = submission.block_number or 0, submission.block_hash or ""
+        own = any(item.hash == submission.transaction_hash for item in submission.attempts)
+        if own and not looked.used(submission):
+            return _reorged(submission)
+        if number <= looked.view.final_number:
+            if looked.standing(number, block_hash, self._finality) is Standing.GONE:
+                return _reorged(submission)
+            self._keep_proof(looked, submission)
+            return replace(submission, state=State.FINALIZED, reason="")
+        if looked.moved and looked.hash_at(number) != block_hash:
+            return _reorged(submission)
+        # At once, not at finality: nodes forget the state it is taken from.
+        self._keep_proof(looked, submission)
+        return submission
+
+    def _keep_proof(self, looked: _Look, submission: Submission) -> None:
+        if submission.fills_nonce or self._journal.proof(submission) is not None:
+            return
+        block = looked.proved.get(submission.block_hash or "")
+        fresh = looked.view.head.number - block.header.number < _STATE_KEPT
+        self._journal.keep_proof(
+            submission, proofs.collect(self._node, block, submission, state_is_kept=fresh)
+        )
+
+    def _seal(self, looked: _Look, submission: Submission) -> Submission:
+        self._keep_proof(looked, submission)
+        return replace(submission, state=State.SEALED)
+
+    def _retry(self, looked: _Look, submission: Submission) -> Submission:
+        """A failed transaction anchors nothing: when its failure is final, another one is sent."""
+        number, block_hash = submission.block_number or 0, submission.block_hash or ""
+        if looked.moved and looked.hash_at(number) != block_hash:
+            return _reorged(submission)
+        if number > looked.view.final_number or submission.failures >= _MOST_FAILURES:
+            return submission
+        if looked.standing(number, block_hash, self._finality) is Standing.GONE:
+            return _reorged(submission)
+        return self._start_again(looked, replace(submission, failures=submission.failures + 1))
+
+    def _start_again(self, looked: _Look, submission: Submission) -> Submission:
+        """With another nonce: the one it had was used without anchoring it."""
         if submission.nonce is not None:
             self._journal.release_nonce(
                 submission.chain_id, submission.submitter, submission.nonce, submission.submission_id
             )
-        return replace(submission, state=State.CREATED, nonce=None)
-
-    def _look_again(self, submission: Submission) -> Submission:
-        """A failed transaction stays failed, but a node may have lied about it, or another one anchored."""
-        found = inclusion.of_event(self._node, submission)
-        return submission if found is None else _mined(submission, found)
-
-    def _offer(self, submission: Submission, attempt: Attempt) -> Submission:
-        outcome, words = self._node.send(attempt.raw)
-        if outcome in _OUT:
-            # Known and too low mean that it, or another attempt, got through: the watch finds out which.
-            state = State.STUCK if submission.state is State.STUCK else State.BROADCAST
-            return replace(submission, state=state)
-        if outcome is SendOutcome.INSUFFICIENT_FUNDS:
-            raise self._poor(words)
-        return replace(submission, state=State.STUCK, reason=f"the node refused the transaction: {words}")
-
-    def _attempt(self, submission: Submission, *, max_fee: int, tip: int) -> Attempt:
-        capped = min(max_fee, self._fees.max_fee_cap)
-        priority = min(tip, capped)
-        transaction = {
-            "chainId": submission.chain_id,
-            "nonce": submission.nonce,
-            "to": bytes.fromhex(submission.contract[2:]),
-            "value": 0,
-            "data": contract.anchor_call(submission.commitment, submission.leaf_count),
-            "gas": self._gas(submission),
-            "maxFeePerGas": capped,
-            "maxPriorityFeePerGas": priority,
-        }
-        raw = self._signer.sign_transaction(transaction)
-        head = self._node.quantity("eth_blockNumber")
-        return Attempt(raw, "0x" + keccak256(raw).hex(), capped, priority, head)
-
-    def _gas(self, submission: Submission) -> int:
-        data = contract.anchor_call(submission.commitment, submission.leaf_count)
-        call = {"from": submission.submitter, "to": submission.contract, "data": "0x" + data.hex()}
-        estimate = self._node.quantity("eth_estimateGas", call)
-        return estimate * (100 + self._fees.gas_margin) // 100
-
-    def _check_balance(self, submission: Submission) -> None:
-        max_fee = min(contract.fees(self._node)[0], self._fees.max_fee_cap)
-        needed = self._gas(submission) * max_fee
-        balance = self._node.quantity("eth_getBalance", submission.submitter, "latest")
-        if balance < needed:
-            raise self._poor(f"{balance} wei, {needed} are needed")
-
-    def _poor(self, words: str) -> UnavailableError:
-        return UnavailableError(
-            f"the balance of {self._signer.address} on chain {self._node.chain_id} is too low: {words}",
-            what_to_do="fund the address; the queue is kept and goes on by itself",
+        looked.done.events["started again"] += 1
+        return replace(
+            submission,
+            state=State.CREATED,
+            nonce=None,
+            transaction_hash=None,
+            block_number=None,
+            block_hash=None,
+            reason="",
         )
 
-    def _used_nonces(self, block: str) -> int:
-        """Transactions of the signer up to a block; ``pending`` is never asked, nodes disagree about it."""
-        return self._node.quantity("eth_getTransactionCount", self._signer.address, block)
+    # --- what a transition needs ---
 
-    def _nonce_is_used(self, submission: Submission, block: str) -> bool:
-        return submission.nonce is not None and self._used_nonces(block) > submission.nonce
+    def _event(self, looked: _Look, submission: Submission) -> Inclusion | None:
+        if submission.fills_nonce:
+            return None
+        return inclusion.of_event(looked.view, looked.proved, submission, contract.code_hash())
+
+    def _is_known(self, transaction_hash: str) -> bool:
+        found = self._node.each(lambda caller: caller.record("eth_getTransactionByHash", transaction_hash))
+        return any(value is not None for _, value in found)
+
+    def _attempt(self, looked: _Look, submission: Submission, fee: Fee) -> Attempt:
+        raw = self._signer.sign_transaction(
+            {
+                "chainId": submission.chain_id,
+                "nonce": submission.nonce,
+                "to": bytes.fromhex(submission.contract[2:]),
+                "value": 0,
+                "data": _data(submission),
+                "gas": self._gas(looked, submission),
+                "maxFeePerGas": fee.max_fee,
+                "maxPriorityFeePerGas": fee.tip,
+            }
+        )
+        return Attempt(raw, "0x" + keccak256(raw).hex(), fee.max_fee, fee.tip, looked.view.head.number)
+
+    def _gas(self, looked: _Look, submission: Submission) -> int:
+        """Gas limit: the node's estimate with a margin, twice as much after each failure, below the cap."""
+        if submission.fills_nonce:
+            return _FILL_GAS
+        estimate = looked.estimate(submission)
+        wanted = estimate * (100 + self._fees.gas_margin) // 100 << submission.failures
+        return min(wanted, self._fees.gas_cap)
+
+    def _check_funds(self, looked: _Look, submission: Submission) -> None:
+        needed = self._gas(looked, submission) * looked.fee(self._fees).max_fee
+        balance = looked.view.account.balance - looked.spent
+        if balance < needed:
+            raise UnavailableError(
+                f"the balance of {self.address} on chain {self._node.chain_id} is too low: "
+                f"{looked.view.account.balance} wei, {needed} are needed for the next transaction",
+                what_to_do="fund the address; the queue is kept and goes on by itself",
+            )
+        looked.spent += needed
+
+
+@dataclass
+class _Look:
+    """One round's view of the chain, and what was asked in it once for all."""
+
+    node: Node
+    view: View
+    done: Round
+    moved: bool
+    in_flight: int = 0
+    spent: int = 0
+    """Wei that transactions of this round may cost."""
+    forgotten: bool = False
+    """Whether the nodes have lost the first transaction that waits: then they have lost them all."""
+    proved: Blocks = field(init=False)
+    _fee: Fee | None = None
+    _estimate: int = 0
+    _final_nonce: int | None = None
+    _hashes: dict[int, str | None] = field(default_factory=dict)
+    _standings: dict[str, Standing] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.proved = Blocks(self.node)
+
+    def note(self, before: Submission, after: Submission) -> None:
+        self.done.progressed = True
+        if after.state is not before.state:
+            self.done.events[after.state.value] += 1
+
+    def used(self, submission: Submission) -> bool:
+        """Whether a block up to the head used the nonce; proved."""
+        return submission.nonce is None or self.view.account.nonce > submission.nonce
+
+    def fee(self, policy: FeePolicy) -> Fee:
+        if self._fee is None:
+            self._fee = policy.wanted(self.node, self.view.head)
+            if self._fee.max_fee <= self.view.head.base_fee:
+                raise NodeUnavailableError(
+                    f"the base fee of chain {self.node.chain_id} is {self.view.head.base_fee} wei per gas, "
+                    f"the cap is {policy.max_fee_cap}",
+                    what_to_do="it goes on when the fees fall; raise the cap if it has to go on now",
+                )
+        return self._fee
+
+    def estimate(self, submission: Submission) -> int:
+        """Gas of anchoring something that was never anchored: a repetition would cost half as much.
+
+        A commitment of this submission may be in the pool already, which some nodes count as done.
+        """
+        if not self._estimate:
+            fresh = contract.anchor_call(keccak256(self.view.head.raw), submission.leaf_count)
+            call = {"from": submission.submitter, "to": submission.contract, "data": "0x" + fresh.hex()}
+            self._estimate = max(self.node.quantity("eth_estimateGas", call, "latest"), _ANCHOR_GAS)
+        return self._estimate
+
+    def final_nonce(self, address: str) -> int:
+        """The signer's nonce after the newest final block; proved."""
+        if self._final_nonce is None:
+            number = self.view.final_number
+            header = None if number < 0 else blocks.header(self.view.endpoint, hex(number))
+            used: int = 0 if header is None else state.account(self.view.endpoint, header, address).nonce
+            self._final_nonce = used
+        return self._final_nonce
+
+    def hash_at(self, number: int) -> str | None:
+        """Hash of the block that the endpoint of this round has at a number."""
+        if number not in self._hashes:
+            header = blocks.header(self.view.endpoint, hex(number))
+            self._hashes[number] = None if header is None else header.hash
+        return self._hashes[number]
+
+    def standing(self, number: int, block_hash: str, finality: Finality) -> Standing:
+        if block_hash not in self._standings:
+            self._standings[block_hash] = finality.standing(self.node, number, block_hash)
+        return self._standings[block_hash]
+
+
+def _data(submission: Submission) -> bytes:
+    if submission.fills_nonce:
+        return b""
+    return contract.anchor_call(submission.commitment, submission.leaf_count)
 
 
 def _mined(submission: Submission, found: Inclusion) -> Submission:
@@ -251,10 +455,6 @@ def _mined(submission: Submission, found: Inclusion) -> Submission:
     )
 
 
-def _unmined(submission: Submission) -> Submission:
-    return replace(submission, transaction_hash=None, block_number=None, block_hash=None)
-
-
-def _raised(fee: int) -> int:
-    """The fee times 1.125, rounded up: nodes refuse a replacement that raises a fee by less than 10 %."""
-    return -(-fee * 9 // 8)
+def _reorged(submission: Submission) -> Submission:
+    reason = f"block {submission.block_number} {submission.block_hash} left the chain"
+    return replace(submission, state=State.REORGED, reason=reason)

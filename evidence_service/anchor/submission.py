@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class State(StrEnum):
@@ -21,17 +22,22 @@ class State(StrEnum):
     """A replacement with higher fees is stored and may have been sent."""
     MINED = "mined"
     FINALIZED = "finalized"
+    SEALED = "sealed"
+    """The proof of a final anchor is stored: nothing is left to do."""
     REORGED = "reorged"
     """The block it was in is gone; the same raw transaction goes out again."""
     STUCK = "stuck"
-    """At the fee cap, or refused by the node: watched and offered again, but somebody should look."""
+    """At the fee cap, or refused by the nodes: watched and offered again, but somebody should look."""
     REVERTED = "reverted"
-    """Mined and failed; nothing was anchored and nothing is sent again by itself."""
+    """Mined and failed; when that is final it is sent again with more gas."""
     FOREIGN_NONCE = "foreign_nonce"
-    """Another transaction of the same key took the nonce for good."""
+    """Another transaction of the same key took the nonce for good; it gets another one."""
 
 
-TERMINAL = frozenset({State.FINALIZED, State.REVERTED})
+IN_FLIGHT = frozenset(
+    {State.NONCE_RESERVED, State.SIGNED, State.BROADCAST, State.BUMPED, State.REORGED, State.STUCK}
+)
+"""States whose nonce is reserved and not used by a block yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,8 @@ class Attempt:
         raw: bytes to send.
         hash: transaction hash, 0x and lower-case hexadecimal.
         max_fee, priority_fee: wei per gas.
-        head: number of the chain's latest block when it was signed; bumps count blocks from here.
+        head: number of the chain's latest block when it was signed, or sent again after a reorg; bumps count
+            blocks from here.
     """
 
     raw: bytes
@@ -57,11 +64,14 @@ class Submission:
     """One commitment for one chain. Addresses and hashes are 0x and lower-case hexadecimal.
 
     Attributes:
+        contract: the anchor contract; the submitter itself for a transaction that only fills a nonce.
         commitment: 32 bytes.
+        batch_id: the batch it commits to; None for one that only fills a nonce.
         nonce: of all attempts that can still be mined; None before it is reserved.
         attempts: every transaction ever signed for it, oldest first.
         block_number, block_hash, transaction_hash: where it was mined; None before.
         reason: why it is in a side state, in words for an operator; empty otherwise.
+        failures: how often a transaction of it was mined and failed.
     """
 
     submission_id: str
@@ -70,6 +80,7 @@ class Submission:
     contract: str
     commitment: bytes
     leaf_count: int
+    batch_id: str | None = None
     state: State = State.CREATED
     nonce: int | None = None
     attempts: tuple[Attempt, ...] = ()
@@ -77,6 +88,17 @@ class Submission:
     block_hash: str | None = None
     transaction_hash: str | None = None
     reason: str = ""
+    failures: int = 0
+
+    @property
+    def fills_nonce(self) -> bool:
+        """Whether it is a transaction to nobody that only uses a nonce up."""
+        return self.contract == self.submitter
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.state is (State.FINALIZED if self.fills_nonce else State.SEALED)
 
 
 class Journal(Protocol):
@@ -89,8 +111,25 @@ class Journal(Protocol):
             NotFoundError: never saved.
         """
 
+    def open(self, chain_id: int, submitter: str) -> Sequence[Submission]:
+        """Everything that is not done: by nonce, then what has none yet in the order it was created."""
+
     def save(self, submission: Submission) -> None:
         """Store a submission whole, new or changed. When this returns it is fully persisted."""
+
+    def move(self, before: Submission, after: Submission) -> None:
+        """Store a transition; durable on return.
+
+        Raises:
+            ConflictError: somebody else moved it meanwhile, for instance because the lock was lost with the
+                database's connection; nothing is stored and the effect must not follow.
+        """
+
+    def keep_proof(self, submission: Submission, proof: Mapping[str, Any]) -> None:
+        """Store the proof for the block a mined submission is in; replaces one for another block."""
+
+    def proof(self, submission: Submission) -> dict[str, Any] | None:
+        """The stored proof for the block the submission is in; None when there is none for that block."""
 
     def reserve_nonce(self, chain_id: int, submitter: str, next_on_chain: int, submission_id: str) -> int:
         """Reserve the lowest nonce that is neither used on the chain nor ever reserved.
@@ -102,14 +141,20 @@ class Journal(Protocol):
     def reserved_nonce(self, chain_id: int, submitter: str, submission_id: str) -> int | None:
         """The nonce a submission holds, even when it was reserved just before a crash."""
 
-    def release_nonce(self, chain_id: int, submitter: str, nonce: int, submission_id: str) -> None:
-        """Take a nonce from a submission because the chain used it for something else.
+    def take_nonce(self, chain_id: int, submitter: str, nonce: int, submission_id: str) -> None:
+        """Give a nonce that nobody holds to a submission that fills it. Durable on return and idempotent."""
 
-        Durable on return and idempotent. The nonce is never given again.
+    def nonces(self, chain_id: int, submitter: str, first: int) -> Mapping[int, str | None]:
+        """Every nonce from ``first`` on that was ever reserved, with the submission that holds it."""
+
+    def release_nonce(self, chain_id: int, submitter: str, nonce: int, submission_id: str) -> None:
+        """Take a nonce from a submission because the chain used it without anchoring its commitment.
+
+        Durable on return and idempotent. The nonce is never reserved again.
         """
 
-    def exclusive(self, chain_id: int, submitter: str) -> AbstractContextManager[None]:
-        """One writer per chain and submitter, across processes; waits for the other one.
+    def exclusive(self, chain_id: int, submitter: str) -> AbstractContextManager[bool]:
+        """Whether this is the one writer for chain and submitter now, across processes; does not wait.
 
         Released when the block is left, also when the process dies.
         """

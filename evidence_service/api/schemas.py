@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -65,6 +65,7 @@ class NewCapture(BaseModel):
     matter_id: Text
     url: Annotated[str, Field(min_length=1, max_length=4096)] = Field(description="The listing's address")
     certificate: bool = Field(default=True, description="Issue a certificate when the evidence is anchored")
+    urgent: bool = Field(default=False, description="Close the batch as soon as the evidence is registered")
 
 
 class EvidenceView(BaseModel):
@@ -98,6 +99,19 @@ class EvidenceView(BaseModel):
             batch=evidence.batch_id,
             created_at=evidence.created_at,
         )
+
+
+class AcceptedView(EvidenceView):
+    """Accepted evidence and the receipt for it."""
+
+    receipt: dict[str, Any] = Field(
+        description="Signed promise of a closed batch by a stated time (evidence-receipt/1)"
+    )
+
+    @classmethod
+    def with_receipt(cls, evidence: Evidence, receipt: dict[str, Any]) -> Self:
+        """The view of a record with its receipt."""
+        return cls(**EvidenceView.of(evidence).model_dump(), receipt=receipt)
 
 
 class EvidencePage(BaseModel):

@@ -22,6 +22,8 @@ _COMMANDS = {
     "capture": ("client", "Capture listings as evidence."),
     "add": ("client", "Preserve files of yours as uploaded evidence."),
     "status": ("client", "Show where evidence stands."),
+    "anchor": ("client", "Have evidence anchored without waiting for its batch to fill."),
+    "receipt": ("receipt", "Check an intake receipt and whether its promise was kept."),
     "certificate": ("client", "Get the certificate of a piece of evidence."),
     "verify": ("verification", "Verify certificates or proof bundles."),
     "inspect": ("verification", "Show everything inside a certificate or bundle."),

@@ -148,6 +148,16 @@ def status(evidence_ids: Sequence[str], as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("evidence_ids", nargs=-1, required=True)
+@_JSON
+def anchor(evidence_ids: Sequence[str], as_json: bool) -> None:
+    """Have evidence anchored now: its batch is closed as soon as it is registered."""
+    client = ServiceClient(ClientSettings())
+    found = [client.call("POST", f"/v1/evidence/{item}/anchor").json() for item in evidence_ids]
+    _show(found, as_json=as_json)
+
+
+@click.command()
 @click.argument("evidence_id")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="File to write; default: its own name.")
 def certificate(evidence_id: str, output: Path | None) -> None:

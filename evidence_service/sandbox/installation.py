@@ -131,13 +131,15 @@ class DemoInstallation:
                 for number, item in enumerate(self.authorities.authorities, start=1)
             ],
             "authorities_minimum": 2,
-            "chain": {
-                "chain_id": CHAIN_ID,
-                "rpc_urls": [self.chain.rpc_url],
-                "contract": self.contract,
-                "keystore": str(self._keystore()),
-                "keystore_password_file": str(self.directory / "keystore.password"),
-            },
+            "chains": [
+                {
+                    "chain_id": CHAIN_ID,
+                    "rpc_urls": [self.chain.rpc_url],
+                    "contract": self.contract,
+                    "keystore": str(self._keystore()),
+                    "keystore_password_file": str(self.directory / "keystore.password"),
+                }
+            ],
             "seal": {"pkcs12": str(seal.pkcs12), "password_file": str(seal.password_file)},
             "issuer": {
                 "name": "Demonstration issuer, not evidence",

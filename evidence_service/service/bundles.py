@@ -45,9 +45,10 @@ def proofs(parts: Parts, evidence_id: str) -> dict[str, Any]:
     header: Any = None
     anchors: list[dict[str, Any]] = []
     if evidence.batch_id is not None and evidence.leaf_index is not None:
-        tree = parts.batches.tree(evidence.batch_id)
-        inclusion = _inclusion(evidence.leaf_index, tree.size, tree.path(evidence.leaf_index))
-        header = json.loads(parts.batches.batch(evidence.batch_id).header)
+        batch = parts.batches.batch(evidence.batch_id)
+        path = parts.batches.path(evidence.batch_id, evidence.leaf_index)
+        inclusion = _inclusion(evidence.leaf_index, batch.size, path)
+        header = json.loads(batch.header)
         anchors = parts.batches.anchors(evidence.batch_id)
         timestamps += _timestamps("batch_header", parts.records.tokens("batch_header", evidence.batch_id))
     return {
@@ -91,7 +92,10 @@ def _renewals(parts: Parts, evidence_id: str) -> list[dict[str, Any]]:
     for item, member in parts.renewals.of_evidence(evidence_id):
         document = json.loads(item.document or b"")
         path = parts.renewals.path(
-            member, size=document["size"], algorithm=renewal.ALGORITHMS[document["suite"]]
+            member,
+            size=document["size"],
+            root=bytes.fromhex(document["root"]),
+            algorithm=renewal.ALGORITHMS[document["suite"]],
         )
         found.append(
             {

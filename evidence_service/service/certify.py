@@ -94,7 +94,7 @@ def _accepted(parts: Parts, data: bytes) -> Report:
         Material(value["manifest"]["evidence_id"], bundle=data, files=files),
         parts.issuing.policy,
         now=parts.now(),
-        compare_header=compare_with(parts.chain().rpc_urls),
+        compare_header=compare_with(parts.rpc_urls()),
     )
     if report.verdict is Verdict.INCOMPLETE:
         raise NodeUnavailableError(_words(report), what_to_do="it is tried again when a node answers")
@@ -149,7 +149,7 @@ def _check_in_another_process(parts: Parts, pdf: bytes) -> None:
         command = [sys.executable, "-m", "evidence_service.cli", "verify", str(path)]
         if parts.issuing.trust_file is not None:
             command += ["--trust", str(parts.issuing.trust_file)]
-        for url in parts.chain().rpc_urls:
+        for url in parts.rpc_urls():
             command += ["--rpc", url]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from evidence_service.anchor.fees import FeePolicy
+from evidence_service.anchor.finality import Finality
 from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import Signer
 from evidence_service.anchor.submission import Journal, Submission
@@ -19,9 +21,12 @@ from evidence_service.certificate.facts import Issuer
 from evidence_service.certificate.seal import SealKey
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.ports import Objects
+from evidence_service.service.receipt_key import ReceiptKey
 from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
+from evidence_service.store.chain_status import ChainStatus
+from evidence_service.store.closing import Due
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
@@ -45,17 +50,33 @@ class Capturing:
 
 
 @dataclass(frozen=True, slots=True)
-class Anchoring:
-    """The chain batches are anchored on.
+class Chain:
+    """One of the chains batches are anchored on.
 
     Attributes:
+        signers: the first one sends; the others only finish what they began.
         rpc_urls: of the same nodes, for the separate process that checks a certificate.
+        required: whether a batch counts as anchored only with its anchor on this chain.
     """
 
+    name: str
     node: Node
-    signer: Signer
+    signers: tuple[Signer, ...]
     contract: str
     rpc_urls: tuple[str, ...]
+    fees: FeePolicy = field(default_factory=FeePolicy)
+    finality: Finality = field(default_factory=Finality)
+    required: bool = True
+
+    @property
+    def chain_id(self) -> int:
+        """EIP-155 id."""
+        return self.node.chain_id
+
+    @property
+    def signer(self) -> Signer:
+        """The one that sends."""
+        return self.signers[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +111,11 @@ class Issuing:
 
 
 @dataclass(frozen=True, slots=True)
-class Batching:
-    """When a batch is closed: at this age of its first entry, or at this size."""
-
-    maximum_age: timedelta
-    maximum_size: int
-
-
-@dataclass(frozen=True, slots=True)
 class Parts:
     """The service's parts.
 
     Attributes:
+        promised_delay: from an order's acceptance to its entry in a closed batch, at most; in every receipt.
         purpose: ``evidence`` or ``demonstration``, written into every manifest.
         host: name of this machine, for the custody log.
         tool: name and version of this software.
@@ -116,9 +130,12 @@ class Parts:
     objects: Objects
     capturing: Capturing
     stamping: Stamping
-    anchoring: Anchoring | None
+    chains: tuple[Chain, ...]
+    chain_status: ChainStatus
     issuing: Issuing
-    batching: Batching
+    batching: Due
+    promised_delay: timedelta
+    receipt_key: ReceiptKey
     purpose: str
     host: str
     tool: str
@@ -129,18 +146,18 @@ class Parts:
         """A random number of 64 bits for a request to an authority."""
         return int.from_bytes(self.random_bytes(8))
 
-    def chain(self) -> Anchoring:
-        """The chain.
+    def rpc_urls(self) -> tuple[str, ...]:
+        """The nodes of all chains.
 
         Raises:
-            ConfigurationError: none is configured.
+            ConfigurationError: no chain is configured.
         """
-        if self.anchoring is None:
+        if not self.chains:
             raise ConfigurationError(
                 "no chain is configured",
-                what_to_do="set chain.rpc_urls, chain.chain_id and a key; see docs/reference/settings.md",
+                what_to_do="set chains with rpc_urls, chain_id and a key; see docs/reference/settings.md",
             )
-        return self.anchoring
+        return tuple(url for chain in self.chains for url in chain.rpc_urls)
 
     def custody(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from evidence_service.anchor import blocks
 from evidence_service.capture.session import SOFTWARE, CaptureResult, capture_listing
 from evidence_service.core import custody, document, manifest
 from evidence_service.core.digest import Digest, digest_of
@@ -161,21 +162,21 @@ def _reasons(reasons: Sequence[str]) -> list[str]:
 
 def _not_before(parts: Parts) -> dict[str, str]:
     """The newest block before the capture: nobody could have known its hash earlier."""
-    if parts.anchoring is None:
+    if not parts.chains:
         return {"status": "unavailable", "why": "no chain is configured"}
-    node = parts.anchoring.node
+    node = parts.chains[0].node
     try:
-        block = node.record("eth_getBlockByNumber", "latest", False)
+        header = node.first("its newest block", lambda endpoint: blocks.header(endpoint, "latest"))
     except NodeUnavailableError as error:
         return {"status": "unavailable", "why": error.message[:400]}
-    if block is None:
+    if header is None:
         return {"status": "unavailable", "why": "the node has no block"}
     return {
         "status": "recorded",
         "chain_id": str(node.chain_id),
-        "block_number": str(int(block["number"], 16)),
-        "block_hash": block["hash"],
-        "block_time": document.format_time(datetime.fromtimestamp(int(block["timestamp"], 16), UTC)),
+        "block_number": str(header.number),
+        "block_hash": header.hash,
+        "block_time": document.format_time(datetime.fromtimestamp(header.time, UTC)),
     }
 
 

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from evidence_service.errors import EvidenceServiceError
-from evidence_service.service.anchor import anchor
+from evidence_service.service.anchor import note_anchor, stamp_batch, submit
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify
 from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, STAMPS, Engine
@@ -22,6 +22,7 @@ from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import preserve
 from evidence_service.service.renew import renew
+from evidence_service.service.rounds import Rounds
 from evidence_service.service.upkeep import Upkeep
 
 _log = structlog.get_logger(__name__)
@@ -44,10 +45,12 @@ class Worker:
         self._stopping = threading.Event()
         # Asking twice would be harmless, only slower.
         self._asked: set[tuple[str, str]] = set()
+        self._rounds = [Rounds(parts, chain) for chain in parts.chains]
         self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
         for name, queue, workflow in (
             ("preserve", CAPTURES, preserve),
-            ("anchor", ANCHORS, anchor),
+            ("stamp", ANCHORS, stamp_batch),
+            ("note", ANCHORS, note_anchor),
             ("certify", CERTIFICATES, certify),
             ("attest", STAMPS, attest),
             ("renew", STAMPS, renew),
@@ -56,12 +59,16 @@ class Worker:
 
     def start(self) -> None:
         """Serve; returns at once."""
-        self._engine.launch({CAPTURES: self._captures, ANCHORS: 1, CERTIFICATES: 1, STAMPS: 1})
+        self._engine.launch({CAPTURES: self._captures, ANCHORS: 4, CERTIFICATES: 1, STAMPS: 1})
         self._thread.start()
+        for rounds in self._rounds:
+            rounds.start()
 
     def stop(self, *, drain: int = 10) -> None:
         """Stop looking for work and let what runs finish, at most ``drain`` seconds."""
         self._stopping.set()
+        for rounds in self._rounds:
+            rounds.stop()
         self._thread.join(5)
         self._engine.stop(drain=drain)
 
@@ -78,17 +85,19 @@ class Worker:
         parts = self._parts
         for evidence in parts.records.unfinished():
             self._ask("preserve", evidence.id)
-        parts.batches.close_due(
-            now=parts.now(),
-            maximum_age=parts.batching.maximum_age,
-            maximum_size=parts.batching.maximum_size,
-        )
         for batch in parts.batches.unanchored():
-            self._ask("anchor", batch.id)
+            if ("submit", batch.id) not in self._asked:
+                submit(parts, batch.id)
+                self._asked.add(("submit", batch.id))
+            self._ask("stamp", batch.id)
+        for submission_id in parts.batches.unnoted():
+            self._ask("note", submission_id)
         for evidence_id in parts.records.certifiable():
             self._ask("certify", evidence_id)
         for name, subject in self._upkeep.wanted():
             self._ask(name, subject)
+        # Last: a disk that takes no tree holds up nothing else.
+        parts.batches.close_due(parts.batching, now=parts.now())
 
     def _ask(self, name: str, subject_id: str) -> None:
         if (name, subject_id) not in self._asked:
@@ -104,8 +113,11 @@ class Worker:
             except Exception as error:
                 reason = error.message if isinstance(error, EvidenceServiceError) else repr(error)
                 _log.error("workflow.refused", workflow=name, subject=subject_id, reason=reason)
-                if name == "anchor":
+                if name == "stamp":
                     self._parts.batches.note_waiting(subject_id, reason)
+                elif name == "note":
+                    batch_id = self._parts.journal.load(subject_id).batch_id
+                    self._parts.batches.note_waiting(batch_id or "", reason)
                 elif name in ("preserve", "certify"):
                     self._parts.records.note_progress(subject_id, f"{name} refused: {reason}")
                 raise

@@ -6,14 +6,14 @@ the making of the objects to the factories it is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Engine, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from evidence_service.errors import NotFoundError
+from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.store import schema
 
 
@@ -57,9 +57,24 @@ class _Submission(Protocol):
     def transaction_hash(self) -> str | None: ...
     @property
     def reason(self) -> str: ...
+    @property
+    def batch_id(self) -> str | None: ...
+    @property
+    def failures(self) -> int: ...
 
 
-S = TypeVar("S")
+S = TypeVar("S", bound=_Submission)
+
+_FIELDS = [
+    column
+    for column in schema.submissions.c
+    if column.name not in ("position", "proof", "proof_block", "noted")
+]
+_OPEN = (schema.submissions.c.state != "sealed") & ~(
+    # A transaction that only fills a nonce has no proof to seal.
+    (schema.submissions.c.state == "finalized")
+    & (schema.submissions.c.contract == schema.submissions.c.submitter)
+)
 
 
 class PostgresJournal(Generic[S]):
@@ -92,11 +107,39 @@ class PostgresJournal(Generic[S]):
         """
         with self._engine.connect() as connection:
             row = connection.execute(
-                select(schema.submissions).where(schema.submissions.c.id == submission_id)
+                select(*_FIELDS).where(schema.submissions.c.id == submission_id)
             ).one_or_none()
         if row is None:
             raise NotFoundError(f"there is no submission {submission_id}")
-        fields = dict(row._mapping)
+        return self._make(row._mapping)
+
+    def open(self, chain_id: int, submitter: str) -> list[S]:
+        """Everything that is not done: by nonce, then what has none yet in the order it was created."""
+        table = schema.submissions
+        query = (
+            select(*_FIELDS)
+            .where(table.c.chain_id == chain_id, table.c.submitter == submitter, _OPEN)
+            .order_by(table.c.nonce.asc().nulls_last(), table.c.position)
+        )
+        with self._engine.connect() as connection:
+            return [self._make(row._mapping) for row in connection.execute(query)]
+
+    def submitters(self, chain_id: int) -> list[str]:
+        """Addresses that have something open on a chain."""
+        table = schema.submissions
+        query = select(table.c.submitter).where(table.c.chain_id == chain_id, _OPEN).distinct()
+        with self._engine.connect() as connection:
+            return sorted(row.submitter for row in connection.execute(query))
+
+    def of_batch(self, batch_id: str) -> list[S]:
+        """The submissions of a batch, by chain id."""
+        table = schema.submissions
+        query = select(*_FIELDS).where(table.c.batch_id == batch_id).order_by(table.c.chain_id)
+        with self._engine.connect() as connection:
+            return [self._make(row._mapping) for row in connection.execute(query)]
+
+    def _make(self, row: Mapping[Any, Any]) -> S:
+        fields = dict(row)
         fields["submission_id"] = fields.pop("id")
         fields["state"] = self._make_state(fields["state"])
         fields["attempts"] = tuple(
@@ -106,21 +149,7 @@ class PostgresJournal(Generic[S]):
 
     def save(self, submission: _Submission) -> None:
         """Store a submission whole, new or changed. When this returns it is fully persisted."""
-        values = {
-            "id": submission.submission_id,
-            "chain_id": submission.chain_id,
-            "submitter": submission.submitter,
-            "contract": submission.contract,
-            "commitment": submission.commitment,
-            "leaf_count": submission.leaf_count,
-            "state": str(submission.state),
-            "nonce": submission.nonce,
-            "attempts": [_attempt(item) for item in submission.attempts],
-            "block_number": submission.block_number,
-            "block_hash": submission.block_hash,
-            "transaction_hash": submission.transaction_hash,
-            "reason": submission.reason,
-        }
+        values = _values(submission)
         with self._engine.begin() as connection:
             connection.execute(
                 upsert(schema.submissions)
@@ -131,12 +160,57 @@ class PostgresJournal(Generic[S]):
                 )
             )
 
+    def move(self, before: _Submission, after: _Submission) -> None:
+        """Store a transition unless somebody else made one meanwhile.
+
+        Raises:
+            ConflictError: the stored submission is no longer the one the transition started from.
+        """
+        table = schema.submissions
+        with self._engine.begin() as connection:
+            done = connection.execute(
+                update(table)
+                .where(
+                    table.c.id == before.submission_id,
+                    table.c.state == str(before.state),
+                    func.jsonb_array_length(table.c.attempts) == len(before.attempts),
+                    table.c.nonce.is_not_distinct_from(before.nonce),
+                )
+                .values(**_values(after))
+            )
+            if done.rowcount != 1:
+                raise ConflictError(
+                    f"submission {before.submission_id} was moved by another process meanwhile",
+                    what_to_do="nothing: the next round starts from what is stored",
+                )
+
     def create(self, submission: _Submission) -> None:
         """Store a new submission unless there is one with its id already."""
         try:
             self.load(submission.submission_id)
         except NotFoundError:
             self.save(submission)
+
+    def keep_proof(self, submission: _Submission, proof: Mapping[str, Any]) -> None:
+        """Store the proof for the block a mined submission is in; replaces one for another block."""
+        table = schema.submissions
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.id == submission.submission_id)
+                .values(proof=dict(proof), proof_block=submission.block_hash)
+            )
+
+    def proof(self, submission: _Submission) -> dict[str, Any] | None:
+        """The stored proof for the block the submission is in; None when there is none for that block."""
+        table = schema.submissions
+        with self._engine.connect() as connection:
+            found: dict[str, Any] | None = connection.execute(
+                select(table.c.proof).where(
+                    table.c.id == submission.submission_id, table.c.proof_block == submission.block_hash
+                )
+            ).scalar_one_or_none()
+        return found
 
     def reserve_nonce(self, chain_id: int, submitter: str, next_on_chain: int, submission_id: str) -> int:
         """Reserve the lowest nonce that is neither used on the chain nor ever reserved; idempotent."""
@@ -186,19 +260,64 @@ class PostgresJournal(Generic[S]):
                 .values(submission_id=None)
             )
 
+    def take_nonce(self, chain_id: int, submitter: str, nonce: int, submission_id: str) -> None:
+        """Give a nonce that nobody holds to a submission that fills it."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                upsert(schema.nonces)
+                .values(chain_id=chain_id, submitter=submitter, nonce=nonce, submission_id=submission_id)
+                .on_conflict_do_update(
+                    index_elements=["chain_id", "submitter", "nonce"],
+                    set_={"submission_id": submission_id},
+                    where=schema.nonces.c.submission_id.is_(None),
+                )
+            )
+
+    def nonces(self, chain_id: int, submitter: str, first: int) -> dict[int, str | None]:
+        """Every nonce from ``first`` on that was ever reserved, with the submission that holds it."""
+        table = schema.nonces
+        query = select(table.c.nonce, table.c.submission_id).where(
+            table.c.chain_id == chain_id, table.c.submitter == submitter, table.c.nonce >= first
+        )
+        with self._engine.connect() as connection:
+            return {int(row.nonce): row.submission_id for row in connection.execute(query)}
+
     @contextmanager
-    def exclusive(self, chain_id: int, submitter: str) -> Iterator[None]:
-        """One writer per chain and submitter, across processes; waits for the other one.
+    def exclusive(self, chain_id: int, submitter: str) -> Iterator[bool]:
+        """Whether this is the one writer for chain and submitter now, across processes; does not wait.
 
         A session-level advisory lock: PostgreSQL drops it with the connection when the process dies.
         """
         name = {"name": f"anchor {chain_id} {submitter}"}
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), name)
+            held = connection.execute(
+                text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), name
+            ).scalar_one()
             try:
-                yield
+                yield held
             finally:
-                connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), name)
+                if held:
+                    connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), name)
+
+
+def _values(submission: _Submission) -> dict[str, Any]:
+    return {
+        "id": submission.submission_id,
+        "batch_id": submission.batch_id,
+        "chain_id": submission.chain_id,
+        "submitter": submission.submitter,
+        "contract": submission.contract,
+        "commitment": submission.commitment,
+        "leaf_count": submission.leaf_count,
+        "state": str(submission.state),
+        "nonce": submission.nonce,
+        "attempts": [_attempt(item) for item in submission.attempts],
+        "block_number": submission.block_number,
+        "block_hash": submission.block_hash,
+        "transaction_hash": submission.transaction_hash,
+        "reason": submission.reason,
+        "failures": submission.failures,
+    }
 
 
 def _attempt(attempt: _Attempt) -> dict[str, Any]:

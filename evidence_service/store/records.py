@@ -35,6 +35,8 @@ class Evidence:
         progress: what is being done now, in words for people.
         waiting_for: what is unavailable, in words for people; None when nothing is.
         capture: how it was captured, as the capture step reported it.
+        batch_by: what its receipt promises: the latest time by which it is in a closed batch.
+        urgent: its batch closes as soon as it is registered.
     """
 
     id: str
@@ -54,6 +56,8 @@ class Evidence:
     batch_id: str | None
     leaf_index: int | None
     created_at: datetime
+    batch_by: datetime | None
+    urgent: bool
 
 
 class Token(Protocol):
@@ -135,11 +139,16 @@ class Records:
         certificate_wanted: bool,
         created_at: datetime,
         capture: Mapping[str, Any] | None = None,
+        batch_by: datetime | None = None,
+        urgent: bool = False,
+        receipt: bytes | None = None,
     ) -> None:
-        """Record accepted evidence; repeating it with the same id changes nothing.
+        """Record accepted evidence and its receipt; repeating it with the same id changes nothing.
 
         Args:
             capture: what a capture would have found, for uploads, whose files are stored already.
+            batch_by: what the receipt promises.
+            receipt: the signed document.
         """
         with self._engine.begin() as connection:
             connection.execute(
@@ -156,8 +165,38 @@ class Records:
                     capture=None if capture is None else dict(capture),
                     outcome=None if capture is None else capture["outcome"]["status"],
                     created_at=created_at,
+                    batch_by=batch_by,
+                    urgent=urgent,
                 )
                 .on_conflict_do_nothing()
+            )
+            if receipt is not None:
+                connection.execute(
+                    upsert(schema.receipts)
+                    .values(evidence_id=evidence_id, document=receipt)
+                    .on_conflict_do_nothing()
+                )
+
+    def receipt(self, evidence_id: str) -> bytes:
+        """The receipt that was given for a piece of evidence.
+
+        Raises:
+            NotFoundError: none was given.
+        """
+        table = schema.receipts
+        with self._engine.connect() as connection:
+            document = connection.execute(
+                select(table.c.document).where(table.c.evidence_id == evidence_id)
+            ).scalar_one_or_none()
+        if document is None:
+            raise NotFoundError(f"no receipt was given for evidence {evidence_id}")
+        return bytes(document)
+
+    def mark_urgent(self, evidence_id: str) -> None:
+        """Have its batch closed as soon as it is registered; once it is in a batch nothing is left to do."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(schema.evidence).where(schema.evidence.c.id == evidence_id).values(urgent=True)
             )
 
     def evidence(self, evidence_id: str) -> Evidence:

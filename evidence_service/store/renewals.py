@@ -236,15 +236,20 @@ class Renewals:
             for row in rows
         ]
 
-    def path(self, member: Member, *, size: int, algorithm: merkle.Algorithm) -> tuple[bytes, ...]:
+    def path(
+        self, member: Member, *, size: int, root: bytes, algorithm: merkle.Algorithm
+    ) -> tuple[bytes, ...]:
         """Inclusion path of a member's entry; a lost or damaged tree is made again from the leaves."""
+        leaf, index = member.leaf or b"", member.position
         try:
-            return self._trees.path(member.renewal_id, size=size, index=member.position)
+            path = self._trees.path(member.renewal_id, size=size, index=index)
+            merkle.verify_inclusion(leaf, index=index, size=size, path=path, root=root, algorithm=algorithm)
         except MismatchError:
             leaves = [item.leaf or b"" for item in self.members(member.renewal_id)]
             tree = merkle.MerkleTree(leaves, algorithm)
             self._trees.put(member.renewal_id, tree)
-            return tree.path(member.position)
+            return tree.path(index)
+        return path
 
     def ends(self, *, until: datetime) -> list[Due]:
         """Evidence in no open renewal whose first certificate ends by a moment, soonest first."""
@@ -270,6 +275,13 @@ def _due(
     )
     if after is not None:
         query = query.having(ends_at > after)
+    if every:
+        # A hash-tree renewal covers the anchors: none may be on its way.
+        evidence, submissions = schema.evidence, schema.submissions
+        on_its_way = select(submissions.c.id).where(
+            submissions.c.batch_id == evidence.c.batch_id, submissions.c.state != "sealed"
+        )
+        query = query.join(evidence, evidence.c.id == links.c.evidence_id).where(~on_its_way.exists())
     if limit is not None:
         query = query.limit(limit)
     return [Due(*row) for row in connection.execute(query)]

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -64,6 +65,9 @@ evidence = Table(
     Column("batch_id", Text, ForeignKey("batches.id")),
     Column("leaf_index", Integer),
     Column("created_at", _Time, nullable=False),
+    # What the intake receipt promises: the latest time by which the entry is in a closed batch.
+    Column("batch_by", _Time),
+    Column("urgent", Boolean, nullable=False, server_default=false()),
     Index("ix_evidence_unbatched", "registered_at", postgresql_where="batch_id IS NULL"),
     Index(None, "batch_id", "leaf_index", unique=True),
     Index(None, "matter_id", "created_at"),
@@ -147,10 +151,29 @@ batches = Table(
     Column("waiting_for", Text),
 )
 
+entries = Table(
+    "entries",
+    metadata,
+    Column("batch_id", Text, ForeignKey("batches.id"), primary_key=True),
+    Column("leaf_index", Integer, primary_key=True),
+    # Of the manifest. Not unique: nothing keeps one manifest from being entered into two batches.
+    Column("sha256", LargeBinary, nullable=False),
+    Index(None, "sha256"),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("evidence_id", Text, ForeignKey("evidence.id"), primary_key=True),
+    Column("document", LargeBinary, nullable=False),
+)
+
 submissions = Table(
     "submissions",
     metadata,
     Column("id", Text, primary_key=True),
+    Column("position", BigInteger, Identity(), nullable=False),
+    Column("batch_id", Text, ForeignKey("batches.id")),
     Column("chain_id", BigInteger, nullable=False),
     Column("submitter", Text, nullable=False),
     Column("contract", Text, nullable=False),
@@ -163,7 +186,13 @@ submissions = Table(
     Column("block_hash", Text),
     Column("transaction_hash", Text),
     Column("reason", Text, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("proof", JSONB),
+    Column("proof_block", Text),
+    Column("noted", Boolean, nullable=False, server_default="false"),
     UniqueConstraint("chain_id", "submitter", "commitment"),
+    Index(None, "batch_id"),
+    Index("ix_submissions_open", "chain_id", "submitter", postgresql_where="state <> 'sealed'"),
 )
 
 nonces = Table(
@@ -176,12 +205,13 @@ nonces = Table(
     Index(None, "submission_id"),
 )
 
-anchors = Table(
-    "anchors",
+chain_status = Table(
+    "chain_status",
     metadata,
-    Column("batch_id", Text, ForeignKey("batches.id"), primary_key=True),
     Column("chain_id", BigInteger, primary_key=True),
-    Column("proof", JSONB, nullable=False),
+    Column("submitter", Text, primary_key=True),
+    Column("at", _Time, nullable=False),
+    Column("status", JSONB, nullable=False),
 )
 
 certificates = Table(

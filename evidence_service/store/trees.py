@@ -16,7 +16,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from evidence_service.core import merkle
-from evidence_service.errors import MismatchError
+from evidence_service.errors import MismatchError, StorageUnavailableError
 from evidence_service.store import files
 
 
@@ -28,15 +28,23 @@ class TreeFiles:
         directory.mkdir(parents=True, exist_ok=True)
 
     def put(self, name: str, tree: merkle.MerkleTree) -> None:
-        """Store a tree; storing it again changes nothing, or repairs a damaged file."""
+        """Store a tree; storing it again changes nothing, or repairs a damaged file.
+
+        Raises:
+            StorageUnavailableError: the disk does not take it; nothing is left behind.
+        """
         temporary = self._directory / f"incoming-{secrets.token_hex(8)}"
         try:
             with temporary.open("xb") as writer:
                 writer.writelines(tree.levels)
                 files.commit(writer, temporary, self._directory / name)
-        finally:
-            # There is one only when the disk refused: a full one must not be filled by every attempt.
+        except OSError as error:
+            # A full disk must not be filled further by every attempt.
             temporary.unlink(missing_ok=True)
+            raise StorageUnavailableError(
+                f"the tree file {name} cannot be written: {error.strerror}",
+                what_to_do=f"make room in {self._directory} and let the service write there",
+            ) from error
 
     def path(self, name: str, *, size: int, index: int) -> tuple[bytes, ...]:
         """Inclusion path of a leaf, from its sibling upwards.
@@ -56,11 +64,14 @@ class TreeFiles:
         with self._opened(name, size) as nodes:
             yield from merkle.paths(nodes, size=size)
 
-    def levels(self, name: str, *, size: int) -> Iterator[bytes]:
-        """Joined hashes of each level, leaves first, to compare them; errors as those of ``path``."""
+    def check(self, name: str, *, size: int, root: bytes) -> None:
+        """Hash the whole file again, from the leaves to a root; some thousand nodes at a time.
+
+        Raises:
+            MismatchError: the file is missing, unreadable, of another size, or does not lead to this root.
+        """
         with self._opened(name, size) as nodes:
-            for level, width in enumerate(merkle.widths(size)):
-                yield nodes(level, 0, width)
+            merkle.check_levels(nodes, size=size, root=root)
 
     @contextmanager
     def _opened(self, name: str, size: int) -> Iterator[merkle.Nodes]:

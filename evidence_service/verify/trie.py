@@ -17,6 +17,10 @@ MAX_NODES = 70
 """A path has at most 64 nibbles for hashed keys, one node each, and a value in the last."""
 
 
+class AbsentKeyError(MismatchError):
+    """The whole proof holds and shows that the trie has nothing under the key."""
+
+
 def keccak256(data: bytes) -> bytes:
     """Keccak-256 with the original padding, the hash of Ethereum (not SHA3-256)."""
     return bytes(sha3.keccak_256(data).digest())
@@ -32,7 +36,8 @@ def verify_trie_proof(root: bytes, key: bytes, nodes: Sequence[bytes]) -> bytes:
             their parents and not listed.
 
     Raises:
-        MismatchError: a node's hash is not the one its parent names, the key is absent, or nodes are left.
+        AbsentKeyError: the proof is one of absence.
+        MismatchError: a node's hash is not the one its parent names, or nodes are left.
         MalformedError, LimitExceededError: a node is not canonical RLP of a trie node.
     """
     if len(nodes) > MAX_NODES:
@@ -52,12 +57,12 @@ def verify_trie_proof(root: bytes, key: bytes, nodes: Sequence[bytes]) -> bytes:
             segment, is_leaf = _compact(node[0])
             if is_leaf:
                 if segment != path:
-                    raise MismatchError("the trie proof ends at another key: this one is absent")
+                    raise _absent("the trie proof ends at another key: this one is absent", waiting)
                 return _value(node[1], waiting)
             if not segment:
                 raise MalformedError("an extension node with an empty path")
             if path[: len(segment)] != segment:
-                raise MismatchError("the trie proof leaves the key's path: the key is absent")
+                raise _absent("the trie proof leaves the key's path: the key is absent", waiting)
             reference, path = node[1], path[len(segment) :]
         else:
             raise MalformedError(f"a trie node has {len(node)} items, not 2 or 17")
@@ -70,7 +75,7 @@ def _resolve(reference: rlp.Item, waiting: list[bytes], *, at_root: bool) -> lis
             raise MalformedError("a trie node of 32 bytes or more is embedded in its parent")
         return reference
     if not reference:
-        raise MismatchError("the trie proof ends in an empty branch: the key is absent")
+        raise _absent("the trie proof ends in an empty branch: the key is absent", waiting)
     if len(reference) != 32:
         raise MalformedError("a reference to a trie node is not a 32-byte hash")
     if not waiting:
@@ -84,10 +89,14 @@ def _resolve(reference: rlp.Item, waiting: list[bytes], *, at_root: bool) -> lis
     return rlp.decode_list(encoded, what="trie node")
 
 
+def _absent(words: str, waiting: Sequence[bytes]) -> MismatchError:
+    return MismatchError(f"{words}, and {len(waiting)} nodes are left") if waiting else AbsentKeyError(words)
+
+
 def _value(item: rlp.Item, waiting: Sequence[bytes]) -> bytes:
     value = rlp.as_bytes(item, what="the value in a trie")
     if not value:
-        raise MismatchError("the trie holds no value under the key")
+        raise _absent("the trie holds no value under the key", waiting)
     if waiting:
         raise MismatchError(f"{len(waiting)} nodes of the trie proof are not part of the path")
     return value

@@ -54,12 +54,10 @@ class Boundary:
 
 
 def boundaries() -> list[Boundary]:
-    """Every boundary between two stages, and every transition of the submission."""
+    """Every boundary between two stages; those within a submission are killed in ``test_states``."""
     steps = [("order", 1), ("capture", 1), ("seal", 1), ("stamp", 1), ("register", 1)]
-    steps += [("stamp header", 1), ("submit", 1)]
-    steps += [("advance", number) for number in range(1, 6)]
-    # "record" ends two workflows: the anchoring first, then the certificate.
-    steps += [("prove", 1), ("record", 1), ("issue", 1), ("record", 2)]
+    # "record" ends two workflows: the noting of the anchor first, then the certificate.
+    steps += [("stamp header", 1), ("finish", 1), ("record", 1), ("finish", 2), ("issue", 1), ("record", 2)]
     found = [Boundary(step, number, moment) for step, number in steps for moment in ("before", "after")]
     return found + [Boundary("capture", 1, moment, capture=True) for moment in ("before", "after")]
 
@@ -161,7 +159,7 @@ class Campaign:
         return [
             f"{evidence_id}: {words}"
             for item in audit(self.parts)
-            if item.evidence_id == evidence_id
+            if item.subject_id == evidence_id
             for words in item.problems
         ]
 
@@ -186,14 +184,14 @@ class Campaign:
         return problems
 
     def _events(self, commitment: bytes) -> int:
-        chain = self.parts.chain()
+        chain = self.parts.chains[0]
         logs = chain.node.call(
             "eth_getLogs", {"fromBlock": "0x0", "toBlock": "latest", "address": chain.contract}
         )
         return sum(commitment.hex() in "".join([*log["topics"], log["data"]]) for log in logs)
 
     def _transactions(self) -> int:
-        chain = self.parts.chain()
+        chain = self.parts.chains[0]
         return chain.node.quantity("eth_getTransactionCount", chain.signer.address, "latest")
 
     def _batches(self) -> int:

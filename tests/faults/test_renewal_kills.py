@@ -143,5 +143,5 @@ def test_killed_there_it_goes_on(world: World, effect: str, moment: str) -> None
         assert next(check for check in report.checks if check.id == "4.5").status is Status.PASS
     assert len(documents) == 1
     assert renew.wanted(world.parts) == []
-    problems = {item.evidence_id: item.problems for item in audit(world.parts)}
+    problems = {item.subject_id: item.problems for item in audit(world.parts)}
     assert [problems[item] for item in evidence_ids] == [(), ()]

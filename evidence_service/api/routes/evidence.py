@@ -13,19 +13,20 @@ from starlette.concurrency import run_in_threadpool
 
 from evidence_service.api.auth import Actor, Wired
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
-from evidence_service.api.schemas import EvidencePage, EvidenceView, FileView, NewCapture
+from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceView, FileView, NewCapture
 from evidence_service.capture.egress import check_url
 from evidence_service.core.manifest import check_path
 from evidence_service.errors import LimitExceededError, MalformedError, NotFoundError, RefusedError
+from evidence_service.service.accept import Order, accept
 from evidence_service.service.bundles import assemble
-from evidence_service.service.preserve import describe_upload, record_order
+from evidence_service.service.preserve import describe_upload
 
 router = APIRouter(prefix="/v1", tags=["evidence"])
 
 UPLOAD_LIMIT = 512 * 1024 * 1024
 
 
-@router.post("/captures", status_code=202, response_model=EvidenceView)
+@router.post("/captures", status_code=202, response_model=AcceptedView)
 def order_capture(
     order: NewCapture, actor: Actor, parts: Wired, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
@@ -33,24 +34,25 @@ def order_capture(
     check_url(order.url, parts.capturing.policy)
     evidence_id = new_id("ev", actor, idempotency_key)
 
-    def perform() -> EvidenceView:
-        parts.records.matter(order.matter_id)
-        parts.records.add_evidence(
-            evidence_id=evidence_id,
-            matter_id=order.matter_id,
-            kind="platform_capture",
-            url=order.url,
-            operator=actor,
-            certificate_wanted=order.certificate,
-            created_at=parts.now(),
+    def perform() -> AcceptedView:
+        receipt = accept(
+            parts,
+            Order(
+                evidence_id=evidence_id,
+                matter_id=order.matter_id,
+                kind="platform_capture",
+                operator=actor,
+                accepted={"url": order.url},
+                certificate=order.certificate,
+                urgent=order.urgent,
+            ),
         )
-        record_order(parts, evidence_id)
-        return EvidenceView.of(parts.records.evidence(evidence_id))
+        return AcceptedView.with_receipt(parts.records.evidence(evidence_id), receipt)
 
     return once(parts, actor, idempotency_key, ["capture", order.model_dump()], 202, perform)
 
 
-@router.post("/uploads", status_code=202, response_model=EvidenceView)
+@router.post("/uploads", status_code=202, response_model=AcceptedView)
 async def upload(
     request: Request,
     actor: Actor,
@@ -58,6 +60,7 @@ async def upload(
     matter_id: str,
     name: Annotated[str, Query(min_length=1, max_length=200, description="Name of the file")],
     certificate: bool = True,
+    urgent: bool = False,
     idempotency_key: IdempotencyKey = None,
 ) -> JSONResponse:
     """Preserve a file as *uploaded* evidence; it is never shown as captured by the service."""
@@ -77,22 +80,28 @@ async def upload(
         stored = await run_in_threadpool(parts.objects.put, Path(sink.name))
     evidence_id = new_id("ev", actor, idempotency_key)
 
-    def perform() -> EvidenceView:
-        parts.records.matter(matter_id)
-        parts.records.add_evidence(
-            evidence_id=evidence_id,
-            matter_id=matter_id,
-            kind="upload",
-            url=None,
-            operator=actor,
-            certificate_wanted=certificate,
-            created_at=parts.now(),
-            capture=describe_upload(parts, name, media_type, stored),
+    def perform() -> AcceptedView:
+        capture = describe_upload(parts, name, media_type, stored)
+        file = capture["files"][0]
+        receipt = accept(
+            parts,
+            Order(
+                evidence_id=evidence_id,
+                matter_id=matter_id,
+                kind="upload",
+                operator=actor,
+                accepted={
+                    "name": name,
+                    **{member: file[member] for member in ("size", "sha256", "sha3_512")},
+                },
+                certificate=certificate,
+                urgent=urgent,
+                capture=capture,
+            ),
         )
-        record_order(parts, evidence_id)
-        return EvidenceView.of(parts.records.evidence(evidence_id))
+        return AcceptedView.with_receipt(parts.records.evidence(evidence_id), receipt)
 
-    fingerprint = ["upload", matter_id, name, stored.sha256.hex(), certificate]
+    fingerprint = ["upload", matter_id, name, stored.sha256.hex(), certificate, urgent]
     return await run_in_threadpool(once, parts, actor, idempotency_key, fingerprint, 202, perform)
 
 
@@ -113,6 +122,14 @@ def list_evidence(
 @router.get("/evidence/{evidence_id}")
 def show_evidence(evidence_id: str, _: Actor, parts: Wired) -> EvidenceView:
     """Where a piece of evidence stands."""
+    return EvidenceView.of(parts.records.evidence(evidence_id))
+
+
+@router.post("/evidence/{evidence_id}/anchor", status_code=202)
+def anchor_now(evidence_id: str, _: Actor, parts: Wired) -> EvidenceView:
+    """Close the batch as soon as the evidence is registered, whatever the timers say."""
+    parts.records.evidence(evidence_id)
+    parts.records.mark_urgent(evidence_id)
     return EvidenceView.of(parts.records.evidence(evidence_id))
 
 

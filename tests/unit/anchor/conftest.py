@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from evidence_service.anchor.submission import Submission
-from evidence_service.errors import NotFoundError
+from evidence_service.errors import ConflictError, NotFoundError
 
 
 @dataclass
@@ -17,33 +18,59 @@ class MemoryJournal:
     """The journal's port without a database."""
 
     submissions: dict[str, Submission] = field(default_factory=dict)
-    nonces: dict[int, str | None] = field(default_factory=dict)
+    proofs: dict[str, tuple[str | None, dict[str, Any]]] = field(default_factory=dict)
+    held: dict[int, str | None] = field(default_factory=dict)
 
     def load(self, submission_id: str) -> Submission:
         if submission_id not in self.submissions:
             raise NotFoundError(submission_id)
         return self.submissions[submission_id]
 
+    def open(self, chain_id: int, submitter: str) -> list[Submission]:
+        waiting = [
+            item for item in self.submissions.values() if not item.done and item.submitter == submitter
+        ]
+        return sorted(waiting, key=lambda item: (item.nonce is None, item.nonce or 0))
+
     def save(self, submission: Submission) -> None:
         self.submissions[submission.submission_id] = submission
 
+    def move(self, before: Submission, after: Submission) -> None:
+        if self.submissions[before.submission_id] != before:
+            raise ConflictError("moved")
+        self.save(after)
+
+    def keep_proof(self, submission: Submission, proof: Mapping[str, Any]) -> None:
+        self.proofs[submission.submission_id] = (submission.block_hash, dict(proof))
+
+    def proof(self, submission: Submission) -> dict[str, Any] | None:
+        block_hash, proof = self.proofs.get(submission.submission_id, (None, {}))
+        return proof if proof and block_hash == submission.block_hash else None
+
     def reserve_nonce(self, chain_id: int, submitter: str, next_on_chain: int, submission_id: str) -> int:
-        held = self.reserved_nonce(chain_id, submitter, submission_id)
-        if held is None:
-            held = max([next_on_chain - 1, *self.nonces]) + 1
-            self.nonces[held] = submission_id
-        return held
+        found = self.reserved_nonce(chain_id, submitter, submission_id)
+        if found is None:
+            found = max([next_on_chain - 1, *self.held]) + 1
+            self.held[found] = submission_id
+        return found
 
     def reserved_nonce(self, chain_id: int, submitter: str, submission_id: str) -> int | None:
-        return next((nonce for nonce, owner in self.nonces.items() if owner == submission_id), None)
+        return next((nonce for nonce, owner in self.held.items() if owner == submission_id), None)
+
+    def take_nonce(self, chain_id: int, submitter: str, nonce: int, submission_id: str) -> None:
+        if self.held.get(nonce) is None:
+            self.held[nonce] = submission_id
+
+    def nonces(self, chain_id: int, submitter: str, first: int) -> dict[int, str | None]:
+        return {nonce: owner for nonce, owner in self.held.items() if nonce >= first}
 
     def release_nonce(self, chain_id: int, submitter: str, nonce: int, submission_id: str) -> None:
-        if self.nonces.get(nonce) == submission_id:
-            self.nonces[nonce] = None
+        if self.held.get(nonce) == submission_id:
+            self.held[nonce] = None
 
     @contextmanager
-    def exclusive(self, chain_id: int, submitter: str) -> Iterator[None]:
-        yield
+    def exclusive(self, chain_id: int, submitter: str) -> Iterator[bool]:
+        yield True
 
 
 @pytest.fixture

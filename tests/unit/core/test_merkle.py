@@ -105,6 +105,26 @@ def test_every_leaf_proves_and_any_flipped_bit_fails(
         merkle.verify_inclusion(parts[0], path=parts[1:-1], root=parts[-1], **proof)
 
 
+@given(leaf_lists, algorithms, st.data())
+def test_stored_levels_are_checked_to_the_last_bit(
+    leaves: list[bytes], algorithm: merkle.Algorithm, data: st.DataObject
+) -> None:
+    tree = merkle.MerkleTree(leaves, algorithm)
+    levels = list(tree.levels)
+
+    def nodes(level: int, first: int, count: int) -> bytes:
+        return levels[level][32 * first : 32 * (first + count)]
+
+    merkle.check_levels(nodes, size=tree.size, root=tree.root, algorithm=algorithm)
+    level = data.draw(st.integers(0, len(levels) - 1))
+    bit = data.draw(st.integers(0, 8 * len(levels[level]) - 1))
+    changed = bytearray(levels[level])
+    changed[bit // 8] ^= 1 << bit % 8
+    levels[level] = bytes(changed)
+    with pytest.raises(MismatchError, match="stored tree"):
+        merkle.check_levels(nodes, size=tree.size, root=tree.root, algorithm=algorithm)
+
+
 def test_a_tree_without_leaves_or_over_other_hashes_is_refused() -> None:
     with pytest.raises(MalformedError, match="at least one leaf"):
         merkle.MerkleTree([])

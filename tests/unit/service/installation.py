@@ -17,6 +17,7 @@ from evidence_service.core import document
 from evidence_service.service.parts import Parts, Stamping
 from evidence_service.service.preserve import describe_upload, preserve, request_stamps
 from evidence_service.store import postgres
+from evidence_service.store.closing import Due
 from evidence_service.store.records import Matter
 from evidence_service.timestamp.exchange import exchange
 from evidence_service.timestamp.tsa import Authorities, Authority
@@ -99,7 +100,7 @@ def add_evidence(parts: Parts, count: int = 1) -> list[str]:
         )
         preserve(parts, Immediate(), evidence_id)
         found.append(evidence_id)
-    closed = parts.batches.close_due(now=parts.now(), maximum_age=timedelta(0), maximum_size=10_000)
+    closed = parts.batches.close_due(Due(timedelta(0), 10_000), now=parts.now())
     assert closed is not None
     request_stamps(parts, "batch_header", closed.id, closed.header)
     for evidence_id in found:

@@ -90,12 +90,7 @@ def world(record: tuple[Parts, Clock], monkeypatch: pytest.MonkeyPatch) -> Itera
     calendar = FakeCalendar()
     clock.moment = START
     with parts.records._engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM attestations")
-        connection.exec_driver_sql("DELETE FROM tokens WHERE stamped = 'batch_header'")
-        connection.exec_driver_sql(
-            "UPDATE evidence SET batch_id = NULL, leaf_index = NULL, registered_at = NULL"
-        )
-        connection.exec_driver_sql("DELETE FROM batches")
+        connection.exec_driver_sql("TRUNCATE evidence, batches, tokens CASCADE")
     [evidence_id] = add_evidence(parts)
     stamping = replace(parts.stamping, calendars=(Calendar(calendar.url),))
     yield World(replace(parts, stamping=stamping), clock, calendar, evidence_id)
@@ -130,7 +125,7 @@ def test_it_is_pending_then_complete_and_in_the_bundle(world: World) -> None:
     report = judged(world.parts, assemble(world.parts, world.evidence_id), START + HOUR)
     assert next(item for item in report.checks if item.id == "4.6").status is Status.NOT_CHECKED
     assert len(world.calendar.digests) == 1
-    assert [item.problems for item in audit(world.parts) if item.evidence_id == world.evidence_id] == [()]
+    assert [item.problems for item in audit(world.parts) if item.subject_id == world.evidence_id] == [()]
 
 
 def test_a_calendar_that_is_away_is_asked_again_later_and_later(world: World) -> None:
@@ -196,7 +191,7 @@ def test_a_changed_proof_is_noticed(world: World) -> None:
     world.look()
     with world.parts.records._engine.begin() as connection:
         connection.exec_driver_sql("UPDATE attestations SET proof = set_byte(proof, 40, 1)")
-    [found] = [item for item in audit(world.parts) if item.evidence_id == world.evidence_id]
+    [found] = [item for item in audit(world.parts) if item.subject_id == world.evidence_id]
     assert "the OpenTimestamps proof" in found.problems[0]
 
 

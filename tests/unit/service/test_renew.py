@@ -109,7 +109,7 @@ def stamp_events(world: World, evidence_id: str) -> list[dict[str, Any]]:
 
 def sound(world: World, *evidence_ids: str) -> None:
     """The audit derives everything again and finds nothing."""
-    found = {item.evidence_id: item.problems for item in audit(world.parts)}
+    found = {item.subject_id: item.problems for item in audit(world.parts)}
     assert [found[item] for item in evidence_ids] == [()] * len(evidence_ids)
 
 
@@ -275,7 +275,7 @@ def test_a_change_of_what_was_renewed_is_noticed(world: World) -> None:
             """UPDATE tokens SET revocation = '{"status": "absent", "why": "edited"}' """
             f"WHERE stamped = 'manifest' AND subject_id = '{evidence_id}'"
         )
-    [item] = [item for item in audit(world.parts) if item.evidence_id == evidence_id]
+    [item] = [item for item in audit(world.parts) if item.subject_id == evidence_id]
     assert "4.5 what renewal-1 covers has changed since it was renewed" in item.problems
 
 
@@ -285,9 +285,10 @@ def test_a_lost_tree_is_made_again(world: World) -> None:
     world.settle()
     before = [assemble(world.parts, item) for item in evidence_ids]
     [tree] = (world.parts.renewals._trees._directory).glob("renewal-1")
-    tree.unlink()
-    assert [assemble(world.parts, item) for item in evidence_ids] == before
-    assert tree.is_file()
+    for damage in (tree.unlink, lambda: (tree.chmod(0o600), tree.write_bytes(bytes(tree.stat().st_size)))):
+        damage()
+        assert [assemble(world.parts, item) for item in evidence_ids] == before
+        assert any(tree.read_bytes())
 
 
 def test_the_document_is_what_was_stamped(world: World) -> None:

@@ -27,7 +27,7 @@ def test_tokens_of_before_say_that_revocation_data_is_gone(tmp_path_factory: pyt
         config.set_main_option("script_location", str(Path(postgres.__file__).parent / "migrations"))
         with engine.begin() as connection:
             config.attributes["connection"] = connection
-            command.downgrade(config, "0001")
+            command.downgrade(config, "0003")
             older = table("tokens", col("stamped"), col("subject_id"), col("authority"), col("token"))
             connection.execute(
                 insert(older).values(stamped="manifest", subject_id="e-1", authority="First", token=token)

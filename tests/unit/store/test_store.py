@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from evidence_service.anchor.submission import Attempt, State, Submission
-from evidence_service.core import batch, custody, merkle
+from evidence_service.core import custody
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import (
     ConfigurationError,
@@ -28,57 +26,12 @@ from evidence_service.errors import (
 from evidence_service.store import postgres, schema
 from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
+from evidence_service.store.chain_status import ChainStatus
+from evidence_service.store.closing import Due
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.objects import LocalObjects
-from evidence_service.store.records import KeptToken, Matter, Records
-
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    directory = tmp_path_factory.mktemp("pg")
-    for parent in (directory, *directory.parents):
-        # As root the server runs as another user, which has to reach its directory.
-        if parent.is_relative_to(tmp_path_factory.getbasetemp().parent):
-            parent.chmod(0o755)
-    server = postgres.EmbeddedPostgres(directory / "data")
-    engine = postgres.connect(server.url)
-    postgres.migrate(engine)
-    yield engine
-    engine.dispose()
-    server.stop()
-
-
-@pytest.fixture
-def records(engine: Engine) -> Records:
-    with engine.begin() as connection:
-        names = ", ".join(table.name for table in schema.metadata.sorted_tables)
-        connection.execute(text(f"TRUNCATE {names} CASCADE"))
-    records = Records(engine)
-    records.add_matter(Matter("m-1", "REF/1", "Example Brand Ltd", ("trade mark 1",), NOW))
-    return records
-
-
-def add(records: Records, evidence_id: str, *, registered: datetime | None = None) -> None:
-    records.add_evidence(
-        evidence_id=evidence_id,
-        matter_id="m-1",
-        kind="platform_capture",
-        url="http://shop.example/",
-        operator="agent",
-        certificate_wanted=True,
-        created_at=NOW,
-    )
-    if registered is not None:
-        records.advance(
-            evidence_id,
-            "registered",
-            manifest=evidence_id.encode(),
-            salt=hashlib.sha256(evidence_id.encode()).digest(),
-            registered_at=registered,
-        )
+from evidence_service.store.records import KeptToken, Records
+from tests.unit.store.conftest import MINUTE, NOW, add
 
 
 def event(action: str = "capture", **changes: Any) -> dict[str, Any]:
@@ -108,6 +61,16 @@ def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
         postgres.connect("sqlite://")
 
 
+def test_the_receipt_is_durable_with_the_order_and_the_first_one_stays(records: Records) -> None:
+    add(records, "evidence-1", batch_by=NOW + MINUTE, receipt=b"first")
+    add(records, "evidence-1", batch_by=NOW, receipt=b"second")
+    assert records.receipt("evidence-1") == b"first"
+    assert records.evidence("evidence-1").batch_by == NOW + MINUTE
+    add(records, "evidence-2")
+    with pytest.raises(NotFoundError, match="no receipt"):
+        records.receipt("evidence-2")
+
+
 def test_evidence_moves_forward_only_and_what_was_written_stays(records: Records) -> None:
     add(records, "evidence-1")
     add(records, "evidence-1")
@@ -121,13 +84,13 @@ def test_evidence_moves_forward_only_and_what_was_written_stays(records: Records
     assert records.evidence("evidence-1").manifest == b"one"
 
 
-def test_unknown_ids_are_named(records: Records, engine: Engine) -> None:
+def test_unknown_ids_are_named(records: Records, batches: Batches) -> None:
     with pytest.raises(NotFoundError, match="no matter m-9"):
         records.matter("m-9")
     with pytest.raises(NotFoundError, match="no evidence evidence-9"):
         records.evidence("evidence-9")
     with pytest.raises(NotFoundError, match="no batch batch-9"):
-        Batches(engine).batch("batch-9")
+        batches.batch("batch-9")
 
 
 def test_a_repeated_step_appends_one_custody_event(records: Records) -> None:
@@ -166,38 +129,12 @@ def test_the_first_token_of_an_authority_is_kept(records: Records) -> None:
     assert records.tokens("manifest", "evidence-1") == [token("a", b"2"), token("b", b"1"), token("c", b"4")]
 
 
-def test_a_batch_closes_when_it_is_due_and_proves_its_entries(records: Records, engine: Engine) -> None:
-    batches = Batches(engine)
-
-    def close(at: datetime, size: int = 10) -> Any:
-        return batches.close_due(now=at, maximum_age=MINUTE, maximum_size=size)
-
-    assert close(NOW) is None
-    for number in range(3):
-        add(records, f"evidence-{number}", registered=NOW + timedelta(seconds=number))
-    assert close(NOW + timedelta(seconds=30)) is None
-    closed = close(NOW + MINUTE)
-    assert (closed.sequence, closed.size) == (1, 3)
-    assert closed.commitment == batch.commitment(closed.header)
-    assert batches.members(closed.id) == [f"evidence-{number}" for number in range(3)]
-    tree = batches.tree(closed.id)
-    header = json.loads(closed.header)
-    for index in range(3):
-        item = records.evidence(f"evidence-{index}")
-        leaf = batch.entry_leaf(digest_of(item.manifest or b""), item.salt or b"")
-        merkle.verify_inclusion(
-            leaf, index=index, size=3, path=tree.path(index), root=batch.header_root(header)
-        )
-    assert close(NOW + 2 * MINUTE) is None
-    for number in range(3, 6):
+def test_batches_are_anchored_once_and_in_their_order(records: Records, batches: Batches) -> None:
+    for number in range(2):
         add(records, f"evidence-{number}", registered=NOW)
-    second = close(NOW, size=2)
-    assert (second.sequence, second.size) == (2, 2)
-    assert json.loads(second.header)["previous"] == closed.commitment.hex()
+        assert batches.close_due(Due(MINUTE, 1), now=NOW) is not None
     assert [item.id for item in batches.unanchored()] == ["batch-1", "batch-2"]
-    batches.add_anchor("batch-1", 1337, {"a": 1})
-    batches.add_anchor("batch-1", 1337, {"a": 2})
-    assert batches.anchors("batch-1") == [{"a": 1}]
+    batches.finish("batch-1")
     assert [item.id for item in batches.unanchored()] == ["batch-2"]
 
 
@@ -247,24 +184,74 @@ def test_no_nonce_is_given_twice(journal: PostgresJournal[Submission]) -> None:
     assert journal.reserve_nonce(*owner, 0, "s-1") == 7
 
 
+def test_a_transition_is_stored_only_from_where_it_started(journal: PostgresJournal[Submission]) -> None:
+    first = submission()
+    journal.create(first)
+    signed = replace(first, state=State.SIGNED, nonce=4, attempts=(Attempt(b"1", "0x1", 2, 1, 5),))
+    journal.move(first, signed)
+    assert journal.load("s-1") == signed
+    for stale in (first, replace(signed, attempts=()), replace(signed, nonce=None)):
+        with pytest.raises(ConflictError, match="moved by another process"):
+            journal.move(stale, replace(stale, state=State.BROADCAST))
+    assert journal.load("s-1") == signed
+
+
+def test_open_submissions_come_by_nonce_then_in_order(journal: PostgresJournal[Submission]) -> None:
+    for name, state, nonce in (
+        ("waiting-1", State.CREATED, None),
+        ("second", State.BROADCAST, 8),
+        ("waiting-2", State.CREATED, None),
+        ("first", State.MINED, 7),
+        ("done", State.SEALED, 6),
+    ):
+        journal.create(replace(submission(name), state=state, nonce=nonce))
+    filler = replace(submission("filler"), contract="0x" + "11" * 20, nonce=5)
+    journal.create(replace(filler, state=State.FINALIZED))
+    found = [item.submission_id for item in journal.open(1337, "0x" + "11" * 20)]
+    assert found == ["first", "second", "waiting-1", "waiting-2"]
+    assert journal.submitters(1337) == ["0x" + "11" * 20]
+    assert journal.submitters(1) == []
+
+
+def test_a_proof_counts_for_the_block_it_is_of(journal: PostgresJournal[Submission]) -> None:
+    mined = replace(submission(), state=State.MINED, block_hash="0x01")
+    journal.create(mined)
+    assert journal.proof(mined) is None
+    journal.keep_proof(mined, {"a": 1})
+    assert journal.proof(mined) == {"a": 1}
+    assert journal.proof(replace(mined, block_hash="0x02")) is None
+    journal.keep_proof(replace(mined, block_hash="0x02"), {"a": 2})
+    assert journal.proof(mined) is None
+
+
+def test_a_gap_is_given_to_one_filler(journal: PostgresJournal[Submission]) -> None:
+    owner = (1337, "0x" + "11" * 20)
+    journal.reserve_nonce(*owner, 5, "s-1")
+    journal.release_nonce(*owner, 5, "s-1")
+    assert journal.nonces(*owner, 5) == {5: None}
+    journal.take_nonce(*owner, 5, "fill-5")
+    journal.take_nonce(*owner, 5, "another")
+    journal.take_nonce(*owner, 9, "fill-9")
+    assert journal.nonces(*owner, 0) == {5: "fill-5", 9: "fill-9"}
+
+
 def test_one_writer_at_a_time(journal: PostgresJournal[Submission]) -> None:
-    order: list[str] = []
-    entered = threading.Event()
+    with journal.exclusive(1337, "0x01") as first, journal.exclusive(1337, "0x01") as second:
+        assert (first, second) == (True, False)
+        with journal.exclusive(1337, "0x02") as other:
+            assert other
+    with journal.exclusive(1337, "0x01") as again:
+        assert again
 
-    def second() -> None:
-        entered.set()
-        with journal.exclusive(1337, "0x01"):
-            order.append("second")
 
-    with journal.exclusive(1337, "0x01"):
-        thread = threading.Thread(target=second)
-        thread.start()
-        entered.wait()
-        thread.join(0.3)
-        assert thread.is_alive()
-        order.append("first")
-    thread.join()
-    assert order == ["first", "second"]
+def test_what_rounds_saw_is_replaced_and_counted(engine: Engine, records: Records) -> None:
+    status = ChainStatus(engine)
+    status.record(1, "0x01", at=NOW, seen={"head": 1}, events={"mined": 2})
+    status.record(1, "0x01", at=NOW + MINUTE, seen={"head": 2}, events={"mined": 1, "reorged": 1})
+    found = status.all()
+    assert len(found) == 1
+    assert (found[0].at, found[0].seen) == (NOW + MINUTE, {"head": 2})
+    assert found[0].events == {"mined": 3, "reorged": 1}
 
 
 def test_certificate_numbers_are_consecutive_and_one_for_each(records: Records, engine: Engine) -> None:

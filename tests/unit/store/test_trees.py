@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from evidence_service.core import merkle
-from evidence_service.errors import MalformedError, MismatchError
+from evidence_service.errors import MalformedError, MismatchError, StorageUnavailableError
 from evidence_service.store.trees import TreeFiles
 
 SIZES = (1, 2, 3, 5, 8, 13, 100)
@@ -35,7 +35,7 @@ def test_a_file_gives_the_paths_of_its_tree(trees: TreeFiles, tmp_path: Path, si
     assert [path for chunk in trees.paths("one", size=size) for path in chunk] == [
         b"".join(tree.path(index)) for index in range(size)
     ]
-    assert tuple(trees.levels("one", size=size)) == tree.levels
+    trees.check("one", size=size, root=tree.root)
     stored = tmp_path / "trees" / "one"
     assert stored.read_bytes() == b"".join(tree.levels)
     assert stored.stat().st_mode & 0o777 == 0o444
@@ -81,6 +81,23 @@ def test_a_file_that_is_not_whole_is_named_and_says_what_to_do(
         list(trees.paths("one", size=5))
 
 
+@pytest.mark.parametrize("size", [*SIZES, 2**12 + 3, 2**13 + 1])
+def test_any_flipped_bit_of_a_file_is_found(trees: TreeFiles, tmp_path: Path, size: int) -> None:
+    tree = tree_of(size)
+    trees.put("one", tree)
+    trees.check("one", size=size, root=tree.root)
+    stored = tmp_path / "trees" / "one"
+    whole = stored.read_bytes()
+    stored.chmod(0o600)
+    for position in {0, 31, len(whole) // 2, len(whole) - 33, len(whole) - 1} & set(range(len(whole))):
+        stored.write_bytes(whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
+        with pytest.raises(MismatchError, match="stored tree"):
+            trees.check("one", size=size, root=tree.root)
+    stored.write_bytes(whole)
+    with pytest.raises(MismatchError, match="another root"):
+        trees.check("one", size=size, root=bytes(32))
+
+
 def test_a_damaged_file_is_repaired_by_storing_the_tree_again(trees: TreeFiles, tmp_path: Path) -> None:
     trees.put("one", tree_of(5))
     cut(tmp_path / "trees" / "one")
@@ -96,8 +113,9 @@ def test_a_write_that_fails_leaves_nothing_behind(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, call, full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(StorageUnavailableError, match="No space") as caught:
         trees.put("one", tree_of(5))
+    assert "make room" in caught.value.what_to_do
     monkeypatch.undo()
     assert list((tmp_path / "trees").iterdir()) == []
     with pytest.raises(MismatchError):

@@ -10,7 +10,7 @@ from asn1crypto import cms
 from sqlalchemy.dialects import postgresql
 
 revision = "0004"
-down_revision = "0001"
+down_revision = "0003"
 
 _JSON = postgresql.JSONB(astext_type=sa.Text())
 _TIME = sa.DateTime(timezone=True)

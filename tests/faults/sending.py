@@ -1,0 +1,128 @@
+"""A sender on a real anvil whose blocks the test mines, and what has to be true of the chain afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from evidence_service.anchor import contract
+from evidence_service.anchor.fees import FeePolicy
+from evidence_service.anchor.finality import Finality
+from evidence_service.anchor.node import Node
+from evidence_service.anchor.sender import Round, Sender
+from evidence_service.anchor.signer import LocalSigner
+from evidence_service.anchor.submission import Submission
+from evidence_service.errors import UnavailableError
+from evidence_service.sandbox.anvil import CHAIN_ID, AnvilChain
+from evidence_service.verify.chain import verify_anchor
+from tests.faults.anvil import AnvilControl
+from tests.faults.world import CONTRACT, TIMEOUT
+from tests.unit.anchor.conftest import MemoryJournal
+
+SIGNER = LocalSigner(AnvilChain.accounts[1].private_key)
+LEAVES = 3
+
+
+class Sending:
+    """One sender with a journal in memory.
+
+    Args:
+        urls: addresses of the chain's nodes as the sender knows them.
+        agreeing: how many of them have to call a block final.
+    """
+
+    def __init__(
+        self, anvil: AnvilControl, urls: Sequence[str], *, agreeing: int = 1, fees: FeePolicy | None = None
+    ) -> None:
+        self.anvil = anvil
+        self.journal = MemoryJournal()
+        self.node = Node(urls, CHAIN_ID, timeout=TIMEOUT)
+        self.fees = fees or FeePolicy(bump_after=2)
+        self.sender = Sender(
+            self.node, SIGNER, self.journal, fees=self.fees, finality=Finality(agreeing=agreeing)
+        )
+        self.refused: list[str] = []
+        """Rounds that could not look at the chain at all, and why."""
+        self.rounds: list[Round] = []
+        self._first_nonce = self.nonce()
+
+    def submit(self, name: str) -> Submission:
+        """A new submission, stored."""
+        submission = Submission(
+            submission_id=name,
+            chain_id=CHAIN_ID,
+            submitter=SIGNER.address,
+            contract=CONTRACT,
+            commitment=hashlib.sha256(name.encode()).digest(),
+            leaf_count=LEAVES,
+            batch_id=name,
+        )
+        self.journal.save(submission)
+        return submission
+
+    def round(self) -> Round | None:
+        """One round; a chain that cannot be looked at is noted."""
+        try:
+            done = self.sender.round()
+        except UnavailableError as error:
+            self.refused.append(error.message)
+            return None
+        assert done is not None
+        self.rounds.append(done)
+        return done
+
+    def finish(self, *, rounds: int = 40) -> None:
+        """A round and a block in turn until everything is sealed."""
+        for _ in range(rounds):
+            self.round()
+            if all(item.done for item in self.journal.submissions.values()):
+                return
+            self.anvil.mine()
+        waiting = {name: item.state for name, item in self.journal.submissions.items() if not item.done}
+        raise AssertionError(f"not done: {waiting}; {self.words()}")
+
+    def words(self) -> str:
+        """Everything that kept submissions waiting."""
+        return "; ".join(
+            [*self.refused, *(f"{name}: {why}" for r in self.rounds for name, why in r.problems.items())]
+        )
+
+    def nonce(self) -> int:
+        """Transactions of the key, asked past any proxy."""
+        return int(self.anvil.call("eth_getTransactionCount", SIGNER.address, "latest"), 16)
+
+    def check(self) -> None:
+        """Every commitment is anchored by exactly one transaction, proved, and no nonce is left over."""
+        anchors = [item for item in self.journal.submissions.values() if not item.fills_nonce]
+        for item in anchors:
+            proof = self.journal.proof(item)
+            assert proof is not None
+            facts = verify_anchor(proof, commitment=item.commitment, leaf_count=LEAVES)
+            assert facts.has_state_proof
+            assert self.anvil.block(facts.block_number)["hash"] == facts.block_hash
+            assert len(self.transactions(item)) == 1, item.submission_id
+            assert len(self.events(item)) == 1, item.submission_id
+        used = range(self._first_nonce, self.nonce())
+        owners = self.journal.nonces(CHAIN_ID, SIGNER.address, self._first_nonce)
+        assert sorted(owners) == list(used), (
+            "a reserved nonce was not used, or one was used that was not reserved"
+        )
+
+    def transactions(self, submission: Submission) -> list[str]:
+        """Successful transactions on the chain that carry a commitment."""
+        found = []
+        for number in range(self.anvil.head() + 1):
+            block = self.anvil.call("eth_getBlockByNumber", hex(number), True)
+            for item in block["transactions"]:
+                data = "0x" + contract.anchor_call(submission.commitment, LEAVES).hex()
+                receipt = self.anvil.receipt(item["hash"]) if item["input"] == data else None
+                if receipt is not None and receipt["status"] == "0x1":
+                    found.append(item["hash"])
+        return found
+
+    def events(self, submission: Submission) -> list[Any]:
+        """The contract's events for a commitment."""
+        topics = [None, None, "0x" + submission.commitment.hex()]
+        query = {"fromBlock": "0x0", "address": CONTRACT, "topics": topics}
+        return list(self.anvil.call("eth_getLogs", query))

@@ -1,0 +1,94 @@
+"""The API over a real record, without chain, authorities or browser."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from sqlalchemy import Engine, text
+
+from evidence_service import bootstrap
+from evidence_service.api.app import create_app
+from evidence_service.config import Settings
+from evidence_service.processes import free_port
+from evidence_service.service.parts import Parts
+from evidence_service.service.preserve import register, seal_manifest
+from evidence_service.store import schema
+
+KEY = "test key"
+
+
+class Clock:
+    """Time that only tests move."""
+
+    def __init__(self) -> None:
+        self.now = datetime.fromisoformat("2026-01-02T03:04:05.678Z")
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class Service:
+    """A client of the API, and the parts behind it.
+
+    Attributes:
+        environment: what a command needs to talk to it.
+    """
+
+    def __init__(self, parts: Parts, clock: Clock, http: httpx.Client) -> None:
+        self.parts = parts
+        self.clock = clock
+        self.http = http
+        self.environment = {"EVIDENCE_API_URL": str(http.base_url), "EVIDENCE_API_KEY": KEY}
+        answer = self.http.post("/v1/matters", json={"reference": "R-1", "applicant": "Test SA"})
+        self.matter = answer.json()["id"]
+
+    def upload(self, content: bytes = b"content", *, key: str | None = None, **more: Any) -> dict[str, Any]:
+        """The answer to an upload."""
+        answer = self.http.post(
+            "/v1/uploads",
+            params={"matter_id": self.matter, "name": "note.txt", "certificate": False, **more},
+            content=content,
+            headers={} if key is None else {"Idempotency-Key": key},
+        )
+        assert answer.status_code == 202, answer.text
+        return dict(answer.json())
+
+    def register(self, evidence_id: str) -> None:
+        """What the worker does up to the registration, without time stamps."""
+        seal_manifest(self.parts, evidence_id)
+        register(self.parts, evidence_id)
+
+
+@pytest.fixture
+def service(engine: Engine, tmp_path: Path) -> Iterator[Service]:
+    with engine.begin() as connection:
+        names = ", ".join(table.name for table in schema.metadata.sorted_tables)
+        connection.execute(text(f"TRUNCATE {names} CASCADE"))
+    clock = Clock()
+    settings = Settings(data_directory=tmp_path, purpose="demonstration", batch_seconds=60, batch_size=4)
+    parts = replace(bootstrap.parts(settings, engine), now=clock)
+    app = create_app(parts, {hashlib.sha256(KEY.encode()).hexdigest(): "agent"})
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    headers = {"Authorization": f"Bearer {KEY}"}
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False) as http:
+        yield Service(parts, clock, http)
+    server.should_exit = True
+    thread.join()
