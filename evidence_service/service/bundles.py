@@ -10,7 +10,7 @@ from typing import Any
 from evidence_service.core import bundle, renewal
 from evidence_service.errors import ConflictError
 from evidence_service.service.parts import Parts
-from evidence_service.store.records import KeptToken
+from evidence_service.store.stamps import KeptToken
 
 MOST_ATTESTATIONS = 5
 """As many as a bundle has room for (formats.md section 10)."""

@@ -222,13 +222,17 @@ def stamp_manifest(parts: Parts, evidence_id: str) -> None:
     evidence = parts.records.evidence(evidence_id)
     if not parts.records.tokens("manifest", evidence_id):
         request_stamps(parts, "manifest", evidence_id, evidence.manifest or b"")
+    refused = parts.records.refusals("manifest", evidence_id)
     parts.custody(
         evidence_id,
         "stamp",
         "stamp",
         actor=SERVICE,
         purpose="RFC 3161 time stamps over the manifest",
-        detail={"tokens": str(len(parts.records.tokens("manifest", evidence_id)))},
+        detail={
+            "tokens": str(len(parts.records.tokens("manifest", evidence_id))),
+            **({"refused": "; ".join(refused.values())[:2000]} if refused else {}),
+        },
     )
     parts.records.advance(evidence_id, "stamped")
 
@@ -240,7 +244,7 @@ def request_stamps(parts: Parts, stamped: str, subject_id: str, data: bytes) -> 
         AuthorityUnavailableError: fewer than the minimum answered.
     """
     found = parts.stamping.authorities.stamp(manifest.stamped_digest(data), nonce=parts.nonce, now=parts.now)
-    parts.records.add_tokens(stamped, subject_id, found.tokens)
+    parts.records.add_tokens(stamped, subject_id, found.tokens, refusals=found.failures)
 
 
 def register(parts: Parts, evidence_id: str) -> None:

@@ -106,7 +106,7 @@ def stamp(parts: Parts, renewal_id: str) -> None:
             algorithm=_IMPRINTS[item.kind],
             ends_after=ends_after(item, now, parts.stamping.renewed_before),
         )
-        parts.records.add_tokens("renewal", renewal_id, found.tokens)
+        parts.records.add_tokens("renewal", renewal_id, found.tokens, refusals=found.failures)
     parts.renewals.advance(renewal_id, "stamped")
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select, text, update
+from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from evidence_service.core import custody, document
 from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.store import schema
+from evidence_service.store.stamps import Stamps
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,44 +61,11 @@ class Evidence:
     urgent: bool
 
 
-class Token(Protocol):
-    """A time stamp with what is kept beside it."""
-
-    @property
-    def authority(self) -> str:
-        """Name by configuration."""
-
-    @property
-    def der(self) -> bytes:
-        """The TimeStampToken."""
-
-    @property
-    def revocation(self) -> Mapping[str, Any]:
-        """Revocation data as a bundle keeps it."""
-
-    @property
-    def ends_at(self) -> datetime:
-        """End of the first certificate of its path that ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeptToken:
-    """A :class:`Token` as the record gives it back."""
-
-    authority: str
-    der: bytes
-    revocation: Mapping[str, Any]
-    ends_at: datetime
-
-
 STATUSES = ("accepted", "captured", "sealed", "stamped", "registered", "anchored", "certified")
 
 
-class Records:
-    """The record in PostgreSQL."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+class Records(Stamps):
+    """The record in PostgreSQL, time stamps included."""
 
     # --- matters and evidence ---
 
@@ -309,36 +277,6 @@ class Records:
         """Events, oldest first."""
         with self._engine.connect() as connection:
             return _custody(connection, evidence_id)
-
-    # --- time stamps ---
-
-    def add_tokens(self, stamped: str, subject_id: str, tokens: Iterable[Token]) -> None:
-        """Store tokens over a manifest, a batch header or a renewal; the first of an authority is kept."""
-        with self._engine.begin() as connection:
-            for token in tokens:
-                connection.execute(
-                    upsert(schema.tokens)
-                    .values(
-                        stamped=stamped,
-                        subject_id=subject_id,
-                        authority=token.authority,
-                        token=token.der,
-                        revocation=dict(token.revocation),
-                        ends_at=token.ends_at,
-                    )
-                    .on_conflict_do_nothing()
-                )
-
-    def tokens(self, stamped: str, subject_id: str) -> list[KeptToken]:
-        """Tokens in the order of the authorities' names."""
-        table = schema.tokens
-        with self._engine.connect() as connection:
-            rows = connection.execute(
-                select(table.c.authority, table.c.token, table.c.revocation, table.c.ends_at)
-                .where(table.c.stamped == stamped, table.c.subject_id == subject_id)
-                .order_by(table.c.authority)
-            )
-            return [KeptToken(*row) for row in rows]
 
 
 def _advance(connection: Connection, evidence_id: str, status: str, columns: Mapping[str, Any]) -> None:

@@ -8,28 +8,21 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    Connection,
     Engine,
-    Select,
-    and_,
     func,
     insert,
-    literal,
-    or_,
     select,
     text,
-    union_all,
     update,
 )
 
 from evidence_service.core import merkle
 from evidence_service.errors import MismatchError, NotFoundError
 from evidence_service.store import schema
+from evidence_service.store.links import Due, find_due
 from evidence_service.store.trees import TreeFiles
 
 _OPENING_LOCK = 0x72656E65  # "rene"
-_RENEWABLE = ("anchored", "certified")
-"""Evidence whose proofs are complete: what a renewal covers must stay as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +67,6 @@ class Member:
     leaf: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """Evidence whose time stamps are to be renewed, and when the first certificate behind them ends."""
-
-    evidence_id: str
-    generation: int
-    ends_at: datetime
-
-
 class Renewals:
     """Renewals in PostgreSQL, their trees in files.
 
@@ -108,7 +92,7 @@ class Renewals:
         """
         with self._engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _OPENING_LOCK})
-            found = _due(connection, until=until, every=every, after=now, limit=limit)
+            found = find_due(connection, until=until, every=every, after=now, limit=limit)
             if not found:
                 return None
             last = connection.execute(select(func.max(schema.renewals.c.sequence))).scalar_one()
@@ -254,66 +238,7 @@ class Renewals:
     def ends(self, *, until: datetime) -> list[Due]:
         """Evidence in no open renewal whose first certificate ends by a moment, soonest first."""
         with self._engine.connect() as connection:
-            return _due(connection, until=until, every=False)
-
-
-def _due(
-    connection: Connection,
-    *,
-    until: datetime,
-    every: bool,
-    after: datetime | None = None,
-    limit: int | None = None,
-) -> list[Due]:
-    """What hangs on a certificate that ends by ``until`` and, where given, not by ``after`` already."""
-    links = union_all(_first_link(until, every), _later_link(until, every)).subquery()
-    ends_at = func.min(links.c.ends_at)
-    query = (
-        select(links.c.evidence_id, links.c.generation, ends_at)
-        .group_by(links.c.evidence_id, links.c.generation)
-        .order_by(ends_at, links.c.evidence_id)
-    )
-    if after is not None:
-        query = query.having(ends_at > after)
-    if every:
-        # A hash-tree renewal covers the anchors: none may be on its way.
-        evidence, submissions = schema.evidence, schema.submissions
-        on_its_way = select(submissions.c.id).where(
-            submissions.c.batch_id == evidence.c.batch_id, submissions.c.state != "sealed"
-        )
-        query = query.join(evidence, evidence.c.id == links.c.evidence_id).where(~on_its_way.exists())
-    if limit is not None:
-        query = query.limit(limit)
-    return [Due(*row) for row in connection.execute(query)]
-
-
-def _first_link(until: datetime, every: bool) -> Select[Any]:
-    """Tokens over the manifest of evidence that no renewal has."""
-    evidence, tokens, members = schema.evidence, schema.tokens, schema.renewal_members
-    renewed = select(members.c.evidence_id).where(members.c.evidence_id == evidence.c.id).exists()
-    query = (
-        select(evidence.c.id.label("evidence_id"), literal(0).label("generation"), tokens.c.ends_at)
-        .join(tokens, and_(tokens.c.stamped == "manifest", tokens.c.subject_id == evidence.c.id))
-        .where(evidence.c.status.in_(_RENEWABLE), ~renewed)
-    )
-    return query if every else query.where(tokens.c.ends_at <= until)
-
-
-def _later_link(until: datetime, every: bool) -> Select[Any]:
-    """Tokens over the last renewal of evidence, once that is finished."""
-    tokens, members, renewals = schema.tokens, schema.renewal_members, schema.renewals
-    newer = members.alias("newer")
-    superseded = select(newer.c.evidence_id).where(
-        newer.c.evidence_id == members.c.evidence_id, newer.c.generation > members.c.generation
-    )
-    soon = tokens.c.ends_at <= until
-    return (
-        select(members.c.evidence_id, (members.c.generation + 1).label("generation"), tokens.c.ends_at)
-        .join(renewals, renewals.c.id == members.c.renewal_id)
-        .join(tokens, and_(tokens.c.stamped == "renewal", tokens.c.subject_id == renewals.c.id))
-        .where(renewals.c.state == "recorded", ~superseded.exists())
-        .where(or_(soon, renewals.c.kind != "hash_tree") if every else soon)
-    )
+            return find_due(connection, until=until, every=False)
 
 
 def _values(renewal: Renewal) -> dict[str, Any]:

@@ -97,6 +97,15 @@ tokens = Table(
     Index(None, "stamped", "ends_at"),
 )
 
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("stamped", Text, primary_key=True),
+    Column("subject_id", Text, primary_key=True),
+    Column("authority", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+)
+
 attestations = Table(
     "attestations",
     metadata,

@@ -16,6 +16,7 @@ from evidence_service.service.audit import audit
 from evidence_service.service.bundles import assemble
 from evidence_service.service.parts import Parts
 from evidence_service.store.renewals import Renewal
+from evidence_service.timestamp.tsa import Authorities
 from evidence_service.verify.report import Check, Status, Verdict
 from tests.authorities import TimedAuthority
 from tests.unit.service.installation import (
@@ -277,6 +278,21 @@ def test_a_change_of_what_was_renewed_is_noticed(world: World) -> None:
         )
     [item] = [item for item in audit(world.parts) if item.subject_id == evidence_id]
     assert "4.5 what renewal-1 covers has changed since it was renewed" in item.problems
+
+
+def test_who_refused_is_on_the_record(world: World) -> None:
+    first, second = world.authorities
+    authorities = [first.authority, replace(first.authority, name="A again"), second.authority]
+    first.fault = "rejection"
+    stamping = replace(world.parts.stamping, authorities=Authorities(authorities, minimum=1))
+    world.parts = replace(world.parts, stamping=stamping)
+    [evidence_id] = add_evidence(world.parts)
+    assert [token.authority for token in world.parts.records.tokens("manifest", evidence_id)] == ["B"]
+    refused = world.parts.records.refusals("manifest", evidence_id)
+    assert list(refused) == ["A", "A again"]
+    [event] = [item for item in world.parts.records.custody(evidence_id) if item["action"] == "stamp"]
+    assert event["detail"]["tokens"] == "1"
+    assert event["detail"]["refused"].count("it refused with status rejection") == 2
 
 
 def test_a_lost_tree_is_made_again(world: World) -> None:

@@ -13,7 +13,8 @@ from sqlalchemy import column as col
 from sqlalchemy import insert, select, table
 
 from evidence_service.store import postgres
-from evidence_service.store.records import KeptToken, Records
+from evidence_service.store.records import Records
+from evidence_service.store.stamps import KeptToken
 from tests.forgeries.keys import authority, later
 from tests.unit.service.installation import database
 

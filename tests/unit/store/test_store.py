@@ -30,7 +30,8 @@ from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.objects import LocalObjects
-from evidence_service.store.records import KeptToken, Records
+from evidence_service.store.records import Records
+from evidence_service.store.stamps import KeptToken
 from tests.unit.store.conftest import MINUTE, NOW, add
 
 

@@ -24,6 +24,14 @@ def upgrade() -> None:
     op.alter_column("tokens", "ends_at", nullable=False)
     op.create_index(op.f("ix_tokens_stamped_ends_at"), "tokens", ["stamped", "ends_at"])
     op.create_table(
+        "refusals",
+        sa.Column("stamped", sa.Text(), nullable=False),
+        sa.Column("subject_id", sa.Text(), nullable=False),
+        sa.Column("authority", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("stamped", "subject_id", "authority", name=op.f("pk_refusals")),
+    )
+    op.create_table(
         "attestations",
         sa.Column("batch_id", sa.Text(), nullable=False),
         sa.Column("calendar", sa.Text(), nullable=False),
@@ -104,6 +112,7 @@ def downgrade() -> None:
     op.drop_table("renewals")
     op.drop_index("ix_attestations_due", table_name="attestations", postgresql_where="next_at IS NOT NULL")
     op.drop_table("attestations")
+    op.drop_table("refusals")
     op.drop_index(op.f("ix_tokens_stamped_ends_at"), table_name="tokens")
     op.drop_column("tokens", "ends_at")
     op.drop_column("tokens", "revocation")
