@@ -11,7 +11,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from evidence_service.core import merkle, renewal
-from evidence_service.errors import EvidenceServiceError, MismatchError, PolicyRefusedError
+from evidence_service.errors import (
+    EvidenceError,
+    EvidenceServiceError,
+    MismatchError,
+    PolicyRefusedError,
+    RefusedError,
+)
 from evidence_service.service.bundles import proofs
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
@@ -66,10 +72,26 @@ def build(parts: Parts, renewal_id: str) -> None:
     if item.state != "open":
         return
     suite = _SUITES[item.kind]
-    leaves = [leaf(parts, item.kind, suite, member) for member in parts.renewals.members(renewal_id)]
+    leaves, damaged = _leaves(parts, item)
+    if damaged:
+        if not leaves:
+            raise MismatchError("; ".join(damaged.values())[:2000])
+        parts.renewals.set_apart(renewal_id, damaged, now=parts.now())
     tree = merkle.MerkleTree(leaves, renewal.ALGORITHMS[suite])
     document = renewal.build_document(item.kind, tree, suite=suite)
     parts.renewals.build(renewal_id, tree=tree, document=document, leaves=leaves)
+
+
+def _leaves(parts: Parts, item: Renewal) -> tuple[list[bytes], dict[str, str]]:
+    """Leaf hashes in the order of the tree, and why there is none of those that do not hold."""
+    leaves: list[bytes] = []
+    damaged: dict[str, str] = {}
+    for member in parts.renewals.members(item.id):
+        try:
+            leaves.append(leaf(parts, item.kind, _SUITES[item.kind], member))
+        except (EvidenceError, RefusedError) as error:
+            damaged[member.evidence_id] = f"{member.evidence_id}: {error.message}"
+    return leaves, damaged
 
 
 def leaf(parts: Parts, kind: str, suite: str, member: Member) -> bytes:

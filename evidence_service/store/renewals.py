@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    Engine,
-    func,
-    insert,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 
 from evidence_service.core import merkle
 from evidence_service.errors import MismatchError, NotFoundError
@@ -95,34 +88,26 @@ class Renewals:
             found = find_due(connection, until=until, every=every, after=now, limit=limit)
             if not found:
                 return None
-            last = connection.execute(select(func.max(schema.renewals.c.sequence))).scalar_one()
-            sequence = (last or 0) + 1
-            opened = Renewal(
-                id=f"renewal-{sequence}",
-                sequence=sequence,
-                kind=kind,
-                state="open",
-                document=None,
-                expires_at=min(item.ends_at for item in found),
-                opened_at=now,
-                attempt=0,
-                next_at=now,
-                waiting_for=None,
-            )
-            connection.execute(insert(schema.renewals).values(_values(opened)))
-            connection.execute(
-                insert(schema.renewal_members),
-                [
-                    {
-                        "evidence_id": item.evidence_id,
-                        "generation": item.generation,
-                        "renewal_id": opened.id,
-                        "position": position,
-                    }
-                    for position, item in enumerate(found)
-                ],
-            )
-            return opened
+            ends_at = min(item.ends_at for item in found)
+            members = [(item.evidence_id, item.generation) for item in found]
+            return _open(connection, members, kind=kind, expires_at=ends_at, now=now)
+
+    def set_apart(self, renewal_id: str, evidence_ids: Collection[str], *, now: datetime) -> None:
+        """Move members of an open renewal into one of their own: what is damaged holds up nothing else."""
+        item, table = self.renewal(renewal_id), schema.renewal_members
+        here = table.c.renewal_id == renewal_id
+        with self._engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _OPENING_LOCK})
+            members = [
+                (row.evidence_id, row.generation)
+                for row in connection.execute(select(table).where(here).order_by(table.c.position))
+            ]
+            apart = [member for member in members if member[0] in evidence_ids]
+            if apart:
+                connection.execute(delete(table).where(here))
+                rest = [member for member in members if member not in apart]
+                _add_members(connection, renewal_id, rest)
+                _open(connection, apart, kind=item.kind, expires_at=item.expires_at, now=now)
 
     def due(self, *, now: datetime) -> list[Renewal]:
         """Those that are to be worked on, oldest first."""
@@ -241,5 +226,45 @@ class Renewals:
             return find_due(connection, until=until, every=False)
 
 
-def _values(renewal: Renewal) -> dict[str, Any]:
-    return {name: getattr(renewal, name) for name in Renewal.__dataclass_fields__}
+def _open(
+    connection: Connection,
+    members: Sequence[tuple[str, int]],
+    *,
+    kind: str,
+    expires_at: datetime,
+    now: datetime,
+) -> Renewal:
+    """A new renewal of evidence, by id and generation."""
+    last = connection.execute(select(func.max(schema.renewals.c.sequence))).scalar_one()
+    sequence = (last or 0) + 1
+    opened = Renewal(
+        id=f"renewal-{sequence}",
+        sequence=sequence,
+        kind=kind,
+        state="open",
+        document=None,
+        expires_at=expires_at,
+        opened_at=now,
+        attempt=0,
+        next_at=now,
+        waiting_for=None,
+    )
+    values = {name: getattr(opened, name) for name in Renewal.__dataclass_fields__}
+    connection.execute(insert(schema.renewals).values(values))
+    _add_members(connection, opened.id, members)
+    return opened
+
+
+def _add_members(connection: Connection, renewal_id: str, members: Sequence[tuple[str, int]]) -> None:
+    connection.execute(
+        insert(schema.renewal_members),
+        [
+            {
+                "evidence_id": evidence_id,
+                "generation": generation,
+                "renewal_id": renewal_id,
+                "position": position,
+            }
+            for position, (evidence_id, generation) in enumerate(members)
+        ],
+    )

@@ -280,6 +280,23 @@ def test_a_change_of_what_was_renewed_is_noticed(world: World) -> None:
     assert "4.5 what renewal-1 covers has changed since it was renewed" in item.problems
 
 
+def test_damaged_evidence_holds_up_nothing_else(world: World) -> None:
+    first, second, third = add_evidence(world.parts, 3)
+    with world.parts.records._engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE evidence SET manifest = '{{}}' WHERE id = '{second}'")
+    world.go(260)
+    world.look()
+    for evidence_id in (first, third):
+        found = world.check(evidence_id)
+        assert found is not None and found.status is Status.PASS, found
+        assert world.value(evidence_id)["renewals"][0]["document"]["size"] == 2
+    world.look()
+    apart = world.parts.renewals.renewal("renewal-2")
+    assert (apart.state, apart.attempt) == ("open", 1)
+    assert second in str(apart.waiting_for)
+    assert world.look() == []
+
+
 def test_who_refused_is_on_the_record(world: World) -> None:
     first, second = world.authorities
     authorities = [first.authority, replace(first.authority, name="A again"), second.authority]
