@@ -13,12 +13,14 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from evidence_service.core import canonical, manifest
 from tests.forgeries import pdfs, records, tokens
 from tests.forgeries.chain import text
 from tests.forgeries.keys import Authority, authority, certify, key, later
+from tests.forgeries.renewing import Renewing, collected, day, revocation_list
 from tests.forgeries.world import World, built, usual_value
 
 EVIDENCE = Path(sys.executable).with_name("evidence")
@@ -48,6 +50,9 @@ def hostile(folder: Path) -> Iterator[tuple[str, str, bytes]]:
     yield "bundle with 5,000 files", "bundle.json", _files()
     yield "bundle with twenty tokens of RSA-8192", "bundle.json", _slow_tokens()
     yield "bundle with tokens of many certificates", "bundle.json", _crowded_tokens()
+    yield "bundle with the most lists", "bundle.json", _lists()
+    yield "bundle with twenty renewals of 5,000 files", "bundle.json", _renewed_files()
+    yield "bundle with renewals of many certificates", "bundle.json", _crowded_renewals()
     for name, _, forge in records.BYTES:
         yield f"corpus, {name}", "bundle.json", forge(built(json.loads(usual_value())))
     for name in tokens.LIMITS:
@@ -90,21 +95,55 @@ def _slow_tokens() -> bytes:
         "slow", root, certify("slow signer", key("slow", "rsa8192"), root, stamping=True), (root,)
     )
     token = text(maker.token(_imprint(value), later(seconds=30)))
-    value["timestamps"] = [{"of": "manifest", "token": token}] * 20
+    value["timestamps"] = [{"of": "manifest", "token": token, "revocation": collected()}] * 20
     return built(value)
 
 
 def _crowded_tokens() -> bytes:
     value = json.loads(usual_value())
+    token = text(_crowd().token(_imprint(value), later(seconds=30)))
+    value["timestamps"] = [{"of": "manifest", "token": token, "revocation": collected()}] * 20
+    return built(value)
+
+
+def _lists() -> bytes:
+    """Eight lists of some 1,600 entries for each of as many tokens as there is room for."""
+    maker = authority("First Authority")
+    others = [(maker.signer.certificate, later(days=1), None)] * 1600
+    long = collected(*[revocation_list(maker.root, *others)] * 8)
+    value = json.loads(usual_value())
+    value["timestamps"] = [{**value["timestamps"][0], "revocation": long}] * 5
+    return built(value)
+
+
+def _renewed_files() -> bytes:
+    value = json.loads(_files())
+    imprint = manifest.stamped_digest(canonical.encode(value["manifest"]))
+    token = text(authority("First Authority").token(imprint, later(seconds=30)))
+    value["timestamps"] = [{"of": "manifest", "token": token, "revocation": collected()}]
+    for number in range(20):
+        Renewing((authority("First Authority"),), day(number + 1), kind="hash_tree").renew(value)
+    return built(value)
+
+
+def _crowded_renewals() -> bytes:
+    value = json.loads(usual_value())
+    for number in range(20):
+        Renewing((_crowd(),), day(number + 1)).renew(value)
+        stamps = value["renewals"][-1]["timestamps"]
+        value["renewals"][-1]["timestamps"] = stamps * 6
+    return built(value)
+
+
+@cache
+def _crowd() -> Authority:
+    """An authority with as many certificates of the slowest kind as there may be."""
     above, travelling = None, []
     for number in range(9):
         above = certify(f"level {number}", key("slow", "rsa8192"), above, ca=True)
         travelling.append(above)
     signer = certify("last", key("slow", "rsa8192"), above, stamping=True)
-    maker = Authority("crowd", travelling[0], signer, tuple(travelling))
-    token = text(maker.token(_imprint(value), later(seconds=30)))
-    value["timestamps"] = [{"of": "manifest", "token": token}] * 20
-    return built(value)
+    return Authority("crowd", travelling[0], signer, tuple(travelling))
 
 
 def _imprint(value: dict) -> bytes:

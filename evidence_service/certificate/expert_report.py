@@ -97,6 +97,15 @@ def _tables(report: dict[str, Any]) -> list[tuple[str, list[list[str]]]]:
             ],
         ),
         (
+            "Renewals",
+            [
+                [item["time"], f"renewal {number}: {renewal['kind'].replace('_', ' ')}", item["authority"],
+                 trusted[item["trusted"]]]
+                for number, renewal in enumerate(evidence["renewals"], start=1)
+                for item in renewal["timestamps"]
+            ],
+        ),
+        (
             "Blocks",
             [
                 [item["block_time"], item["chain"] or f"chain {item['chain_id']}",

@@ -65,8 +65,32 @@ def covered(members: Mapping[str, Any], kind: str, earlier: Sequence[Mapping[str
         kind: one of ``KINDS``.
         earlier: every renewal before this one, oldest first.
     """
-    part = {name: members[name] for name in _COVERED[kind]}
-    return canonical.encode({**part, "renewals": list(earlier)})
+    return Coverage({**members, "renewals": earlier}).of(kind, len(earlier))
+
+
+class Coverage:
+    """What the renewals of one bundle cover.
+
+    Each of its members is encoded once: many renewals of a large bundle must not cost a verifier minutes.
+
+    Args:
+        members: members of the bundle, its renewals among them.
+    """
+
+    def __init__(self, members: Mapping[str, Any]) -> None:
+        self._members = members
+        self._encoded: dict[str, bytes] = {}
+        self._renewals = [canonical.encode(item) for item in members["renewals"]]
+
+    def of(self, kind: str, earlier: int) -> bytes:
+        """Canonical bytes that a renewal covers which comes after so many ``earlier`` ones."""
+        for name in _COVERED[kind]:
+            if name not in self._encoded:
+                self._encoded[name] = canonical.encode(self._members[name])
+        parts = {name: self._encoded[name] for name in _COVERED[kind]}
+        parts["renewals"] = b"[" + b",".join(self._renewals[:earlier]) + b"]"
+        # RFC 8785 section 3.2.3: members in the order of their names, nothing between them.
+        return b"{" + b",".join(b'"%s":%s' % (name.encode(), parts[name]) for name in sorted(parts)) + b"}"
 
 
 def entry(covered_bytes: bytes, salt: bytes) -> bytes:

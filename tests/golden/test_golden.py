@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+from base64 import b64decode
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.forgeries.run import report_of, second_opinions
 from tests.forgeries.world import Case
 
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "verify-without-us.md"
 FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/expected.json"))
 
 
@@ -43,3 +49,25 @@ def test_it_verifies(folder: Path) -> None:
     (second,) = second_opinions([wanted])
     assert second["verdict"] == wanted.verdict, second
     assert second["checks"] == {check.id: check.status.value for check in report.checks}
+
+
+def test_a_renewed_one_is_verified_with_tools_of_others(tmp_path: Path) -> None:
+    """The commands of the page, first and last section, as they stand."""
+    folder = Path(__file__).with_name("v2-renewed")
+    (tmp_path / "certificate.pdf").write_bytes((folder / "certificate.pdf").read_bytes())
+    trusted = json.loads((folder / "trust.json").read_text())["authorities"]["trusted"]
+    roots = [x509.load_der_x509_certificate(b64decode(root)) for item in trusted for root in item["roots"]]
+    (tmp_path / "authority.pem").write_bytes(b"".join(root.public_bytes(Encoding.PEM) for root in roots))
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    output = ""
+    for block in (blocks[0], blocks[-1]):
+        done = subprocess.run(
+            ["bash", "-e", "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        output += done.stdout + done.stderr
+    assert output.count("Verification: OK") == 4
+    assert output.count("is about this bundle") == 2
+    # Each list names the first authority's signer, who closed down after the stamp, and somebody else.
+    assert (output.count("Superseded"), output.count("Key Compromise")) == (4, 4)
+    assert (tmp_path / "batch-header-1.ots").read_bytes() == b"proof 0"

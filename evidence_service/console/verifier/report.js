@@ -14,7 +14,7 @@ const CHECKS = {
   "4.3": ["recorded times agree with one another", "integrity", "ask whose clock was wrong"],
   "4.4": ["nobody who vouches in time stamps was revoked", "integrity", "ask the authority, or its issuer, about its certificate"],
   "4.5": ["time stamps were renewed in time", "integrity", "ask the issuer whether and when the evidence was renewed"],
-  "4.6": ["attestations of other kinds", "integrity", "write the proof to a file and run: ots verify"],
+  "4.6": ["attestations of other kinds", "integrity", "write the proof to a file and run: ots verify -f batch-header.json FILE"],
   "5.1": ["anchoring transaction is in a block header", "integrity", "wait for the anchoring, or ask the issuer"],
   "5.2": ["contract's state in that block holds the record", "integrity", "ask the issuer for a proof of the state"],
   "5.3": ["chain and contract are those of the policy", "trust", "decide whether to trust the chain and contract named"],

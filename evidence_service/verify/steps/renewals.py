@@ -67,8 +67,10 @@ def _read(
 ) -> list[list[TimestampFacts]]:
     """The tokens of each renewal, once it is known to be about this record and to follow the one before."""
     links = []
+    coverage = renewal.Coverage(value)
     for position, item in enumerate(renewals):
-        _check_inclusion(value, renewals[:position], item)
+        covered = coverage.of(item["document"]["kind"], position)
+        _check_inclusion(renewal.entry(covered, bytes.fromhex(value["salt"])), item, number=position + 1)
         kind = item["document"]["kind"]
         imprint = renewal.stamped_digest(canonical.encode(item["document"]), kind)
         link = [
@@ -83,19 +85,15 @@ def _read(
     return links
 
 
-def _check_inclusion(
-    value: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]], item: Mapping[str, Any]
-) -> None:
+def _check_inclusion(entry: bytes, item: Mapping[str, Any], *, number: int) -> None:
     found, proof = item["document"], item["inclusion"]
-    number = len(earlier) + 1
     if proof["size"] != found["size"]:
         raise MismatchError(
             f"the proof of renewal {number} is for another number of entries than its document"
         )
     algorithm = renewal.ALGORITHMS[found["suite"]]
-    covered = renewal.covered(value, found["kind"], earlier)
     root = merkle.root_from_path(
-        merkle.leaf_hash(renewal.entry(covered, bytes.fromhex(value["salt"])), algorithm),
+        merkle.leaf_hash(entry, algorithm),
         index=proof["index"],
         size=proof["size"],
         path=[bytes.fromhex(node) for node in proof["path"]],

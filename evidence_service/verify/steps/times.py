@@ -111,7 +111,6 @@ def check_attestations(run: Run, value: Mapping[str, Any]) -> None:
             "4.6",
             Status.NOT_CHECKED,
             f"{len(found)} OpenTimestamps proofs over the batch header, not judged by this program",
-            "write the proof, decoded from base64, beside the batch header as batch-header.json.ots and run: "
-            "ots verify batch-header.json.ots",
+            "write the proof, decoded from base64, to a file and run: ots verify -f batch-header.json FILE",
             required=False,
         )

@@ -326,6 +326,14 @@ def test_the_report_of_hostile_names_is_harmless(given: Path, tmp_path: Path) ->
     assert "&lt;script&gt;" in (tmp_path / "r.html").read_text()
 
 
+def test_the_experts_report_lists_renewals(given: Path, tmp_path: Path) -> None:
+    (tmp_path / "bundle.json").write_bytes(built(json.loads(renewed_value())))
+    run("verify", "--trust", given / "trust", tmp_path / "bundle.json", "--report", tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text()
+    assert "renewal 1: timestamp" in text
+    assert "<td>renewal 2: hash tree</td><td>Second Authority</td><td>trusted</td>" in text
+
+
 def test_a_report_that_cannot_be_written(given: Path) -> None:
     code, _, errors = run(
         *("verify", "--trust", given / "trust", given / "bundle.json", "--report", "/nowhere/r.html")

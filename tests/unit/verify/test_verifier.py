@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 import typst
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidence_service.anchor import contract, proofs
 from evidence_service.anchor.node import Node
@@ -24,10 +27,12 @@ from evidence_service.anchor.submission import State, Submission
 from evidence_service.certificate.seal import SealKey, seal
 from evidence_service.core import batch, bundle, custody, document, manifest, merkle
 from evidence_service.core.digest import digest_of
+from evidence_service.sandbox.demo_certificates import new_key
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.sandbox.seal_pki import ensure_demo_seal
 from evidence_service.timestamp.tsa import Authorities, Authority
 from evidence_service.verify.certificate import open_certificate
+from evidence_service.verify.cms import read_signed_data
 from evidence_service.verify.material import EvidenceFile, Material
 from evidence_service.verify.policy import Policy, TrustedChain, Voucher, parse, shipped
 from evidence_service.verify.report import Report, Status, Verdict
@@ -223,6 +228,35 @@ def test_genuine_evidence_on_demonstration_parts_is_a_demonstration(case: Case) 
     assert len(report.findings.timestamps) == 4
     assert report.findings.anchors[0].canonical
     assert len(case.bundle) <= 20 * 1024
+
+
+def test_a_bundle_stays_small_with_what_was_collected(case: Case) -> None:
+    """Two tokens with their lists, one chain, one proof of the state: at most 20 KB."""
+    value = case.value()
+    value["timestamps"] = [item for item in value["timestamps"] if item["of"] == "manifest"]
+    for item in value["timestamps"]:
+        path = read_signed_data(base64.b64decode(item["token"])).path
+        lists = [base64.b64encode(_list_like(certificate.issuer)).decode() for certificate in path]
+        item["revocation"] = {"status": "collected", "crls": lists}
+    assert len(value["timestamps"]) == 2
+    assert value["anchors"][0]["state"] is not None
+    assert len(_build(value)) <= 20 * 1024
+
+
+def _list_like(issuer: x509.Name) -> bytes:
+    """As long as a list of that issuer: its name, two revoked certificates, a signature of RSA-2048."""
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer)
+        .last_update(now())
+        .next_update(now() + timedelta(days=7))
+        .add_extension(x509.CRLNumber(1), critical=False)
+    )
+    for _ in range(2):
+        entry = x509.RevokedCertificateBuilder(x509.random_serial_number(), now())
+        entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags.superseded), critical=False)
+        builder = builder.add_revoked_certificate(entry.build())
+    return builder.sign(new_key(), hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def test_the_certificate_verifies_as_well(case: Case) -> None:
