@@ -157,7 +157,7 @@ class Settings(BaseSettings):
         default=600.0,
         gt=0,
         description="What receipts promise: the longest time from acceptance to a closed batch; "
-        "at least batch_seconds and a capture's 90 s",
+        "at least batch_seconds and a capture's own limit",
     )
     receipt_key: Path | None = Field(
         default=None,

@@ -156,9 +156,11 @@ def _progress(rows: list[Row], views: list[dict[str, Any]]) -> Table:
 
 
 def _collect(client: ServiceClient, rows: list[Row], output: Path) -> None:
-    for name in ("certificates", "bundles", "captures"):
+    for name in ("certificates", "bundles", "captures", "receipts"):
         shutil.rmtree(output / name, ignore_errors=True)
         (output / name).mkdir(parents=True)
+    key = client.call("GET", "/v1/receipt-key").content
+    (output / "receipts" / "receipt-key.pem").write_bytes(key)
     for row in rows:
         base = f"/v1/evidence/{row.evidence_id}"
         row.number = client.call("GET", f"{base}/certificate").json()["number"]
@@ -167,6 +169,9 @@ def _collect(client: ServiceClient, rows: list[Row], output: Path) -> None:
         )
         (output / "bundles" / f"{row.number}-bundle.json").write_bytes(
             client.call("GET", f"{base}/bundle").content
+        )
+        (output / "receipts" / f"{row.number}-receipt.json").write_bytes(
+            client.call("GET", f"{base}/receipt").content
         )
         for item in client.call("GET", f"{base}/files").json():
             target = output / "captures" / row.number / item["path"]
@@ -197,12 +202,16 @@ def _verify(row: Row, demo: DemoInstallation, output: Path) -> None:
     row.results["verified, chain online"] = (code == 0, report.get("verdict", f"exit {code}"))
     code, _ = _evidence(["verify", "--offline", "--json", str(pdf)], network=False)
     row.results["by the shipped policy"] = (code == 4, "untrusted" if code == 4 else f"exit {code}")
+    receipts, proof = output / "receipts", output / "bundles" / f"{row.number}-bundle.json"
+    given = [str(receipts / f"{row.number}-receipt.json"), "--key", str(receipts / "receipt-key.pem")]
+    code, _ = _evidence(["receipt", *given, "--bundle", str(proof)], network=False)
+    row.results["receipt"] = (code == 0, "genuine, promise kept" if code == 0 else f"exit {code}")
     forged = output / "changed"
     forged.mkdir(exist_ok=True)
     shot = files / "screenshot.png"
     for name, source, beside in (
         ("PDF changed", pdf, []),
-        ("bundle changed", output / "bundles" / f"{row.number}-bundle.json", []),
+        ("bundle changed", proof, []),
         ("file changed", shot, [str(pdf)]),
     ):
         copy = forged / f"{row.number}-{source.name}"
@@ -269,6 +278,7 @@ def _summary(rows: list[Row], output: Path, seconds: float) -> None:
         ("certificates", "the sealed PDFs"),
         ("bundles", "the proof bundles"),
         ("captures", "screenshots, DOM, WARC, logs"),
+        ("receipts", "what was promised when each order was accepted, and the key to check it"),
         ("trust.json", "whom these demonstrations are vouched for by"),
         ("contact-sheet.png", "all pages at a glance"),
     ):

@@ -12,7 +12,7 @@ from typing import Any
 
 from evidence_service.core import canonical, document, merkle
 from evidence_service.core.digest import Digest
-from evidence_service.errors import MalformedError
+from evidence_service.errors import MalformedError, MismatchError
 
 ENTRY_TAG = b"EVENTRY\x01"
 SALT_SIZE = 32
@@ -110,3 +110,24 @@ def commitment(header: bytes) -> bytes:
 def header_root(header: Mapping[str, Any]) -> bytes:
     """SHA-256 root of a checked header, 32 bytes."""
     return bytes.fromhex(header["roots"]["sha256"])
+
+
+def verify_entry(header: Mapping[str, Any], inclusion: Mapping[str, Any], leaf: bytes) -> None:
+    """Check that a leaf is in the batch of a checked header.
+
+    Args:
+        inclusion: ``index``, ``size`` and ``path`` (hexadecimal) as a bundle holds them.
+        leaf: hash of the entry, 32 bytes.
+
+    Raises:
+        MismatchError: it is not, or the proof is for a batch of another size.
+    """
+    if inclusion["size"] != header["size"]:
+        raise MismatchError(f"the proof is for {inclusion['size']} entries, the batch has {header['size']}")
+    merkle.verify_inclusion(
+        leaf,
+        index=inclusion["index"],
+        size=inclusion["size"],
+        path=[bytes.fromhex(node) for node in inclusion["path"]],
+        root=header_root(header),
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from evidence_service.core import batch, bundle, document, merkle, receipt
+from evidence_service.core import batch, bundle, document, receipt
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import MalformedError, MismatchError
 from evidence_service.verify.report import Status
@@ -100,7 +100,8 @@ def judge_promise(value: Mapping[str, Any], data: bytes | None, *, now: datetime
             "nothing at hand shows whether the promise was kept",
             "give a bundle made after the promised time, or the service's address and key",
         )
-    _check_inclusion(found)
+    leaf = batch.entry_leaf(digest_of(bundle.manifest_bytes(found)), bytes.fromhex(found["salt"]))
+    batch.verify_entry(found["batch_header"], found["inclusion"], leaf)
     closed, header = found["batch_header"]["closed_at"], found["batch_header"]
     words = f"batch {header['sequence']} was closed at {closed}, promised by {value['batch_by']}"
     if closed <= value["batch_by"]:
@@ -135,17 +136,3 @@ def _check_same(value: Mapping[str, Any], found: Mapping[str, Any]) -> None:
                 f"receipt and bundle do not belong together: the {name} differs",
                 what_to_do="give the bundle of the evidence that the receipt names",
             )
-
-
-def _check_inclusion(found: Mapping[str, Any]) -> None:
-    header, proof = found["batch_header"], found["inclusion"]
-    leaf = batch.entry_leaf(digest_of(bundle.manifest_bytes(found)), bytes.fromhex(found["salt"]))
-    if proof["size"] != header["size"]:
-        raise MismatchError(f"the proof is for {proof['size']} entries, the batch has {header['size']}")
-    merkle.verify_inclusion(
-        leaf,
-        index=proof["index"],
-        size=proof["size"],
-        path=[bytes.fromhex(node) for node in proof["path"]],
-        root=batch.header_root(header),
-    )

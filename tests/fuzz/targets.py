@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from evidence_service.core import bundle, canonical, manifest
+from evidence_service.core import bundle, canonical, manifest, receipt
 from evidence_service.errors import ConfigurationError, EvidenceError
 from evidence_service.verify import archive, crl, der, pdf, policy, rlp, tst_info
 from evidence_service.verify.chain import BlockHeader
@@ -29,6 +29,8 @@ from tests.forgeries.world import (
     trust_without_chains,
     usual_value,
 )
+
+RECEIPTS = Path(__file__).parents[1] / "vectors" / "receipts.json"
 
 
 def _refused_or_read(parse: Callable[[bytes], object]) -> Callable[[bytes], None]:
@@ -83,6 +85,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "canonical": _refused_or_read(_canonical),
     "bundle": _refused_or_read(bundle.parse),
     "manifest": _refused_or_read(manifest.parse),
+    "receipt": _refused_or_read(receipt.parse),
     "policy": _policy,
     "rlp": _refused_or_read(rlp.decode),
     "header": _refused_or_read(BlockHeader.parse),
@@ -111,6 +114,7 @@ def seeds(name: str, directory: Path) -> list[bytes]:
         "engine": [built(json.loads(renewed_value()))],
         "canonical": [built(value)],
         "manifest": [canonical.encode(value["manifest"])],
+        "receipt": [bytes.fromhex(case["receipt"]) for case in json.loads(RECEIPTS.read_text())["cases"]],
         "policy": [world.trust(value)],
         "rlp": [node],
         "header": [base64.b64decode(anchor["header"])],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evidence_service.core import batch, bundle, custody, merkle
+from evidence_service.core import batch, bundle, custody
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import MismatchError
 from evidence_service.verify.report import Status
@@ -40,15 +40,7 @@ def check_inclusion(run: Run, value: Mapping[str, Any], manifest_bytes: bytes) -
     header, proof = value["batch_header"], value["inclusion"]
     leaf = batch.entry_leaf(digest_of(manifest_bytes), bytes.fromhex(value["salt"]))
     try:
-        if proof["size"] != header["size"]:
-            raise MismatchError(f"the proof is for {proof['size']} entries, the batch has {header['size']}")
-        merkle.verify_inclusion(
-            leaf,
-            index=proof["index"],
-            size=proof["size"],
-            path=[bytes.fromhex(node) for node in proof["path"]],
-            root=batch.header_root(header),
-        )
+        batch.verify_entry(header, proof, leaf)
     except MismatchError as error:
         run.failed("3.1", error)
         return None

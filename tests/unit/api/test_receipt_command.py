@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -162,3 +163,18 @@ def test_anchor_makes_evidence_urgent(given: Given) -> None:
     assert done.exit_code == 0
     assert json.loads(done.stdout)[0]["id"] == given.id
     assert given.service.parts.records.evidence(given.id).urgent
+
+
+def test_the_how_tos_check_without_our_software_works(given: Given) -> None:
+    page = (Path(__file__).parents[3] / "docs/how-to/check-a-receipt.md").read_text()
+    script = page.split("```sh\n")[2].split("```")[0]
+    given.key.rename(given.key.with_name("receipt-key.pem"))
+    done = subprocess.run(
+        ["bash", "-ec", script], cwd=given.receipt.parent, capture_output=True, text=True, check=True
+    )
+    assert "Signature Verified Successfully" in done.stdout
+    given.receipt.write_bytes(given.receipt.read_bytes().replace(b"note.txt", b"vote.txt"))
+    changed = subprocess.run(
+        ["bash", "-ec", script], cwd=given.receipt.parent, capture_output=True, check=False
+    )
+    assert changed.returncode != 0
