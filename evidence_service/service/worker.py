@@ -83,6 +83,9 @@ class Worker:
     def look(self) -> None:
         """Start everything that waits."""
         parts = self._parts
+        # First: it comes seldom, and must not wait for what is looked for all the time.
+        for name, subject in self._upkeep.wanted():
+            self._ask(name, subject)
         for evidence in parts.records.unfinished():
             self._ask("preserve", evidence.id)
         for batch in parts.batches.unanchored():
@@ -94,8 +97,6 @@ class Worker:
             self._ask("note", submission_id)
         for evidence_id in parts.records.certifiable():
             self._ask("certify", evidence_id)
-        for name, subject in self._upkeep.wanted():
-            self._ask(name, subject)
         # Last: a disk that takes no tree holds up nothing else.
         parts.batches.close_due(parts.batching, now=parts.now())
 
