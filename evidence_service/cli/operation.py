@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -121,30 +122,31 @@ def doctor() -> None:
     settings = config.load()
     table = Table("Part", "State", "What it says")
     sound = True
-    for name, examine in _examinations(settings):
-        try:
-            words, mark = examine(), "[green]ok[/]"
-        except EvidenceServiceError as error:
-            words = f"{error.message}\n[dim]{error.what_to_do}[/]" if error.what_to_do else error.message
-            mark, sound = "[red]missing[/]", False
-        table.add_row(name, mark, words)
+    with ExitStack() as opened:
+        for name, examine in _examinations(settings, opened):
+            try:
+                words, mark = examine(), "[green]ok[/]"
+            except EvidenceServiceError as error:
+                words = f"{error.message}\n[dim]{error.what_to_do}[/]" if error.what_to_do else error.message
+                mark, sound = "[red]missing[/]", False
+            table.add_row(name, mark, words)
     Console().print(table)
     sys.exit(int(ExitCode.VERIFIED if sound else ExitCode.NOT_CHECKED))
 
 
-def _examinations(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
+def _examinations(settings: Settings, opened: ExitStack) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "browser", lambda: identify(find_browser(settings.chromium)).version
     yield "fonts", lambda: str(font_directory())
 
     def database() -> str:
-        with bootstrap.database(settings) as (engine, _):
-            wired.append(bootstrap.parts(settings, engine))
+        engine, _ = opened.enter_context(bootstrap.database(settings))
+        wired.append(bootstrap.parts(settings, engine))
         return "answers; schema up to date"
 
     wired: list[Parts] = []
     yield "database", database
     yield "time stamps", lambda: _authorities(wired)
-    yield "renewals", lambda: _renewals(settings)
+    yield "renewals", lambda: outlook(_wired(wired))
     yield "chains", lambda: _chains(wired)
     yield "seal", lambda: _seal(wired)
 
@@ -160,11 +162,6 @@ def _authorities(wired: list[Parts]) -> str:
         f"revocation data {token.revocation['status']}"
         for token in tokens
     )
-
-
-def _renewals(settings: Settings) -> str:
-    with bootstrap.database(settings) as (engine, _):
-        return outlook(bootstrap.parts(settings, engine))
 
 
 def _chains(wired: list[Parts]) -> str:
