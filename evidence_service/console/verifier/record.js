@@ -9,7 +9,7 @@ import { parseTime } from "./shapes.js";
 /** Clocks may contradict one another by this much, milliseconds. */
 export const TOLERANCE = 10 * 60 * 1000;
 
-/** @typedef {import("./formats.js").Bundle} Bundle */
+/** @typedef {import("./bundle.js").Bundle} Bundle */
 
 /**
  * The copies a certificate attaches for people, equal in every byte (7.3).

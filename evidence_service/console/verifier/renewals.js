@@ -4,7 +4,7 @@ import { wrong } from "./errors.js";
 import { leafHash, rootFromPath } from "./merkle.js";
 import { TOLERANCE } from "./record.js";
 import { entryOf, hashOf, stampedOf } from "./renewal_format.js";
-import { readImprint } from "./token.js";
+import { judgeToken, readImprint } from "./token.js";
 
 /**
  * A token that was read and judged.
@@ -17,12 +17,13 @@ import { readImprint } from "./token.js";
 
 /**
  * The tokens of each renewal, once it is known to be about this bundle and not to lie before what it renews.
- * @param {import("./formats.js").Bundle} bundle
- * @param {{time: number}[]} first tokens over the manifest
- * @returns {Promise<{time: number, path: import("./x509.js").Certificate[], lists: Uint8Array[]}[][]>}
+ * @param {import("./bundle.js").Bundle} bundle
+ * @param {Stamp[]} first tokens over the manifest
+ * @param {import("./policy.js").Policy} policy
+ * @returns {Promise<Stamp[][]>}
  * @throws {Refusal} wrong: about something else, or out of order; limit: as of cms.js
  */
-export async function readRenewals(bundle, first) {
+export async function readRenewals(bundle, first, policy) {
   const links = [];
   let before = first;
   for (const [position, { document }] of bundle.value.renewals.entries()) {
@@ -34,7 +35,7 @@ export async function readRenewals(bundle, first) {
     links.push(link);
     before = link;
   }
-  return links;
+  return Promise.all(links.map((link) => Promise.all(link.map((token) => judgeToken(token, policy)))));
 }
 
 const times = (tokens) => tokens.map((token) => token.time);

@@ -5,6 +5,7 @@ import * as der from "./der.js";
 import { digest } from "./digests.js";
 import { overLimit, wrong } from "./errors.js";
 import { parseAlgorithm } from "./keys.js";
+import { findVoucher } from "./path.js";
 
 const LIMIT = 64 * 1024;
 const TST_INFO = "1.2.840.113549.1.9.16.1.4";
@@ -40,6 +41,17 @@ export async function readImprint(bytes, expected, algorithm) {
   const { imprint, time } = parseInfo(content, algorithm);
   if (!equal(imprint, expected)) wrong("the token is about other data");
   return { time, path };
+}
+
+/**
+ * Who vouches for a token, judged at its own time.
+ * @template {Token} T
+ * @param {T} token
+ * @param {import("./policy.js").Policy} policy
+ * @returns {Promise<T & {found: import("./path.js").Found | null}>}
+ */
+export async function judgeToken(token, policy) {
+  return { ...token, found: await findVoucher(token.path, policy.authorities, token.time, { timeStamping: true }) };
 }
 
 function parseInfo(content, algorithm) {

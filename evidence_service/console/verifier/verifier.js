@@ -1,16 +1,16 @@
 /** The order of the steps (verification.md, sections 4 and 8 to 11). Nothing is read from a network. */
+import { parseBundle } from "./bundle.js";
 import { checkAnchor, checkState } from "./chain.js";
 import { checkRevocation } from "./crl.js";
 import { UsageError, wrong } from "./errors.js";
-import { commitmentOf, parseBundle } from "./formats.js";
-import { findVoucher } from "./path.js";
+import { commitmentOf } from "./formats.js";
 import { openPdf } from "./pdf.js";
 import { findChain, isDemonstrationChain, isDemonstrationRoot, parsePolicy, trusts } from "./policy.js";
 import { checkAttachments, checkCustody, checkFiles, checkInclusion, checkTimes, copiesOf } from "./record.js";
 import { endedAt, judgeChain, readRenewals } from "./renewals.js";
 import { Checks, exitCodeOf, verdictOf } from "./report.js";
 import { judgeSeal, readSeal } from "./seal.js";
-import { readToken } from "./token.js";
+import { judgeToken, readToken } from "./token.js";
 
 export { parsePolicy, trusts, UsageError };
 
@@ -47,6 +47,9 @@ export async function verify(material, policy, now) {
 }
 
 const iso = (time) => new Date(Math.floor(time)).toISOString();
+
+/** What to report of a token. */
+const shown = ({ time, path, found }) => ({ time: iso(time), authority: found?.voucher.name ?? path[0].name, trusted: found !== null });
 
 /** State of one verification. */
 class Run {
@@ -159,16 +162,10 @@ class Run {
       if (of === "batch_header" && !isIncluded) continue;
       tokens.push({ of, lists, ...(await readToken(token, of === "manifest" ? manifest : header)) });
     }
-    this.tokens = tokens;
-    for (const token of tokens) this.evidence.timestamps.push({ of: token.of, ...(await this.judgeToken(token)) });
+    this.tokens = await Promise.all(tokens.map((token) => judgeToken(token, this.policy)));
+    for (const token of this.tokens) this.evidence.timestamps.push({ of: token.of, ...shown(token) });
     if (!tokens.some((token) => token.of === "manifest")) return { status: "pending", why: "no time stamp over the manifest yet" };
     return { why: `${tokens.length} tokens, each over the SHA-512 of the manifest or batch header` };
-  }
-
-  /** Find who vouches for a token; what to report of it. */
-  async judgeToken(token) {
-    token.found = await findVoucher(token.path, this.policy.authorities, token.time, { timeStamping: true });
-    return { time: iso(token.time), authority: token.found?.voucher.name ?? token.path[0].name, trusted: token.found !== null };
   }
 
   /** What became of the time stamps afterwards: renewals, then lists of those who were revoked. */
@@ -183,13 +180,8 @@ class Run {
   }
 
   async checkRenewals(first, renewing) {
-    const links = await readRenewals(this.bundle, first);
-    for (const [position, link] of links.entries()) {
-      const timestamps = [];
-      for (const token of link) timestamps.push(await this.judgeToken(token));
-      const { kind, suite } = this.bundle.value.renewals[position].document;
-      this.evidence.renewals.push({ kind, suite, timestamps });
-    }
+    const links = await readRenewals(this.bundle, first, this.policy);
+    this.evidence.renewals = this.bundle.value.renewals.map(({ document: { kind, suite } }, at) => ({ kind, suite, timestamps: links[at].map(shown) }));
     renewing.push(...links.flat());
     for (const { found } of renewing) if (found !== null) this.vouching.push(isDemonstrationRoot(this.policy.authorities, found.root));
     return judgeChain([first, ...links], this.policy.minimum);

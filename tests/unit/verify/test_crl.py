@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence_service.errors import EvidenceError, MalformedError, MismatchError
+from evidence_service.core.stamp import CRL_LIMIT
+from evidence_service.errors import EvidenceError, LimitExceededError, MalformedError, MismatchError
 from evidence_service.verify import crl
 from tests.forgeries.keys import EPOCH, authority, certify, key, later
 from tests.forgeries.renewing import revocation_list
@@ -198,6 +199,11 @@ def test_any_flipped_bit_is_refused(place: int, bit: int) -> None:
     data[place] ^= 1 << bit
     with pytest.raises(EvidenceError):
         crl.revoked(crl.read(bytes(data)), PATH, at=EPOCH)
+
+
+def test_a_list_has_a_limit() -> None:
+    with pytest.raises(LimitExceededError, match="limit is 65536"):
+        crl.read(bytes(CRL_LIMIT + 1))
 
 
 @given(st.binary(max_size=200))
