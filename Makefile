@@ -1,7 +1,8 @@
 # Everything a change must pass, and one target for each bench and campaign.
 PY := .venv/bin/python
 
-.PHONY: setup test check lint types imports generated campaign-resume campaign-forgeries fuzz coverage bench-verify bench-hostile bench-merkle
+.PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
+	fuzz fuzz-contract slither bench-verify bench-hostile bench-merkle bench-gas
 
 setup:
 	./scripts/setup
@@ -16,6 +17,7 @@ lint:
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	node_modules/.bin/solhint --max-warnings 0 'contracts/*.sol'
+	node_modules/.bin/forge fmt --check tests/contracts/forge
 
 types:
 	.venv/bin/mypy
@@ -31,6 +33,10 @@ generated:
 # kill -9 at every boundary of a piece of evidence's way; nothing may be lost or doubled.
 campaign-resume:
 	$(PY) -m tests.faults.resume
+
+# 10,000 submissions, four workers, random faults, kills and reorganisations; everything is counted at the end.
+campaign-chain:
+	$(PY) -m tests.faults.chain_campaign
 
 # Every forgery and every single byte, against both implementations of the verification.
 campaign-forgeries:
@@ -58,3 +64,15 @@ bench-hostile:
 # A million entries, tree and all proofs, beside three other implementations in the same run; five minutes.
 bench-merkle:
 	$(PY) -m bench.merkle
+
+# The contract's properties at length, and faults planted in it that they have to find.
+fuzz-contract:
+	$(PY) -m tests.contracts.fuzz
+
+# Static analysis of the contract; every finding is explained in contracts/analysis/accepted.json.
+slither:
+	$(PY) scripts/analyse_contract.py
+
+# What anchoring costs in gas; --write renews docs/reference/gas.md.
+bench-gas:
+	$(PY) -m bench.gas

@@ -14,4 +14,8 @@ subtask(TASK_COMPILE_SOLIDITY_GET_SOLC_BUILD, async () => {
   };
 });
 
-module.exports = { solidity: { version: "0.8.37", settings } };
+module.exports = {
+  solidity: { version: "0.8.37", settings },
+  networks: { hardhat: { hardfork: settings.evmVersion } },
+  paths: { tests: "tests/contracts/hardhat" },
+};

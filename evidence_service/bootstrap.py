@@ -14,21 +14,30 @@ from evidence_service import __version__
 from evidence_service.anchor import contract
 from evidence_service.anchor.fees import FeePolicy
 from evidence_service.anchor.finality import Finality
+from evidence_service.anchor.kms import KmsSigner
 from evidence_service.anchor.node import Node
-from evidence_service.anchor.signer import KeystoreSigner
+from evidence_service.anchor.signer import KeystoreSigner, Signer
 from evidence_service.anchor.submission import Attempt, State, Submission
+from evidence_service.anchor.web3signer import Web3Signer
 from evidence_service.capture.browser import BrowserSettings
 from evidence_service.capture.egress import EgressPolicy
 from evidence_service.capture.session import CaptureLimits
 from evidence_service.certificate.facts import Issuer
 from evidence_service.certificate.seal import SealKey
-from evidence_service.config import ChainSettings, Settings
+from evidence_service.config import (
+    AwsKmsSettings,
+    ChainSettings,
+    KeystoreSettings,
+    Settings,
+    SignerSettings,
+)
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Stamping
 from evidence_service.service.ports import Durable
 from evidence_service.service.receipt_key import ReceiptKey, open_or_make
 from evidence_service.service.worker import Worker
+from evidence_service.store.anchors import Anchors
 from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
@@ -85,7 +94,8 @@ def parts(settings: Settings, engine: Database) -> Parts:
         attestations=Attestations(engine),
         renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
         stamping=_stamping(settings),
-        chains=_chains(settings.chains),
+        chains=chains(settings.chains),
+        anchors=Anchors(engine),
         chain_status=ChainStatus(engine),
         issuing=Issuing(
             issuer=Issuer(**settings.issuer.model_dump()),
@@ -138,23 +148,39 @@ def _stamping(settings: Settings) -> Stamping:
     )
 
 
-def _chains(settings: Sequence[ChainSettings]) -> tuple[Chain, ...]:
-    chains = tuple(_chain(item) for item in settings)
-    if len({chain.chain_id for chain in chains}) != len(chains):
+def signer(settings: SignerSettings) -> Signer:
+    """The signer that settings describe. Asks nobody yet: a custodian that is down stops no start.
+
+    Raises:
+        ConfigurationError: a keystore cannot be opened, or a setting cannot be used.
+    """
+    if isinstance(settings, KeystoreSettings):
+        return KeystoreSigner(settings.path, _read(settings.password_file).decode().strip())
+    if isinstance(settings, AwsKmsSettings):
+        return KmsSigner(
+            settings.key_id, region=settings.region, endpoint=settings.endpoint, address=settings.address
+        )
+    return Web3Signer(settings.url, settings.address)
+
+
+def chains(settings: Sequence[ChainSettings]) -> tuple[Chain, ...]:
+    """The chains that settings describe; no node is asked yet.
+
+    Raises:
+        ConfigurationError: they contradict each other, or a key cannot be opened.
+    """
+    found = tuple(_chain(item) for item in settings)
+    if len({chain.chain_id for chain in found}) != len(found):
         raise ConfigurationError("a chain is configured twice", what_to_do="name each chain_id once")
-    if chains and not any(chain.required for chain in chains):
+    if found and not any(chain.required for chain in found):
         raise ConfigurationError(
             "no chain is required: a batch would never count as anchored",
             what_to_do="set required for at least one of the chains",
         )
-    return chains
+    return found
 
 
 def _chain(settings: ChainSettings) -> Chain:
-    if settings.keystore is None or settings.keystore_password_file is None:
-        raise ConfigurationError(
-            "the chain has no key", what_to_do="set chain.keystore and chain.keystore_password_file"
-        )
     agreeing = settings.agreeing_nodes or min(2, len(settings.rpc_urls))
     if agreeing > len(settings.rpc_urls):
         raise ConfigurationError(
@@ -164,7 +190,7 @@ def _chain(settings: ChainSettings) -> Chain:
     return Chain(
         name=settings.name or f"chain {settings.chain_id}",
         node=Node(settings.rpc_urls, settings.chain_id),
-        signers=(KeystoreSigner(settings.keystore, _read(settings.keystore_password_file).decode().strip()),),
+        signers=tuple(signer(item) for item in settings.signers),
         contract=settings.contract or contract.expected_address(),
         rpc_urls=tuple(settings.rpc_urls),
         fees=FeePolicy(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import (
@@ -39,6 +39,44 @@ class CalendarSettings(BaseModel):
     )
 
 
+_ADDRESS = r"^0x[0-9a-fA-F]{40}$"
+
+
+class KeystoreSettings(BaseModel):
+    """A signer whose key is in an encrypted file (Web3 keystore JSON)."""
+
+    kind: Literal["keystore"]
+    path: Path = Field(description="The keystore")
+    password_file: Path = Field(description="File with its password")
+
+
+class AwsKmsSettings(BaseModel):
+    """A signer whose key is in AWS KMS; credentials are found as AWS tools find them."""
+
+    kind: Literal["aws_kms"]
+    key_id: str = Field(description="Id, ARN or alias of a key of spec ECC_SECG_P256K1", min_length=1)
+    region: str = Field(default="", description="AWS region; empty: that of the AWS configuration")
+    endpoint: str = Field(default="", description="Address of KMS; empty: that of the region")
+    address: str = Field(
+        default="", pattern=f"^$|{_ADDRESS}", description="Address of the key; empty: KMS is asked"
+    )
+
+
+class Web3SignerSettings(BaseModel):
+    """A signer whose key is in a Web3Signer."""
+
+    kind: Literal["web3signer"]
+    url: str = Field(description="Where it listens (http or https)")
+    address: str = Field(pattern=_ADDRESS, description="Address of the key it signs with")
+
+
+SignerSettings = Annotated[
+    KeystoreSettings | AwsKmsSettings | Web3SignerSettings, Field(discriminator="kind")
+]
+"""Who signs for a chain. In a list of them the first is the current one, the others are retiring: they only
+finish what they began."""
+
+
 class ChainSettings(BaseModel):
     """A chain batches are anchored on."""
 
@@ -53,10 +91,10 @@ class ChainSettings(BaseModel):
     contract: str = Field(
         default="", description="Address of the anchor contract; empty: the same on every chain"
     )
-    keystore: Path | None = Field(
-        default=None, description="Encrypted key of the submitter (Web3 keystore JSON)"
+    signers: list[SignerSettings] = Field(
+        min_length=1,
+        description="Who signs: the first one sends, the others are retiring and finish what they began",
     )
-    keystore_password_file: Path | None = Field(default=None, description="File with the keystore's password")
     agreeing_nodes: int = Field(
         default=0,
         ge=0,

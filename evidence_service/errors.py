@@ -86,6 +86,10 @@ class StorageUnavailableError(UnavailableError):
     """The disk does not take what has to be kept: it is full, broken or read-only."""
 
 
+class SignerUnavailableError(UnavailableError):
+    """No usable signature from the custodian of a key."""
+
+
 class ServiceUnavailableError(UnavailableError):
     """The evidence service's own API cannot be reached."""
 

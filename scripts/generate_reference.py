@@ -13,18 +13,24 @@ from pydantic.fields import FieldInfo
 from evidence_service.api.app import create_app
 from evidence_service.config import (
     AuthoritySettings,
+    AwsKmsSettings,
     ChainSettings,
     ClientSettings,
     IssuerSettings,
     KeySettings,
+    KeystoreSettings,
     SealSettings,
     Settings,
+    Web3SignerSettings,
 )
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 NESTED = (
     ("authorities[]", AuthoritySettings),
     ("chains[]", ChainSettings),
+    ("chains[].signers[]", KeystoreSettings),
+    ("chains[].signers[]", AwsKmsSettings),
+    ("chains[].signers[]", Web3SignerSettings),
     ("seal", SealSettings),
     ("issuer", IssuerSettings),
     ("api_keys[]", KeySettings),

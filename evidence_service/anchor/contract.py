@@ -15,7 +15,7 @@ from typing import Any
 
 from eth_abi.abi import encode
 
-from evidence_service.anchor.endpoint import SendOutcome, binary
+from evidence_service.anchor.endpoint import SendOutcome, binary, number
 from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import Signer
 from evidence_service.errors import MismatchError, UnavailableError
@@ -86,29 +86,42 @@ def check_code(node: Node, contract: str) -> bool:
 
 
 def deploy_if_absent(node: Node, signer: Signer, *, sleep: Callable[[float], None] = time.sleep) -> str:
-    """Make sure that the contract is on the chain; safe to repeat at any point.
+    """Make sure that the contract is on the chain; its address.
 
-    Uses the signer's next nonce, so it has to run before (or without) a :class:`Sender` on the same key.
+    Safe to repeat at any point, and for several to run at once: two who start in the same moment may both
+    fund the factory's one-time account, where the surplus stays. Uses the signer's next nonce, so it has to
+    run before (or without) a :class:`Sender` on the same key.
 
     Raises:
-        UnavailableError: a transaction was not mined in a minute; run it again.
+        UnavailableError: a transaction was refused, failed, or was not mined in a minute; run it again.
         MismatchError: other code is at the address.
     """
     address = expected_address()
-    if check_code(node, address):
-        return address
-    if not _has_code(node, FACTORY):
-        if node.quantity("eth_getBalance", FACTORY_DEPLOYER, "latest") < FACTORY_COST:
-            _send(node, signer, to=FACTORY_DEPLOYER, value=FACTORY_COST, data=b"")
-            _wait(
-                lambda: node.quantity("eth_getBalance", FACTORY_DEPLOYER, "latest") >= FACTORY_COST,
-                "the transfer to the factory's one-time account",
-                sleep,
-            )
-        _expect_accepted(node, FACTORY_TRANSACTION)
-        _wait(lambda: _has_code(node, FACTORY), "the deployment factory", sleep)
-    _send(node, signer, to=FACTORY, value=0, data=SALT + init_code())
-    _wait(lambda: check_code(node, address), "the contract", sleep)
+
+    def deployed() -> bool:
+        return check_code(node, address)
+
+    def reachable() -> bool:
+        return bool(binary(node.call("eth_getCode", FACTORY, "latest"), "eth_getCode"))
+
+    def missing() -> int:
+        return max(0, FACTORY_COST - node.quantity("eth_getBalance", FACTORY_DEPLOYER, "latest"))
+
+    def fund() -> bytes:
+        return _send(node, signer, to=FACTORY_DEPLOYER, value=missing(), data=b"")
+
+    def make_factory() -> bytes:
+        return _offer(node, FACTORY_TRANSACTION)
+
+    def create() -> bytes:
+        return _send(node, signer, to=FACTORY, value=0, data=SALT + init_code())
+
+    if not deployed():
+        if not reachable():
+            transfer = "the transfer to the factory's one-time account"
+            _reach(node, lambda: reachable() or not missing(), fund, transfer, sleep)
+            _reach(node, reachable, make_factory, "the transaction that makes the deployment factory", sleep)
+        _reach(node, deployed, create, "the transaction that creates the contract", sleep)
     return address
 
 
@@ -121,7 +134,37 @@ def fees(node: Node) -> tuple[int, int]:
     return 2 * base + tip, tip
 
 
-def _send(node: Node, signer: Signer, *, to: str, value: int, data: bytes) -> None:
+def _reach(
+    node: Node,
+    done: Callable[[], bool],
+    attempt: Callable[[], bytes],
+    what: str,
+    sleep: Callable[[float], None],
+) -> None:
+    """One step of the deployment. The chain alone says whether it is done: an attempt may have landed without
+    an answer, and somebody else may have been faster."""
+    if done():
+        return
+    try:
+        transaction_hash = "0x" + attempt().hex()
+    except UnavailableError:
+        if done():
+            return
+        raise
+    for _ in range(_POLLS):
+        receipt = node.record("eth_getTransactionReceipt", transaction_hash)
+        if done():
+            return
+        if receipt is not None and number(receipt.get("status"), "status") == 0:
+            raise UnavailableError(
+                f"{what} failed on the chain: {transaction_hash}",
+                what_to_do="run the deployment again; if it fails again, the chain is older than Shanghai",
+            )
+        sleep(_POLL_SECONDS)
+    raise UnavailableError(f"{what} was not mined within a minute", what_to_do="run the deployment again")
+
+
+def _send(node: Node, signer: Signer, *, to: str, value: int, data: bytes) -> bytes:
     max_fee, tip = fees(node)
     call = {"from": signer.address, "to": to, "value": hex(value), "data": "0x" + data.hex()}
     gas = node.quantity("eth_estimateGas", call) if data else _TRANSFER_GAS
@@ -135,28 +178,25 @@ def _send(node: Node, signer: Signer, *, to: str, value: int, data: bytes) -> No
         "maxFeePerGas": max_fee,
         "maxPriorityFeePerGas": tip,
     }
-    _expect_accepted(node, signer.sign_transaction(transaction))
+    return _offer(node, signer.sign_transaction(transaction))
 
 
-def _expect_accepted(node: Node, raw: bytes) -> None:
+def _offer(node: Node, raw: bytes) -> bytes:
+    """Offer a raw transaction; its hash.
+
+    "Known", "nonce too low" and "underpriced" say that another one is on its way: the chain is asked then.
+    """
     outcome, words = node.send(raw)
-    if outcome in (SendOutcome.INSUFFICIENT_FUNDS, SendOutcome.REFUSED):
+    advice = {
+        SendOutcome.INSUFFICIENT_FUNDS: "fund the signer's address, then run the deployment again",
+        SendOutcome.REFUSED: "see the node's reason; the factory's transaction names no chain (it is older "
+        "than EIP-155), which a node may have to be told to allow",
+    }
+    if outcome in advice:
         raise UnavailableError(
-            f"the node refused a transaction of the deployment: {words}",
-            what_to_do="fund the signer's address on this chain, then run the deployment again",
+            f"the node refused a transaction of the deployment: {words}", what_to_do=advice[outcome]
         )
-
-
-def _wait(done: Callable[[], bool], what: str, sleep: Callable[[float], None]) -> None:
-    for _ in range(_POLLS):
-        if done():
-            return
-        sleep(_POLL_SECONDS)
-    raise UnavailableError(f"{what} was not mined within a minute", what_to_do="run the deployment again")
-
-
-def _has_code(node: Node, address: str) -> bool:
-    return bool(binary(node.call("eth_getCode", address, "latest"), "eth_getCode"))
+    return keccak256(raw)
 
 
 def _selector(signature: str) -> bytes:

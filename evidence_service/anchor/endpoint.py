@@ -153,7 +153,7 @@ class Endpoint(Caller):
             self._check_chain()
             answer = self._request(method, list(parameters))
         except NodeUnavailableError:
-            pause = min(FIRST_PAUSE * 2**self.failures, LONGEST_PAUSE)
+            pause = min(FIRST_PAUSE * 2 ** min(self.failures, 16), LONGEST_PAUSE)
             self.resting_until = max(self.resting_until, self._clock() + pause)
             self.failures += 1
             self._checked = False

@@ -76,7 +76,9 @@ def of_attempts(node: Node, proved: Blocks, submission: Submission) -> Inclusion
     return None
 
 
-def of_event(view: View, proved: Blocks, submission: Submission, code_hash: str) -> Inclusion | None:
+def of_event(
+    node: Node, view: View, proved: Blocks, submission: Submission, code_hash: str
+) -> Inclusion | None:
     """The transaction that anchored the commitment first, whoever sent it; None when nothing is recorded.
 
     Looks in the block that the contract recorded. On a rollup whose contracts see the number of another
@@ -85,17 +87,16 @@ def of_event(view: View, proved: Blocks, submission: Submission, code_hash: str)
     Raises:
         NodeUnavailableError: recorded, but the node does not show the event.
     """
-    found = state.records(
-        view.endpoint,
-        view.head,
-        submission.contract,
-        submission.submitter,
-        [submission.commitment],
-        code_hash,
-    )[0]
+    asked = (view.head, submission.contract, submission.submitter, [submission.commitment], code_hash)
+    found = node.first(
+        "the contract's record", lambda caller: state.records(caller, *asked)[0], prefer=view.endpoint
+    )
     if found is None:
         return None
-    header = blocks.header(view.endpoint, hex(found.block_number))
+    number = hex(found.block_number)
+    header = node.first(
+        "the anchor's block", lambda caller: blocks.header(caller, number), prefer=view.endpoint
+    )
     if header is not None:
         block = proved.get(header.hash)
         for index, receipt in enumerate(block.receipts):

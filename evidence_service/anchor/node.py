@@ -46,9 +46,9 @@ class Node(Caller):
         """Close the connections."""
         self._client.close()
 
-    def in_order(self) -> list[Endpoint]:
+    def in_order(self, prefer: Endpoint | None = None) -> list[Endpoint]:
         """Addresses as they are asked now: as configured, those that rest after a failure or a lie last."""
-        return sorted(self.endpoints, key=lambda endpoint: endpoint.resting)
+        return sorted(self.endpoints, key=lambda endpoint: (endpoint is not prefer, endpoint.resting))
 
     def ask(self, method: str, *parameters: Any) -> Answer:
         """See :meth:`evidence_service.anchor.endpoint.Caller.ask`; the first address that answers."""
@@ -62,7 +62,7 @@ class Node(Caller):
         """See :meth:`evidence_service.anchor.endpoint.Caller.quantity`; as :meth:`call`."""
         return self.first(method, lambda endpoint: endpoint.quantity(method, *parameters))
 
-    def first(self, what: str, read: Callable[[Endpoint], T]) -> T:
+    def first(self, what: str, read: Callable[[Endpoint], T], *, prefer: Endpoint | None = None) -> T:
         """What the first address gives that answers and does not contradict its own proof.
 
         Args:
@@ -74,7 +74,7 @@ class Node(Caller):
             NodeUnavailableError: no address did.
         """
         failures = []
-        for endpoint in self.in_order():
+        for endpoint in self.in_order(prefer):
             try:
                 return read(endpoint)
             except NodeLiedError as error:

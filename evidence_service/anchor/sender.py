@@ -112,7 +112,7 @@ class Sender:
             done = Round(view)
             looked = _Look(self._node, view, done, moved=self._chain_moved(view))
             self._fill_gaps(looked)
-            waiting = self._journal.open(self._node.chain_id, self.address)
+            waiting = self._journal.open(self._node.chain_id, self.address, unbegun=self._fees.max_in_flight)
             looked.in_flight = sum(1 for item in waiting if item.state in IN_FLIGHT)
             for submission in waiting:
                 if not self._carry(looked, submission):
@@ -146,7 +146,10 @@ class Sender:
         """Whether blocks may have left the chain since the last round: then every mined one is looked at."""
         if self._last_head is None:
             return True
-        again = blocks.header(view.endpoint, hex(self._last_head.number))
+        number = hex(self._last_head.number)
+        again = self._node.first(
+            "an earlier head", lambda caller: blocks.header(caller, number), prefer=view.endpoint
+        )
         return again is None or again.hash != self._last_head.hash
 
     def _fill_gaps(self, looked: _Look) -> None:
@@ -157,8 +160,8 @@ class Sender:
             if held.get(nonce) is not None:
                 continue
             name = f"fill-{chain_id}-{self.address}-{nonce}"
-            self._journal.take_nonce(chain_id, self.address, nonce, name)
-            self._journal.save(
+            # Stored before it holds the nonce: after a crash in between both are done again.
+            self._journal.create(
                 Submission(
                     submission_id=name,
                     chain_id=chain_id,
@@ -170,6 +173,7 @@ class Sender:
                     nonce=nonce,
                 )
             )
+            self._journal.take_nonce(chain_id, self.address, nonce, name)
             looked.done.events["gap filled"] += 1
 
     # --- before a block ---
@@ -267,26 +271,23 @@ class Sender:
         if number <= looked.view.final_number:
             if looked.standing(number, block_hash, self._finality) is Standing.GONE:
                 return _reorged(submission)
-            self._keep_proof(looked, submission)
-            return replace(submission, state=State.FINALIZED, reason="")
+            return replace(self._keep_proof(looked, submission), state=State.FINALIZED, reason="")
         if looked.moved and looked.hash_at(number) != block_hash:
             return _reorged(submission)
         # At once, not at finality: nodes forget the state it is taken from.
-        self._keep_proof(looked, submission)
-        return submission
+        return self._keep_proof(looked, submission)
 
-    def _keep_proof(self, looked: _Look, submission: Submission) -> None:
-        if submission.fills_nonce or self._journal.proof(submission) is not None:
-            return
+    def _keep_proof(self, looked: _Look, submission: Submission) -> Submission:
+        if submission.fills_nonce or submission.proved_block == submission.block_hash:
+            return submission
         block = looked.proved.get(submission.block_hash or "")
         fresh = looked.view.head.number - block.header.number < _STATE_KEPT
-        self._journal.keep_proof(
-            submission, proofs.collect(self._node, block, submission, state_is_kept=fresh)
-        )
+        proof = proofs.collect(self._node, block, submission, state_is_kept=fresh)
+        self._journal.keep_proof(submission, proof)
+        return replace(submission, proved_block=submission.block_hash)
 
     def _seal(self, looked: _Look, submission: Submission) -> Submission:
-        self._keep_proof(looked, submission)
-        return replace(submission, state=State.SEALED)
+        return replace(self._keep_proof(looked, submission), state=State.SEALED)
 
     def _retry(self, looked: _Look, submission: Submission) -> Submission:
         """A failed transaction anchors nothing: when its failure is final, another one is sent."""
@@ -321,7 +322,7 @@ class Sender:
     def _event(self, looked: _Look, submission: Submission) -> Inclusion | None:
         if submission.fills_nonce:
             return None
-        return inclusion.of_event(looked.view, looked.proved, submission, contract.code_hash())
+        return inclusion.of_event(self._node, looked.view, looked.proved, submission, contract.code_hash())
 
     def _is_known(self, transaction_hash: str) -> bool:
         found = self._node.each(lambda caller: caller.record("eth_getTransactionByHash", transaction_hash))
@@ -420,15 +421,29 @@ class _Look:
         """The signer's nonce after the newest final block; proved."""
         if self._final_nonce is None:
             number = self.view.final_number
-            header = None if number < 0 else blocks.header(self.view.endpoint, hex(number))
-            used: int = 0 if header is None else state.account(self.view.endpoint, header, address).nonce
+            header = None if number < 0 else self.header(number)
+            used = 0
+            if header is not None:
+                at = header
+                account = self.node.first(
+                    "the key's account",
+                    lambda caller: state.account(caller, at, address),
+                    prefer=self.view.endpoint,
+                )
+                used = account.nonce
             self._final_nonce = used
         return self._final_nonce
 
+    def header(self, number: int) -> Header | None:
+        """Header of the block at a number, of this round's endpoint if it answers."""
+        return self.node.first(
+            f"block {number}", lambda caller: blocks.header(caller, hex(number)), prefer=self.view.endpoint
+        )
+
     def hash_at(self, number: int) -> str | None:
-        """Hash of the block that the endpoint of this round has at a number."""
+        """Its hash, asked once a round."""
         if number not in self._hashes:
-            header = blocks.header(self.view.endpoint, hex(number))
+            header = self.header(number)
             self._hashes[number] = None if header is None else header.hash
         return self._hashes[number]
 

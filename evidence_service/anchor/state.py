@@ -134,7 +134,8 @@ def _account(caller: Caller, at: Header, address: str, answer: dict[str, Any]) -
 def _value(caller: Caller, at: Header, root: bytes, key: bytes, nodes: Any) -> bytes | None:
     """The value a proof leads to, None for one of absence."""
     proof = _nodes(nodes)
-    if root == EMPTY_ROOT and not proof:
+    # Nodes prove that nothing is in an empty trie by no node at all, or by the empty one.
+    if root == EMPTY_ROOT and proof in ((), (b"\x80",)):
         return None
     try:
         return verify_trie_proof(root, key, proof)

@@ -70,6 +70,7 @@ class Submission:
         nonce: of all attempts that can still be mined; None before it is reserved.
         attempts: every transaction ever signed for it, oldest first.
         block_number, block_hash, transaction_hash: where it was mined; None before.
+        proved_block: hash of the block the stored proof is for.
         reason: why it is in a side state, in words for an operator; empty otherwise.
         failures: how often a transaction of it was mined and failed.
     """
@@ -87,6 +88,7 @@ class Submission:
     block_number: int | None = None
     block_hash: str | None = None
     transaction_hash: str | None = None
+    proved_block: str | None = None
     reason: str = ""
     failures: int = 0
 
@@ -111,11 +113,15 @@ class Journal(Protocol):
             NotFoundError: never saved.
         """
 
-    def open(self, chain_id: int, submitter: str) -> Sequence[Submission]:
-        """Everything that is not done: by nonce, then what has none yet in the order it was created."""
+    def open(self, chain_id: int, submitter: str, *, unbegun: int) -> Sequence[Submission]:
+        """Everything that was begun and is not done, by nonce; then the oldest of what was not begun.
 
-    def save(self, submission: Submission) -> None:
-        """Store a submission whole, new or changed. When this returns it is fully persisted."""
+        Args:
+            unbegun: at most so many of the latter.
+        """
+
+    def create(self, submission: Submission) -> None:
+        """Store a new submission; durable on return. One that is there already stays as it is."""
 
     def move(self, before: Submission, after: Submission) -> None:
         """Store a transition; durable on return.
@@ -126,10 +132,10 @@ class Journal(Protocol):
         """
 
     def keep_proof(self, submission: Submission, proof: Mapping[str, Any]) -> None:
-        """Store the proof for the block a mined submission is in; replaces one for another block."""
+        """Store the proof for the block a mined submission is in; replaces one for another block.
 
-    def proof(self, submission: Submission) -> dict[str, Any] | None:
-        """The stored proof for the block the submission is in; None when there is none for that block."""
+        Durable on return; ``proved_block`` of the stored submission then names that block.
+        """
 
     def reserve_nonce(self, chain_id: int, submitter: str, next_on_chain: int, submission_id: str) -> int:
         """Reserve the lowest nonce that is neither used on the chain nor ever reserved.

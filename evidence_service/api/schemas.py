@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from evidence_service.store.anchors import Anchor
 from evidence_service.store.certificates import Certificate
+from evidence_service.store.chain_status import Status
 from evidence_service.store.records import Evidence, Matter
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
@@ -150,3 +152,101 @@ class CertificateView(BaseModel):
             sha256=(certificate.sha256 or b"").hex(),
             released_at=certificate.released_at or certificate.reserved_at,
         )
+
+
+class AnchorView(BaseModel):
+    """A batch on a chain."""
+
+    batch: str
+    size: int = Field(description="Entries of the batch")
+    commitment: str = Field(description="What the contract records, 0x and hexadecimal")
+    closed_at: datetime
+    chain_id: int
+    submitter: str
+    contract: str
+    state: str = Field(
+        description="created → nonce_reserved → signed → broadcast ⇄ bumped → mined → finalized → sealed; "
+        "aside: reorged, stuck, reverted, foreign_nonce"
+    )
+    nonce: int | None
+    attempts: int = Field(description="Transactions signed for it; at most one can be mined")
+    transaction: str | None
+    block_number: int | None
+    block_hash: str | None
+    reason: str = Field(description="What holds it up, in words; empty when nothing does")
+    expected_at: datetime | None = Field(description="When it will probably be sealed: an estimate")
+
+    @classmethod
+    def of(cls, anchor: Anchor, expected: datetime | None) -> Self:
+        """The view of a record."""
+        return cls(
+            batch=anchor.batch_id,
+            size=anchor.size,
+            commitment="0x" + anchor.commitment.hex(),
+            closed_at=anchor.closed_at,
+            chain_id=anchor.chain_id,
+            submitter=anchor.submitter,
+            contract=anchor.contract,
+            state=anchor.state,
+            nonce=anchor.nonce,
+            attempts=anchor.attempts,
+            transaction=anchor.transaction_hash,
+            block_number=anchor.block_number,
+            block_hash=anchor.block_hash,
+            reason=anchor.reason,
+            expected_at=expected,
+        )
+
+
+class AnchorPage(BaseModel):
+    """Some anchors, and where to go on."""
+
+    items: list[AnchorView]
+    next: int | None = Field(description="Give it as “before” for the next page; null on the last")
+
+
+class NodeView(BaseModel):
+    """A node of a chain, named by host and port."""
+
+    name: str
+    head: int
+    failures: int = Field(description="Failures in a row")
+    resting: bool = Field(description="Whether it is asked last for now")
+    lies: int = Field(description="Contradictions it was caught in")
+    last_lie: str
+
+
+class ChainView(BaseModel):
+    """A key on a chain, as the last look at it showed."""
+
+    chain_id: int
+    name: str
+    submitter: str
+    at: datetime
+    head: int | None
+    final: int | None
+    nonce: int | None
+    balance: str | None = Field(description="In wei")
+    balance_low: bool | None
+    block_seconds: float | None
+    problem: str = Field(description="Why the chain could not be looked at; empty when it could")
+    nodes: list[NodeView]
+    events: dict[str, int] = Field(description="How often each thing happened to anchors")
+
+    @classmethod
+    def of(cls, status: Status, name: str) -> Self:
+        """The view of a record."""
+        seen = {field: status.seen.get(field) for field in cls.model_fields if field in _SEEN}
+        return cls(
+            chain_id=status.chain_id,
+            name=name,
+            submitter=status.submitter,
+            at=status.at,
+            problem=status.seen.get("problem", ""),
+            nodes=[NodeView(**node) for node in status.seen.get("nodes", ())],
+            events=dict(status.events),
+            **seen,
+        )
+
+
+_SEEN = frozenset({"head", "final", "nonce", "balance", "balance_low", "block_seconds"})

@@ -25,9 +25,11 @@ _COMMANDS = {
     "anchor": ("client", "Have evidence anchored without waiting for its batch to fill."),
     "receipt": ("receipt", "Check an intake receipt and whether its promise was kept."),
     "certificate": ("client", "Get the certificate of a piece of evidence."),
+    "anchors": ("anchors", "Show where batches stand on their chains."),
     "verify": ("verification", "Verify certificates or proof bundles."),
     "inspect": ("verification", "Show everything inside a certificate or bundle."),
     "doctor": ("operation", "Check that everything the service needs is there."),
+    "chain": ("chain", "Check the configured chains, or deploy the contract on one."),
     "devchain": ("operation", "Run a local development chain with the contract."),
     "fsck": ("operation", "Derive every stored digest, proof and anchor again."),
 }

@@ -22,13 +22,13 @@ from evidence_service.verify.report import ExitCode
 
 _POLL = 0.5
 _FINAL = ("certified",)
-_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
 
 def _order_options(command: Callable[..., None]) -> Callable[..., None]:
     """Options of the commands that order something for a matter."""
     for option in (
-        _JSON,
+        JSON_OPTION,
         click.option("--wait/--no-wait", default=True, help="Wait for the certificates."),
         click.option("--applicant", help="Applicant of a new matter."),
         click.option("--reference", help="Reference of a new matter."),
@@ -136,7 +136,7 @@ def add(
 
 @click.command()
 @click.argument("evidence_ids", nargs=-1)
-@_JSON
+@JSON_OPTION
 def status(evidence_ids: Sequence[str], as_json: bool) -> None:
     """Show where evidence stands; all of it without an id."""
     client = ServiceClient(ClientSettings())
@@ -149,7 +149,7 @@ def status(evidence_ids: Sequence[str], as_json: bool) -> None:
 
 @click.command()
 @click.argument("evidence_ids", nargs=-1, required=True)
-@_JSON
+@JSON_OPTION
 def anchor(evidence_ids: Sequence[str], as_json: bool) -> None:
     """Have evidence anchored now: its batch is closed as soon as it is registered."""
     client = ServiceClient(ClientSettings())

@@ -136,8 +136,13 @@ class DemoInstallation:
                     "chain_id": CHAIN_ID,
                     "rpc_urls": [self.chain.rpc_url],
                     "contract": self.contract,
-                    "keystore": str(self._keystore()),
-                    "keystore_password_file": str(self.directory / "keystore.password"),
+                    "signers": [
+                        {
+                            "kind": "keystore",
+                            "path": str(self._keystore()),
+                            "password_file": str(self.directory / "keystore.password"),
+                        }
+                    ],
                 }
             ],
             "seal": {"pkcs12": str(seal.pkcs12), "password_file": str(seal.password_file)},

@@ -22,6 +22,7 @@ from evidence_service.certificate.seal import SealKey
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.ports import Objects
 from evidence_service.service.receipt_key import ReceiptKey
+from evidence_service.store.anchors import Anchors
 from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
@@ -131,6 +132,7 @@ class Parts:
     capturing: Capturing
     stamping: Stamping
     chains: tuple[Chain, ...]
+    anchors: Anchors
     chain_status: ChainStatus
     issuing: Issuing
     batching: Due

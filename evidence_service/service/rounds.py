@@ -27,6 +27,8 @@ _log = structlog.get_logger(__name__)
 
 SHORTEST_PAUSE, LONGEST_PAUSE, GROWTH = 0.25, 12.0, 1.3
 """Seconds between two rounds: short where blocks come at once, a block's time where they do not."""
+_MANY = 1_000
+"""Submissions that were not begun yet and are told at once why they wait."""
 _SAMPLE = 64
 """Blocks over which the time between two is averaged."""
 
@@ -51,10 +53,8 @@ class Rounds:
     def __init__(self, parts: Parts, chain: Chain) -> None:
         self._parts = parts
         self._chain = chain
-        self._senders = {
-            signer.address: self._sender(signer, retiring=position > 0)
-            for position, signer in enumerate(chain.signers)
-        }
+        self._senders: dict[str, Sender] = {}
+        self._unmet = dict(enumerate(chain.signers))
         self._stopping = threading.Event()
         self._noted: dict[str, dict[str, str]] = {}
         self._block_seconds = 0.0
@@ -82,15 +82,29 @@ class Rounds:
 
     def once(self) -> bool:
         """One round of every key that has something open; whether anything moved, or nothing is to do."""
-        chain_id = self._chain.chain_id
-        waiting = self._parts.journal.submitters(chain_id)
+        self._meet_signers()
+        waiting = self._parts.journal.submitters(self._chain.chain_id)
         progressed = False
         for address in waiting:
-            self._readdress(address)
             if address not in self._senders:
+                if self._unmet:
+                    continue  # it may be the key of a custodian that is away
                 self._senders[address] = self._sender(MissingSigner(address), retiring=True)
+            if 0 not in self._unmet:
+                self._readdress(address)
             progressed |= self._round(self._senders[address])
         return progressed or not waiting
+
+    def _meet_signers(self) -> None:
+        """A custodian that has to be asked for its key's address may be away at the start."""
+        for position, signer in list(self._unmet.items()):
+            try:
+                address = signer.address
+            except UnavailableError as error:
+                _log.warning("signer.unavailable", chain=self._chain.chain_id, reason=error.message)
+            else:
+                self._senders[address] = self._sender(signer, retiring=position > 0)
+                del self._unmet[position]
 
     def _sender(self, signer: Any, *, retiring: bool) -> Sender:
         return Sender(
@@ -108,7 +122,7 @@ class Rounds:
         if address == current:
             return
         with journal.exclusive(self._chain.chain_id, address) as held:
-            for item in journal.open(self._chain.chain_id, address) if held else ():
+            for item in journal.open(self._chain.chain_id, address, unbegun=_MANY) if held else ():
                 reserved = journal.reserved_nonce(self._chain.chain_id, address, item.submission_id)
                 if item.state is State.CREATED and reserved is None:
                     journal.move(item, replace(item, submitter=current))
@@ -132,7 +146,8 @@ class Rounds:
         return done.progressed
 
     def _open(self, sender: Sender) -> list[str]:
-        return [item.submission_id for item in self._parts.journal.open(self._chain.chain_id, sender.address)]
+        waiting = self._parts.journal.open(self._chain.chain_id, sender.address, unbegun=_MANY)
+        return [item.submission_id for item in waiting]
 
     def _note(self, sender: Sender, problems: Mapping[str, str]) -> None:
         """Say on each batch what its anchoring waits for, when that has changed."""

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from evidence_service.errors import EvidenceServiceError
+from evidence_service.errors import EvidenceServiceError, UnavailableError
 from evidence_service.service.anchor import note_anchor, stamp_batch, submit
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify
@@ -89,9 +89,7 @@ class Worker:
         for evidence in parts.records.unfinished():
             self._ask("preserve", evidence.id)
         for batch in parts.batches.unanchored():
-            if ("submit", batch.id) not in self._asked:
-                submit(parts, batch.id)
-                self._asked.add(("submit", batch.id))
+            self._submit(batch.id)
             self._ask("stamp", batch.id)
         for submission_id in parts.batches.unnoted():
             self._ask("note", submission_id)
@@ -99,6 +97,17 @@ class Worker:
             self._ask("certify", evidence_id)
         # Last: a disk that takes no tree holds up nothing else.
         parts.batches.close_due(parts.batching, now=parts.now())
+
+    def _submit(self, batch_id: str) -> None:
+        if ("submit", batch_id) in self._asked:
+            return
+        try:
+            submit(self._parts, batch_id)
+        except UnavailableError as error:
+            # A custodian that has to be asked for its key's address is away.
+            self._parts.batches.note_waiting(batch_id, error.message)
+        else:
+            self._asked.add(("submit", batch_id))
 
     def _ask(self, name: str, subject_id: str) -> None:
         if (name, subject_id) not in self._asked:

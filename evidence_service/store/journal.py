@@ -65,11 +65,7 @@ class _Submission(Protocol):
 
 S = TypeVar("S", bound=_Submission)
 
-_FIELDS = [
-    column
-    for column in schema.submissions.c
-    if column.name not in ("position", "proof", "proof_block", "noted")
-]
+_FIELDS = [column for column in schema.submissions.c if column.name not in ("position", "proof", "noted")]
 _OPEN = (schema.submissions.c.state != "sealed") & ~(
     # A transaction that only fills a nonce has no proof to seal.
     (schema.submissions.c.state == "finalized")
@@ -113,16 +109,22 @@ class PostgresJournal(Generic[S]):
             raise NotFoundError(f"there is no submission {submission_id}")
         return self._make(row._mapping)
 
-    def open(self, chain_id: int, submitter: str) -> list[S]:
-        """Everything that is not done: by nonce, then what has none yet in the order it was created."""
+    def open(self, chain_id: int, submitter: str, *, unbegun: int) -> list[S]:
+        """Everything that was begun and is not done, by nonce; then the oldest of what was not begun.
+
+        Args:
+            unbegun: at most so many of the latter.
+        """
         table = schema.submissions
-        query = (
-            select(*_FIELDS)
-            .where(table.c.chain_id == chain_id, table.c.submitter == submitter, _OPEN)
-            .order_by(table.c.nonce.asc().nulls_last(), table.c.position)
-        )
+        mine = (table.c.chain_id == chain_id) & (table.c.submitter == submitter)
+        begun = select(*_FIELDS).where(mine, _OPEN, table.c.state != "created")
+        fresh = select(*_FIELDS).where(mine, table.c.state == "created")
         with self._engine.connect() as connection:
-            return [self._make(row._mapping) for row in connection.execute(query)]
+            rows = [
+                *connection.execute(begun.order_by(table.c.nonce.asc().nulls_last(), table.c.position)),
+                *connection.execute(fresh.order_by(table.c.position).limit(unbegun)),
+            ]
+        return [self._make(row._mapping) for row in rows]
 
     def submitters(self, chain_id: int) -> list[str]:
         """Addresses that have something open on a chain."""
@@ -141,24 +143,12 @@ class PostgresJournal(Generic[S]):
     def _make(self, row: Mapping[Any, Any]) -> S:
         fields = dict(row)
         fields["submission_id"] = fields.pop("id")
+        fields["proved_block"] = fields.pop("proof_block")
         fields["state"] = self._make_state(fields["state"])
         fields["attempts"] = tuple(
             self._make_attempt(**{**item, "raw": bytes.fromhex(item["raw"])}) for item in fields["attempts"]
         )
         return self._make_submission(**fields)
-
-    def save(self, submission: _Submission) -> None:
-        """Store a submission whole, new or changed. When this returns it is fully persisted."""
-        values = _values(submission)
-        with self._engine.begin() as connection:
-            connection.execute(
-                upsert(schema.submissions)
-                .values(**values)
-                .on_conflict_do_update(
-                    index_elements=["id"],
-                    set_={name: value for name, value in values.items() if name != "id"},
-                )
-            )
 
     def move(self, before: _Submission, after: _Submission) -> None:
         """Store a transition unless somebody else made one meanwhile.
@@ -185,11 +175,13 @@ class PostgresJournal(Generic[S]):
                 )
 
     def create(self, submission: _Submission) -> None:
-        """Store a new submission unless there is one with its id already."""
-        try:
-            self.load(submission.submission_id)
-        except NotFoundError:
-            self.save(submission)
+        """Store a new submission; durable on return. One that is there already stays as it is."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                upsert(schema.submissions)
+                .values(**_values(submission))
+                .on_conflict_do_nothing(index_elements=["id"])
+            )
 
     def keep_proof(self, submission: _Submission, proof: Mapping[str, Any]) -> None:
         """Store the proof for the block a mined submission is in; replaces one for another block."""
@@ -201,14 +193,12 @@ class PostgresJournal(Generic[S]):
                 .values(proof=dict(proof), proof_block=submission.block_hash)
             )
 
-    def proof(self, submission: _Submission) -> dict[str, Any] | None:
-        """The stored proof for the block the submission is in; None when there is none for that block."""
+    def proof(self, submission_id: str) -> dict[str, Any] | None:
+        """The stored proof of a submission."""
         table = schema.submissions
         with self._engine.connect() as connection:
             found: dict[str, Any] | None = connection.execute(
-                select(table.c.proof).where(
-                    table.c.id == submission.submission_id, table.c.proof_block == submission.block_hash
-                )
+                select(table.c.proof).where(table.c.id == submission_id)
             ).scalar_one_or_none()
         return found
 

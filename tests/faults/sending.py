@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from evidence_service.anchor import contract
@@ -93,36 +93,47 @@ class Sending:
         return int(self.anvil.call("eth_getTransactionCount", SIGNER.address, "latest"), 16)
 
     def check(self) -> None:
-        """Every commitment is anchored by exactly one transaction, proved, and no nonce is left over."""
-        anchors = [item for item in self.journal.submissions.values() if not item.fills_nonce]
-        for item in anchors:
-            proof = self.journal.proof(item)
-            assert proof is not None
-            facts = verify_anchor(proof, commitment=item.commitment, leaf_count=LEAVES)
-            assert facts.has_state_proof
-            assert self.anvil.block(facts.block_number)["hash"] == facts.block_hash
-            assert len(self.transactions(item)) == 1, item.submission_id
-            assert len(self.events(item)) == 1, item.submission_id
-        used = range(self._first_nonce, self.nonce())
-        owners = self.journal.nonces(CHAIN_ID, SIGNER.address, self._first_nonce)
-        assert sorted(owners) == list(used), (
-            "a reserved nonce was not used, or one was used that was not reserved"
-        )
-
-    def transactions(self, submission: Submission) -> list[str]:
-        """Successful transactions on the chain that carry a commitment."""
-        found = []
-        for number in range(self.anvil.head() + 1):
-            block = self.anvil.call("eth_getBlockByNumber", hex(number), True)
-            for item in block["transactions"]:
-                data = "0x" + contract.anchor_call(submission.commitment, LEAVES).hex()
-                receipt = self.anvil.receipt(item["hash"]) if item["input"] == data else None
-                if receipt is not None and receipt["status"] == "0x1":
-                    found.append(item["hash"])
-        return found
+        """See :func:`check`."""
+        check(self.anvil, self.journal, self.journal.submissions.values(), self._first_nonce)
 
     def events(self, submission: Submission) -> list[Any]:
         """The contract's events for a commitment."""
-        topics = [None, None, "0x" + submission.commitment.hex()]
-        query = {"fromBlock": "0x0", "address": CONTRACT, "topics": topics}
-        return list(self.anvil.call("eth_getLogs", query))
+        return events(self.anvil, submission)
+
+
+def check(anvil: AnvilControl, journal: Any, submissions: Iterable[Submission], first_nonce: int) -> None:
+    """Every commitment is anchored by exactly one transaction, proved, and no nonce is left over."""
+    for item in submissions:
+        if item.fills_nonce:
+            continue
+        proof = journal.proof(item.submission_id)
+        assert proof is not None
+        facts = verify_anchor(proof, commitment=item.commitment, leaf_count=LEAVES)
+        assert facts.has_state_proof
+        assert anvil.block(facts.block_number)["hash"] == facts.block_hash
+        assert len(transactions(anvil, item)) == 1, item.submission_id
+        assert len(events(anvil, item)) == 1, item.submission_id
+    used = range(first_nonce, int(anvil.call("eth_getTransactionCount", SIGNER.address, "latest"), 16))
+    owners = journal.nonces(CHAIN_ID, SIGNER.address, first_nonce)
+    assert sorted(owners) == list(used), (
+        "a reserved nonce was not used, or one was used that was not reserved"
+    )
+
+
+def transactions(anvil: AnvilControl, submission: Submission) -> list[str]:
+    """Successful transactions on the chain that carry a commitment."""
+    found = []
+    data = "0x" + contract.anchor_call(submission.commitment, LEAVES).hex()
+    for number in range(anvil.head() + 1):
+        for item in anvil.call("eth_getBlockByNumber", hex(number), True)["transactions"]:
+            receipt = anvil.receipt(item["hash"]) if item["input"] == data else None
+            if receipt is not None and receipt["status"] == "0x1":
+                found.append(item["hash"])
+    return found
+
+
+def events(anvil: AnvilControl, submission: Submission) -> list[Any]:
+    """The contract's events for a commitment."""
+    topics = [None, None, "0x" + submission.commitment.hex()]
+    query = {"fromBlock": "0x0", "address": CONTRACT, "topics": topics}
+    return list(anvil.call("eth_getLogs", query))

@@ -33,9 +33,9 @@ def mined(sending: Sending, *names: str) -> None:
     assert {sending.journal.load(name).state for name in names} == {State.MINED}
 
 
-def foreign(sending: Sending, *, nonce: int) -> None:
-    """Somebody else uses the key."""
-    raw = SIGNER.sign_transaction(
+def foreign_transaction(nonce: int) -> bytes:
+    """A transaction of the same key that anchors nothing."""
+    return SIGNER.sign_transaction(
         {
             "chainId": CHAIN_ID,
             "nonce": nonce,
@@ -47,7 +47,11 @@ def foreign(sending: Sending, *, nonce: int) -> None:
             "maxPriorityFeePerGas": 10**11,
         }
     )
-    sending.anvil.call("eth_sendRawTransaction", "0x" + raw.hex())
+
+
+def foreign(sending: Sending, *, nonce: int) -> None:
+    """Somebody else uses the key."""
+    sending.anvil.call("eth_sendRawTransaction", "0x" + foreign_transaction(nonce).hex())
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from evidence_service.anchor.submission import Submission
+from evidence_service.anchor.submission import State, Submission
 from evidence_service.errors import ConflictError, NotFoundError
 
 
@@ -18,7 +18,7 @@ class MemoryJournal:
     """The journal's port without a database."""
 
     submissions: dict[str, Submission] = field(default_factory=dict)
-    proofs: dict[str, tuple[str | None, dict[str, Any]]] = field(default_factory=dict)
+    proofs: dict[str, dict[str, Any]] = field(default_factory=dict)
     held: dict[int, str | None] = field(default_factory=dict)
 
     def load(self, submission_id: str) -> Submission:
@@ -26,26 +26,33 @@ class MemoryJournal:
             raise NotFoundError(submission_id)
         return self.submissions[submission_id]
 
-    def open(self, chain_id: int, submitter: str) -> list[Submission]:
+    def open(self, chain_id: int, submitter: str, *, unbegun: int) -> list[Submission]:
         waiting = [
             item for item in self.submissions.values() if not item.done and item.submitter == submitter
         ]
-        return sorted(waiting, key=lambda item: (item.nonce is None, item.nonce or 0))
+        begun = [item for item in waiting if item.state is not State.CREATED]
+        fresh = [item for item in waiting if item.state is State.CREATED]
+        return sorted(begun, key=lambda item: (item.nonce is None, item.nonce or 0)) + fresh[:unbegun]
 
     def save(self, submission: Submission) -> None:
         self.submissions[submission.submission_id] = submission
 
+    def create(self, submission: Submission) -> None:
+        self.submissions.setdefault(submission.submission_id, submission)
+
     def move(self, before: Submission, after: Submission) -> None:
-        if self.submissions[before.submission_id] != before:
+        stored = self.submissions[before.submission_id]
+        if (stored.state, stored.nonce, stored.attempts) != (before.state, before.nonce, before.attempts):
             raise ConflictError("moved")
         self.save(after)
 
     def keep_proof(self, submission: Submission, proof: Mapping[str, Any]) -> None:
-        self.proofs[submission.submission_id] = (submission.block_hash, dict(proof))
+        self.proofs[submission.submission_id] = dict(proof)
+        stored = self.submissions[submission.submission_id]
+        self.save(replace(stored, proved_block=submission.block_hash))
 
-    def proof(self, submission: Submission) -> dict[str, Any] | None:
-        block_hash, proof = self.proofs.get(submission.submission_id, (None, {}))
-        return proof if proof and block_hash == submission.block_hash else None
+    def proof(self, submission_id: str) -> dict[str, Any] | None:
+        return self.proofs.get(submission_id)
 
     def reserve_nonce(self, chain_id: int, submitter: str, next_on_chain: int, submission_id: str) -> int:
         found = self.reserved_nonce(chain_id, submitter, submission_id)

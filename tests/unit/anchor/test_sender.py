@@ -80,7 +80,7 @@ def anchored(node: Node, signer: LocalSigner) -> tuple[Submission, dict[str, Any
     wanted = submission(signer, "anchored")
     journal.save(wanted)
     done = finish(Sender(node, signer, journal), journal, wanted.submission_id)
-    proof = journal.proof(done)
+    proof = journal.proof(done.submission_id)
     assert proof is not None
     return done, proof
 

@@ -1,0 +1,72 @@
+"""Anchors and chains: where batches stand, and figures for monitoring."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from evidence_service.api.auth import Actor, Wired
+from evidence_service.api.schemas import AnchorPage, AnchorView, ChainView
+from evidence_service.errors import NotFoundError
+from evidence_service.service.expectation import expected_at
+from evidence_service.service.metrics import metrics
+from evidence_service.service.parts import Parts
+from evidence_service.store.anchors import Anchor
+
+router = APIRouter(tags=["anchors"])
+
+
+@router.get("/v1/anchors")
+def list_anchors(
+    _: Actor,
+    parts: Wired,
+    open_only: Annotated[bool, Query(description="Without those whose proof is sealed")] = False,
+    before: Annotated[int | None, Query(ge=1, description="Only batches with a lower sequence")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> AnchorPage:
+    """Batches on their chains, newest first."""
+    found = parts.anchors.page(before=before, limit=limit, open_only=open_only)
+    full = len(found) == limit and found[0].sequence != found[-1].sequence
+    if full:
+        # The last batch may go on past the page: it begins the next one.
+        found = [item for item in found if item.sequence != found[-1].sequence]
+    return AnchorPage(items=_views(parts, found), next=found[-1].sequence if full else None)
+
+
+@router.get("/v1/anchors/{batch_id}")
+def show_anchors(batch_id: str, _: Actor, parts: Wired) -> list[AnchorView]:
+    """One batch on its chains."""
+    parts.batches.batch(batch_id)
+    return _views(parts, parts.anchors.of_batch(batch_id))
+
+
+@router.get("/v1/evidence/{evidence_id}/anchors")
+def show_anchors_of_evidence(evidence_id: str, _: Actor, parts: Wired) -> list[AnchorView]:
+    """The batch of a piece of evidence on its chains."""
+    batch_id = parts.records.evidence(evidence_id).batch_id
+    if batch_id is None:
+        raise NotFoundError(
+            f"evidence {evidence_id} is not in a batch yet", what_to_do="wait until its batch is closed"
+        )
+    return _views(parts, parts.anchors.of_batch(batch_id))
+
+
+@router.get("/v1/chains")
+def list_chains(_: Actor, parts: Wired) -> list[ChainView]:
+    """What the last look at each chain showed, for each key."""
+    names = {chain.chain_id: chain.name for chain in parts.chains}
+    return [ChainView.of(status, names.get(status.chain_id, "")) for status in parts.chain_status.all()]
+
+
+@router.get("/metrics", response_class=Response)
+def show_metrics(_: Actor, parts: Wired) -> Response:
+    """Figures in the text format of Prometheus."""
+    return Response(metrics(parts), media_type=CONTENT_TYPE_LATEST)
+
+
+def _views(parts: Parts, found: list[Anchor]) -> list[AnchorView]:
+    statuses, now = parts.chain_status.all(), parts.now()
+    return [AnchorView.of(item, expected_at(item, statuses, now)) for item in found]

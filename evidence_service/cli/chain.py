@@ -1,0 +1,149 @@
+"""``evidence chain``: the configured chains, their nodes, keys and the contract, asked directly."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass, field
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from evidence_service import bootstrap, config
+from evidence_service.anchor import blocks, contract, state
+from evidence_service.anchor.endpoint import Endpoint
+from evidence_service.anchor.finality import look
+from evidence_service.cli.client import JSON_OPTION
+from evidence_service.errors import EvidenceServiceError, NodeUnavailableError
+from evidence_service.service.parts import Chain
+from evidence_service.verify.report import ExitCode
+
+
+@dataclass
+class NodeCheck:
+    """What one node showed; ``problem`` is empty when everything that is asked of it held."""
+
+    name: str
+    head: int | None = None
+    final: int | None = None
+    proves_state: bool = False
+    problem: str = ""
+
+
+@dataclass
+class ChainCheck:
+    """What one chain showed."""
+
+    name: str
+    chain_id: int
+    contract: str
+    nodes: list[NodeCheck] = field(default_factory=list)
+    signer: str = ""
+    balance: str = ""
+    nonce: int | None = None
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        """Whether anchors can be sent, and no node contradicts itself or another."""
+        return not self.problems and not any(node.problem for node in self.nodes)
+
+
+@click.group()
+def chain() -> None:
+    """Check the configured chains, or deploy the contract on one."""
+
+
+@chain.command()
+@JSON_OPTION
+def check(as_json: bool) -> None:
+    """Ask every node of every chain; prove what it says; compare."""
+    found = [_check(item) for item in bootstrap.chains(config.load().chains)]
+    if as_json:
+        click.echo(json.dumps([asdict(item) for item in found], indent=2))
+    else:
+        for item in found:
+            _print(item)
+        if not found:
+            click.echo("no chain is configured; set chains, see docs/reference/settings.md", err=True)
+    sys.exit(int(ExitCode.VERIFIED if found and all(item.sound for item in found) else ExitCode.NOT_CHECKED))
+
+
+@chain.command()
+@click.argument("chain_id", type=int)
+def deploy(chain_id: int) -> None:
+    """Deploy the anchor contract with the chain's current key; safe to repeat. Stop the workers first."""
+    for item in bootstrap.chains(config.load().chains):
+        if item.chain_id == chain_id:
+            address = contract.deploy_if_absent(item.node, item.signer)
+            click.echo(f"{address}  on chain {chain_id}")
+            return
+    raise click.UsageError(f"chain {chain_id} is not configured")
+
+
+def _check(item: Chain) -> ChainCheck:
+    found = ChainCheck(item.name, item.chain_id, item.contract)
+    try:
+        found.signer = item.signer.address
+    except EvidenceServiceError as error:
+        found.problems.append(error.message)
+        found.signer = "0x" + "00" * 20
+    found.nodes = [_node(item, endpoint, found.signer) for endpoint in item.node.endpoints]
+    try:
+        view = look(item.node, found.signer, item.finality)
+        state.records(
+            view.endpoint, view.head, item.contract, found.signer, [bytes(32)], contract.code_hash()
+        )
+        item.finality.standing(item.node, view.final_number, _hash_at(view.endpoint, view.final_number))
+    except EvidenceServiceError as error:
+        found.problems.append(f"{error.message} ({error.what_to_do})" if error.what_to_do else error.message)
+    else:
+        found.nonce = view.account.nonce
+        found.balance = str(view.account.balance)
+        if view.account.balance < item.fees.balance_alert:
+            found.problems.append(f"the balance is below the alert of {item.fees.balance_alert} wei")
+    return found
+
+
+def _node(item: Chain, endpoint: Endpoint, address: str) -> NodeCheck:
+    found = NodeCheck(endpoint.name)
+    try:
+        head = blocks.header(endpoint, "latest")
+        if head is None:
+            raise NodeUnavailableError("it has no block")
+        found.head = head.number
+        found.final = item.finality.final_number(endpoint, head)
+        state.account(endpoint, head, address)
+        found.proves_state = True
+    except EvidenceServiceError as error:
+        found.problem = error.message
+    return found
+
+
+def _hash_at(endpoint: Endpoint, number: int) -> str:
+    header = blocks.header(endpoint, hex(max(number, 0)))
+    if header is None:
+        raise NodeUnavailableError(f"{endpoint.name} does not show its final block {number}")
+    return header.hash
+
+
+def _print(found: ChainCheck) -> None:
+    console = Console()
+    table = Table("Node", "Head", "Final", "Proves state", "Problem", title=found.name, title_justify="left")
+    for node in found.nodes:
+        table.add_row(
+            node.name,
+            "" if node.head is None else str(node.head),
+            "" if node.final is None else str(node.final),
+            "[green]yes[/]" if node.proves_state else "[red]no[/]",
+            node.problem,
+        )
+    console.print(table)
+    if found.balance:
+        amount = int(found.balance) / 10**18
+        console.print(
+            f"{found.signer} holds {amount:.6f}, {found.nonce} transactions; contract {found.contract}"
+        )
+    for words in found.problems:
+        console.print(f"[red]{words}[/]")

@@ -1,0 +1,80 @@
+"""Figures for monitoring, read from the database when they are asked for (Prometheus text format)."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+from evidence_service.service.parts import Chain, Parts
+from evidence_service.store.chain_status import Status
+
+
+def metrics(parts: Parts) -> bytes:
+    """Every figure, in the text format that Prometheus reads."""
+    registry = CollectorRegistry()
+    by_chain = _gauges(registry)
+    statuses = parts.chain_status.all()
+    for chain in parts.chains:
+        _backlog(parts, chain, by_chain)
+        for status in statuses:
+            if status.chain_id == chain.chain_id:
+                _status(parts, chain, status, by_chain)
+    _events(registry, statuses)
+    return generate_latest(registry)
+
+
+def _gauges(registry: CollectorRegistry) -> dict[str, Gauge]:
+    def gauge(name: str, words: str, *labels: str) -> Gauge:
+        return Gauge(f"evidence_{name}", words, ["chain", *labels], registry=registry)
+
+    return {
+        "lag": gauge("anchor_lag_seconds", "Age of the oldest batch whose anchor is not sealed"),
+        "open": gauge("anchors_open", "Anchors that are not sealed, by state", "state"),
+        "head": gauge("chain_head", "Number of the newest block seen", "key"),
+        "final": gauge("chain_final", "Number of the newest block that counts as final", "key"),
+        "gap": gauge("nonce_gap", "Nonces below a reserved one that nobody holds", "key"),
+        "balance": gauge("signer_balance", "Balance of the key, in the chain's own currency", "key"),
+        "low": gauge("signer_balance_low", "1 when the balance is below the alert", "key"),
+        "age": gauge("round_age_seconds", "Time since the last look at the chain", "key"),
+        "took": gauge("round_seconds", "How long the last look took", "key"),
+        "resting": gauge("node_resting", "1 while a node is asked last, after a failure or a lie", "node"),
+        "lies": gauge("node_lies", "Contradictions a node was caught in since the worker's start", "node"),
+    }
+
+
+def _backlog(parts: Parts, chain: Chain, gauges: dict[str, Gauge]) -> None:
+    name = str(chain.chain_id)
+    backlog = parts.anchors.backlog(chain.chain_id)
+    age = 0.0 if backlog.oldest is None else (parts.now() - backlog.oldest).total_seconds()
+    gauges["lag"].labels(name).set(max(age, 0.0))
+    for state, count in backlog.states.items():
+        gauges["open"].labels(name, state).set(count)
+
+
+def _status(parts: Parts, chain: Chain, status: Status, gauges: dict[str, Gauge]) -> None:
+    name, seen = str(chain.chain_id), status.seen
+    gauges["age"].labels(name, status.submitter).set((parts.now() - status.at).total_seconds())
+    for node in seen.get("nodes", ()):
+        gauges["resting"].labels(name, node["name"]).set(int(node["resting"]))
+        gauges["lies"].labels(name, node["name"]).set(node["lies"])
+    if "head" not in seen:
+        return
+    gauges["head"].labels(name, status.submitter).set(seen["head"])
+    gauges["final"].labels(name, status.submitter).set(seen["final"])
+    gauges["balance"].labels(name, status.submitter).set(int(seen["balance"]) / 10**18)
+    gauges["low"].labels(name, status.submitter).set(int(seen["balance_low"]))
+    gauges["took"].labels(name, status.submitter).set(seen["round_seconds"])
+    held = parts.journal.nonces(chain.chain_id, status.submitter, seen["nonce"])
+    missing = [n for n in range(seen["nonce"], max(held, default=-1) + 1) if held.get(n) is None]
+    gauges["gap"].labels(name, status.submitter).set(len(missing))
+
+
+def _events(registry: CollectorRegistry, statuses: list[Status]) -> None:
+    events = Counter(
+        "evidence_anchor_events",
+        "What happened to anchors: mined, reorged, bumped, resent, stuck, unavailable, …",
+        ["chain", "key", "event"],
+        registry=registry,
+    )
+    for status in statuses:
+        for event, count in status.events.items():
+            events.labels(str(status.chain_id), status.submitter, event).inc(count)
