@@ -38,6 +38,7 @@ from evidence_service.service.ports import Durable
 from evidence_service.service.receipt_key import ReceiptKey, open_or_make
 from evidence_service.service.worker import Worker
 from evidence_service.store.anchors import Anchors
+from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
@@ -46,8 +47,10 @@ from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.objects import LocalObjects
 from evidence_service.store.postgres import EmbeddedPostgres, connect, migrate
 from evidence_service.store.records import Records
+from evidence_service.store.renewals import Renewals
 from evidence_service.store.trees import TreeFiles
-from evidence_service.timestamp.tsa import Authority
+from evidence_service.timestamp.calendar import Calendar, require_library
+from evidence_service.timestamp.tsa import Authorities, Authority
 from evidence_service.verify import policy
 
 _PROMISE_MARGIN = 0.1
@@ -88,10 +91,9 @@ def parts(settings: Settings, engine: Database) -> Parts:
             ),
             policy=EgressPolicy(frozenset(_host_and_port(item) for item in settings.egress_exceptions)),
         ),
-        stamping=Stamping(
-            tuple(Authority(item.name, item.url, (_read(item.root),)) for item in settings.authorities),
-            settings.authorities_minimum,
-        ),
+        attestations=Attestations(engine),
+        renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
+        stamping=_stamping(settings),
         chains=chains(settings.chains),
         anchors=Anchors(engine),
         chain_status=ChainStatus(engine),
@@ -130,6 +132,20 @@ def worker(settings: Settings, wired: Parts, url: str, *, durable: Durable | Non
     """
     engine = Engine(url, executor=settings.worker_name)
     return Worker(wired, engine, durable or DbosDurable(), captures=settings.captures_at_once)
+
+
+def _stamping(settings: Settings) -> Stamping:
+    if settings.opentimestamps:
+        require_library()
+    return Stamping(
+        authorities=Authorities(
+            [Authority(item.name, item.url, (_read(item.root),)) for item in settings.authorities],
+            minimum=settings.authorities_minimum,
+        ),
+        calendars=tuple(Calendar(item.url, tuple(item.named)) for item in settings.opentimestamps),
+        renewed_before=timedelta(days=settings.renewal_days),
+        weak_digests=frozenset(settings.weak_digests),
+    )
 
 
 def signer(settings: SignerSettings) -> Signer:

@@ -29,6 +29,16 @@ class AuthoritySettings(BaseModel):
     root: Path = Field(description="File with the root certificate its tokens have to lead to (DER)")
 
 
+class CalendarSettings(BaseModel):
+    """An OpenTimestamps calendar."""
+
+    url: str = Field(description="Address that takes digests, e.g. of a pool of calendars")
+    named: list[str] = Field(
+        default_factory=list,
+        description="Further addresses it may name for the rest of a proof: the members of the pool",
+    )
+
+
 _ADDRESS = r"^0x[0-9a-fA-F]{40}$"
 
 
@@ -151,9 +161,23 @@ class Settings(BaseSettings):
     )
     captures_at_once: int = Field(default=1, ge=1, le=64, description="Browsers at once in one worker")
     authorities: list[AuthoritySettings] = Field(
-        default_factory=list, description="Time-stamping authorities"
+        default_factory=list, description="Time-stamping authorities, in the order they are asked"
     )
-    authorities_minimum: int = Field(default=2, ge=1, description="How many of them have to answer")
+    authorities_minimum: int = Field(
+        default=2, ge=1, description="How many of them have to answer; no more are asked than are needed"
+    )
+    opentimestamps: list[CalendarSettings] = Field(
+        default_factory=list,
+        max_length=5,
+        description="Calendars that attest batch headers beside the authorities; needs the optional library",
+    )
+    renewal_days: int = Field(
+        default=180, ge=1, description="Days before a certificate's end at which its time stamps are renewed"
+    )
+    weak_digests: list[Literal["sha256", "sha512"]] = Field(
+        default_factory=list,
+        description="Algorithms not trusted any more; naming one renews all evidence with SHA-3",
+    )
     chains: list[ChainSettings] = Field(
         default_factory=list, description="Every batch is anchored on each; without one, batches wait"
     )

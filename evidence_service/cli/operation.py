@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -26,7 +27,7 @@ from evidence_service.errors import ConfigurationError, EvidenceServiceError
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.service.audit import audit, audit_trees
 from evidence_service.service.parts import Chain, Parts
-from evidence_service.timestamp.tsa import Authority, new_client, request_token
+from evidence_service.service.renew import outlook
 from evidence_service.verify.report import ExitCode
 
 _DRAIN = 20
@@ -121,48 +122,46 @@ def doctor() -> None:
     settings = config.load()
     table = Table("Part", "State", "What it says")
     sound = True
-    for name, examine in _examinations(settings):
-        try:
-            words, mark = examine(), "[green]ok[/]"
-        except EvidenceServiceError as error:
-            words = f"{error.message}\n[dim]{error.what_to_do}[/]" if error.what_to_do else error.message
-            mark, sound = "[red]missing[/]", False
-        table.add_row(name, mark, words)
+    with ExitStack() as opened:
+        for name, examine in _examinations(settings, opened):
+            try:
+                words, mark = examine(), "[green]ok[/]"
+            except EvidenceServiceError as error:
+                words = f"{error.message}\n[dim]{error.what_to_do}[/]" if error.what_to_do else error.message
+                mark, sound = "[red]missing[/]", False
+            table.add_row(name, mark, words)
     Console().print(table)
     sys.exit(int(ExitCode.VERIFIED if sound else ExitCode.NOT_CHECKED))
 
 
-def _examinations(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
+def _examinations(settings: Settings, opened: ExitStack) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "browser", lambda: identify(find_browser(settings.chromium)).version
     yield "fonts", lambda: str(font_directory())
 
     def database() -> str:
-        with bootstrap.database(settings) as (engine, _):
-            wired.append(bootstrap.parts(settings, engine))
+        engine, _ = opened.enter_context(bootstrap.database(settings))
+        wired.append(bootstrap.parts(settings, engine))
         return "answers; schema up to date"
 
     wired: list[Parts] = []
     yield "database", database
     yield "time stamps", lambda: _authorities(wired)
+    yield "renewals", lambda: outlook(_wired(wired))
     yield "chains", lambda: _chains(wired)
     yield "seal", lambda: _seal(wired)
 
 
 def _authorities(wired: list[Parts]) -> str:
     parts = _wired(wired)
-    with new_client() as client:
-        return "; ".join(_stamped_by(item, client, parts) for item in _some(parts.stamping.authorities))
-
-
-def _stamped_by(authority: Authority, client: object, parts: Parts) -> str:
-    token = request_token(authority, bytes(64), nonce=1, client=client, now=parts.now)  # type: ignore[arg-type]
-    return f"{authority.name} gave a token of {len(token)} bytes"
-
-
-def _some(authorities: tuple[Authority, ...]) -> tuple[Authority, ...]:
-    if not authorities:
+    authorities = parts.stamping.authorities
+    if not authorities.members:
         raise ConfigurationError("no authority is configured", what_to_do="set authorities")
-    return authorities
+    tokens = [authorities.request(item, bytes(64), nonce=1, now=parts.now) for item in authorities.members]
+    return "; ".join(
+        f"{token.authority} gave a token of {len(token.der)} bytes, good until {token.ends_at:%Y-%m-%d}, "
+        f"revocation data {token.revocation['status']}"
+        for token in tokens
+    )
 
 
 def _chains(wired: list[Parts]) -> str:

@@ -1,6 +1,7 @@
 """Two local RFC 3161 authorities of different make: certomancer and OpenSSL. Demonstration, never evidence.
 
-Their keys are made on the first start and kept, so that roots stay the same from run to run.
+Their keys are made on the first start and kept, so that roots stay the same from run to run. Both publish the
+revocation list of their root on the port of the run, which their certificates of the run name.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from evidence_service.sandbox.demo_certificates import (
     demo_name,
     key_usage,
     new_key,
+    read_key,
     write_key,
 )
 
@@ -72,6 +74,7 @@ class DemoAuthorities:
         config = directory / "certomancer.yml"
         if not config.exists():
             _make_certomancer(directory, config)
+        _publish_certomancer(config, port)
         program = [sys.executable, "-m", "certomancer", "--config", str(config)]
         root = subprocess.run([*program, "summon", "demo", "root"], capture_output=True, check=False)
         if root.returncode:
@@ -86,8 +89,9 @@ class DemoAuthorities:
         return DemoAuthority("Demonstration TSA A", f"http://127.0.0.1:{port}/demo/tsa/tsa", der)
 
     def _start_openssl(self, directory: Path, port: int) -> DemoAuthority:
-        if not (directory / "ready").exists():
+        if not (directory / "root.key").exists():
             _make_openssl(directory)
+        _publish_openssl(directory, port)
         self._run(
             "openssl-ts",
             [
@@ -117,15 +121,25 @@ def _make_certomancer(directory: Path, config: Path) -> None:
         write_key(directory / f"{name}.key", new_key())
     now = datetime.now(UTC)
     validity = {
-        "valid-from": (now - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S+0000"),
-        "valid-to": (now + LIFETIME).strftime("%Y-%m-%dT%H:%M:%S+0000"),
+        "valid-from": (now - timedelta(days=1)).strftime(_CERTOMANCER_TIME),
+        "valid-to": (now + LIFETIME).strftime(_CERTOMANCER_TIME),
     }
+    _write_certomancer(config, validity, 0)
+
+
+def _publish_certomancer(config: Path, port: int) -> None:
+    """Write the port of this run into the configuration: certificates name the list's address."""
+    certificates = yaml.safe_load(config.read_text())["pki-architectures"]["demo"]["certs"]
+    _write_certomancer(config, certificates["root"]["validity"], port)
+
+
+def _write_certomancer(config: Path, validity: Mapping[str, str], port: int) -> None:
     temporary = config.with_suffix(".new")
-    temporary.write_text(yaml.safe_dump(_certomancer_config(validity)))
+    temporary.write_text(yaml.safe_dump(_certomancer_config(validity, port), sort_keys=False))
     temporary.replace(config)
 
 
-def _certomancer_config(validity: Mapping[str, str]) -> dict[str, Any]:
+def _certomancer_config(validity: Mapping[str, str], port: int) -> dict[str, Any]:
     def entity(name: str) -> dict[str, str]:
         return {"common-name": name, "organization-name": ORGANISATION}
 
@@ -133,9 +147,11 @@ def _certomancer_config(validity: Mapping[str, str]) -> dict[str, Any]:
         value = {"schema": "key-usage", "params": list(bits)}
         return {"id": "key_usage", "critical": True, "smart-value": value}
 
+    lists = {"schema": "crl-dist-url", "params": {"crl-repo-names": ["crls"]}}
     constraints = {"id": "basic_constraints", "critical": True, "value": {"ca": True}}
     stamping = {"id": "extended_key_usage", "critical": True, "value": ["time_stamping"]}
     return {
+        "external-url-prefix": f"http://127.0.0.1:{port}",
         "keysets": {
             "demo": {"path-prefix": ".", "keys": {"root": {"path": "root.key"}, "tsa": {"path": "tsa.key"}}}
         },
@@ -145,6 +161,7 @@ def _certomancer_config(validity: Mapping[str, str]) -> dict[str, Any]:
                 "entities": {
                     "root": entity("Demonstration root A, not evidence"),
                     "tsa": entity("Demonstration TSA A (certomancer)"),
+                    "withdrawn": entity("Demonstration TSA A (withdrawn)"),
                 },
                 "certs": {
                     "root": {
@@ -157,14 +174,31 @@ def _certomancer_config(validity: Mapping[str, str]) -> dict[str, Any]:
                         "subject": "tsa",
                         "issuer": "root",
                         "validity": dict(validity),
-                        "extensions": [usage("digital_signature"), stamping],
+                        "extensions": [
+                            usage("digital_signature"),
+                            stamping,
+                            {"id": "crl_distribution_points", "smart-value": lists},
+                        ],
+                    },
+                    # The list has an entry: certomancer writes an empty one as RFC 5280 does not allow it.
+                    "withdrawn": {
+                        "subject": "withdrawn",
+                        "subject-key": "tsa",
+                        "issuer": "root",
+                        "validity": dict(validity),
+                        "revocation": {"revoked-since": validity["valid-from"], "reason": "key_compromise"},
                     },
                 },
-                "services": {"time-stamping": {"tsa": {"signing-cert": "tsa", "digest-algo": "sha512"}}},
+                "services": {
+                    "time-stamping": {"tsa": {"signing-cert": "tsa", "digest-algo": "sha512"}},
+                    "crl-repo": {"crls": {"for-issuer": "root", "simulated-update-schedule": "P30D"}},
+                },
             }
         },
     }
 
+
+_CERTOMANCER_TIME = "%Y-%m-%dT%H:%M:%S+0000"
 
 _OPENSSL_CONFIG = """\
 [tsa]
@@ -175,7 +209,7 @@ signer_cert = {directory}/tsa.crt
 signer_key = {directory}/tsa.key
 signer_digest = sha512
 default_policy = 1.3.6.1.4.1.32473.1
-digests = sha256, sha384, sha512
+digests = sha256, sha384, sha512, sha3-512
 accuracy = secs:1
 ess_cert_id_alg = sha256
 """
@@ -184,26 +218,45 @@ ess_cert_id_alg = sha256
 
 def _make_openssl(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    root_key, key = new_key(), new_key()
-    root_name, name = (
-        demo_name("Demonstration root B, not evidence"),
-        demo_name("Demonstration TSA B (OpenSSL)"),
-    )
+    root_key, name = new_key(), demo_name("Demonstration root B, not evidence")
     root = (
-        certificate_builder(root_name, root_name, root_key.public_key())
+        certificate_builder(name, name, root_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(key_usage(certificates=True), critical=True)
         .sign(root_key, hashes.SHA256())
     )
-    leaf = (
-        certificate_builder(name, root_name, key.public_key())
-        .add_extension(key_usage(certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
-        .sign(root_key, hashes.SHA256())
-    )
-    write_key(directory / "tsa.key", key)
+    write_key(directory / "tsa.key", new_key())
     (directory / "root.crt").write_bytes(root.public_bytes(Encoding.PEM))
-    (directory / "tsa.crt").write_bytes(leaf.public_bytes(Encoding.PEM))
     (directory / "openssl.cnf").write_text(_OPENSSL_CONFIG.format(directory=directory))
     (directory / "serial").write_text("01\n")
-    (directory / "ready").touch()
+    # Last: a start that was killed before is made again.
+    write_key(directory / "root.key", root_key)
+
+
+def _publish_openssl(directory: Path, port: int) -> None:
+    """The signer's certificate, naming the list at the port of this run, and the list: empty, for a month."""
+    root = x509.load_pem_x509_certificate((directory / "root.crt").read_bytes())
+    root_key, key = read_key(directory / "root.key"), read_key(directory / "tsa.key")
+    point = x509.DistributionPoint(
+        full_name=[x509.UniformResourceIdentifier(f"http://127.0.0.1:{port}/root.crl")],
+        relative_name=None,
+        reasons=None,
+        crl_issuer=None,
+    )
+    leaf = (
+        certificate_builder(demo_name("Demonstration TSA B (OpenSSL)"), root.subject, key.public_key())
+        .add_extension(key_usage(certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
+        .add_extension(x509.CRLDistributionPoints([point]), critical=False)
+        .sign(root_key, hashes.SHA256())
+    )
+    now = datetime.now(UTC)
+    revoked = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(root.subject)
+        .last_update(now - timedelta(hours=1))
+        .next_update(now + timedelta(days=30))
+        .sign(root_key, hashes.SHA256())
+    )
+    (directory / "tsa.crt").write_bytes(leaf.public_bytes(Encoding.PEM))
+    (directory / "root.crl").write_bytes(revoked.public_bytes(Encoding.DER))

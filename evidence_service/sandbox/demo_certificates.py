@@ -8,7 +8,12 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import NameOID
 
 LIFETIME = timedelta(days=3650)
@@ -59,6 +64,14 @@ def key_usage(*, certificates: bool) -> x509.KeyUsage:
 def new_key() -> rsa.RSAPrivateKey:
     """RSA-2048: what every validator reads."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def read_key(path: Path) -> rsa.RSAPrivateKey:
+    """A key that ``write_key`` wrote."""
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise TypeError(f"{path} holds no RSA key")
+    return key
 
 
 def write_key(path: Path, key: rsa.RSAPrivateKey) -> None:

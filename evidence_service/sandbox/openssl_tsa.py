@@ -1,4 +1,7 @@
-"""A time-stamping authority over HTTP (RFC 3161 section 3.4) around ``openssl ts``. Demonstration only."""
+"""A time-stamping authority over HTTP (RFC 3161 section 3.4) around ``openssl ts``. Demonstration only.
+
+A GET of ``/root.crl`` gives the revocation list of its root.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,13 @@ _MAX_REQUEST = 8 * 1024
 class _Handler(BaseHTTPRequestHandler):
     directory: Path
     lock = threading.Lock()  # `openssl ts` reads and writes the serial file without one
+
+    def do_GET(self) -> None:
+        """Answer with the revocation list."""
+        if self.path != "/root.crl":
+            self.send_error(404)
+            return
+        self._answer("application/pkix-crl", (self.directory / "root.crl").read_bytes())
 
     def do_POST(self) -> None:
         """Answer one time-stamp request."""
@@ -43,11 +53,14 @@ class _Handler(BaseHTTPRequestHandler):
         if done.returncode:
             self.send_error(500)
             return
+        self._answer("application/timestamp-reply", done.stdout)
+
+    def _answer(self, kind: str, body: bytes) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", "application/timestamp-reply")
-        self.send_header("Content-Length", str(len(done.stdout)))
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(done.stdout)
+        self.wfile.write(body)
 
 
 def main() -> None:

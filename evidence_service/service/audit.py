@@ -10,7 +10,9 @@ from evidence_service.core.digest import digest_of
 from evidence_service.errors import EvidenceServiceError, MismatchError
 from evidence_service.service.bundles import assemble
 from evidence_service.service.parts import Parts
+from evidence_service.service.renew import changed_since
 from evidence_service.store.records import Evidence
+from evidence_service.timestamp.calendar import read_proof
 from evidence_service.verify.material import EvidenceFile, Material
 from evidence_service.verify.report import Family
 from evidence_service.verify.verifier import verify
@@ -61,6 +63,9 @@ def _problems(parts: Parts, evidence: Evidence) -> Iterator[str]:
         ]
         if evidence.status == "certified":
             parts.objects.read(parts.certificates.of_evidence(evidence.id).sha256 or b"")
+        _check_attestations(parts, evidence)
+        for renewal_id in changed_since(parts, evidence.id):
+            yield f"4.5 what {renewal_id} covers has changed since it was renewed"
     except EvidenceServiceError as error:
         yield error.message
         return
@@ -69,3 +74,12 @@ def _problems(parts: Parts, evidence: Evidence) -> Iterator[str]:
         # Whom the policy trusts is not a question of what is stored.
         if check.family is not Family.TRUST:
             yield f"{check.id} {check.why}"
+
+
+def _check_attestations(parts: Parts, evidence: Evidence) -> None:
+    if evidence.batch_id is None:
+        return
+    header = parts.batches.batch(evidence.batch_id).header
+    for item in parts.attestations.of_batch(evidence.batch_id):
+        if item.proof is not None:
+            read_proof(item.proof, header)

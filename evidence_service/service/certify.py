@@ -18,7 +18,6 @@ from evidence_service.certificate.seal import Sealed, seal
 from evidence_service.core import bundle
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import (
-    AuthorityUnavailableError,
     ConfigurationError,
     MismatchError,
     NodeUnavailableError,
@@ -29,7 +28,6 @@ from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.waiting import until_available
 from evidence_service.store.certificates import Certificate
-from evidence_service.timestamp.tsa import new_client, stamp
 from evidence_service.verify.material import EvidenceFile, Material
 from evidence_service.verify.nodes import compare_with
 from evidence_service.verify.report import ExitCode, Report, Verdict
@@ -137,24 +135,8 @@ def _make(parts: Parts, certificate: Certificate, data: bytes, report: Report) -
 
 def _stamper(parts: Parts) -> Callable[[bytes], bytes]:
     def one_token(digest: bytes) -> bytes:
-        with new_client() as client:
-            problems = []
-            for authority in parts.stamping.authorities:
-                try:
-                    return stamp(
-                        [authority],
-                        digest,
-                        minimum=1,
-                        nonce=lambda: int.from_bytes(parts.random_bytes(8)),
-                        client=client,
-                        now=parts.now,
-                    ).tokens[0][1]
-                except AuthorityUnavailableError as error:
-                    problems.append(error.message)
-        raise AuthorityUnavailableError(
-            f"no authority stamped the seal: {'; '.join(problems) or 'none is configured'}",
-            what_to_do="it is tried again; check the authorities' addresses if this stays",
-        )
+        found = parts.stamping.authorities.stamp(digest, nonce=parts.nonce, now=parts.now, minimum=1)
+        return found.tokens[0].der
 
     return one_token
 

@@ -16,7 +16,7 @@ from evidence_service import __version__
 P = ParamSpec("P")
 T = TypeVar("T")
 
-CAPTURES, ANCHORS, CERTIFICATES = "captures", "anchors", "certificates"
+CAPTURES, ANCHORS, CERTIFICATES, STAMPS = "captures", "anchors", "certificates", "stamps"
 _POLL = 0.2
 
 Workflow = Callable[[str], None]

@@ -23,13 +23,16 @@ from evidence_service.errors import ConfigurationError
 from evidence_service.service.ports import Objects
 from evidence_service.service.receipt_key import ReceiptKey
 from evidence_service.store.anchors import Anchors
+from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.records import Records
-from evidence_service.timestamp.tsa import Authority
+from evidence_service.store.renewals import Renewals
+from evidence_service.timestamp.calendar import Calendar
+from evidence_service.timestamp.tsa import Authorities
 from evidence_service.verify.policy import Policy
 
 
@@ -79,10 +82,17 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Stamping:
-    """The time-stamping authorities, and how many of them have to answer."""
+    """The time-stamping authorities, the calendars beside them, and when a time stamp is renewed.
 
-    authorities: tuple[Authority, ...]
-    minimum: int
+    Attributes:
+        renewed_before: time between a renewal and the end of the first certificate it is made for.
+        weak_digests: algorithms that are not trusted any more, ``sha256`` or ``sha512``.
+    """
+
+    authorities: Authorities
+    calendars: tuple[Calendar, ...] = ()
+    renewed_before: timedelta = timedelta(days=180)
+    weak_digests: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +125,8 @@ class Parts:
     records: Records
     batches: Batches
     certificates: Certificates
+    attestations: Attestations
+    renewals: Renewals
     journal: PostgresJournal[Submission]
     objects: Objects
     capturing: Capturing
@@ -131,6 +143,10 @@ class Parts:
     tool: str
     now: Callable[[], datetime]
     random_bytes: Callable[[int], bytes] = secrets.token_bytes
+
+    def nonce(self) -> int:
+        """A random number of 64 bits for a request to an authority."""
+        return int.from_bytes(self.random_bytes(8))
 
     def rpc_urls(self) -> tuple[str, ...]:
         """The nodes of all chains.

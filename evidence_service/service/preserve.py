@@ -16,7 +16,6 @@ from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.waiting import until_available
 from evidence_service.store.records import Evidence
-from evidence_service.timestamp.tsa import new_client, stamp
 
 OPERATOR = "operator"
 
@@ -223,33 +222,29 @@ def stamp_manifest(parts: Parts, evidence_id: str) -> None:
     evidence = parts.records.evidence(evidence_id)
     if not parts.records.tokens("manifest", evidence_id):
         request_stamps(parts, "manifest", evidence_id, evidence.manifest or b"")
+    refused = parts.records.refusals("manifest", evidence_id)
     parts.custody(
         evidence_id,
         "stamp",
         "stamp",
         actor=SERVICE,
         purpose="RFC 3161 time stamps over the manifest",
-        detail={"tokens": str(len(parts.records.tokens("manifest", evidence_id)))},
+        detail={
+            "tokens": str(len(parts.records.tokens("manifest", evidence_id))),
+            **({"refused": "; ".join(refused.values())[:2000]} if refused else {}),
+        },
     )
     parts.records.advance(evidence_id, "stamped")
 
 
 def request_stamps(parts: Parts, stamped: str, subject_id: str, data: bytes) -> None:
-    """Get tokens over a document from every authority and store them together.
+    """Get enough tokens over a document and store them together.
 
     Raises:
         AuthorityUnavailableError: fewer than the minimum answered.
     """
-    with new_client() as client:
-        result = stamp(
-            parts.stamping.authorities,
-            manifest.stamped_digest(data),
-            minimum=parts.stamping.minimum,
-            nonce=lambda: int.from_bytes(parts.random_bytes(8)),
-            client=client,
-            now=parts.now,
-        )
-    parts.records.add_tokens(stamped, subject_id, result.tokens)
+    found = parts.stamping.authorities.stamp(manifest.stamped_digest(data), nonce=parts.nonce, now=parts.now)
+    parts.records.add_tokens(stamped, subject_id, found.tokens, refusals=found.failures)
 
 
 def register(parts: Parts, evidence_id: str) -> None:

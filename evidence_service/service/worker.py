@@ -15,12 +15,15 @@ from sqlalchemy.exc import OperationalError
 
 from evidence_service.errors import EvidenceServiceError, UnavailableError
 from evidence_service.service.anchor import note_anchor, stamp_batch, submit
+from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify
-from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, Engine
+from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, STAMPS, Engine
 from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import preserve
+from evidence_service.service.renew import renew
 from evidence_service.service.rounds import Rounds
+from evidence_service.service.upkeep import Upkeep
 
 _log = structlog.get_logger(__name__)
 _TICK = 0.25
@@ -38,6 +41,7 @@ class Worker:
         self._parts = parts
         self._engine = engine
         self._captures = captures
+        self._upkeep = Upkeep(parts)
         self._stopping = threading.Event()
         # Asking twice would be harmless, only slower.
         self._asked: set[tuple[str, str]] = set()
@@ -48,12 +52,14 @@ class Worker:
             ("stamp", ANCHORS, stamp_batch),
             ("note", ANCHORS, note_anchor),
             ("certify", CERTIFICATES, certify),
+            ("attest", STAMPS, attest),
+            ("renew", STAMPS, renew),
         ):
             engine.add(name, queue, self._noting_failure(name, partial(workflow, parts, durable)))
 
     def start(self) -> None:
         """Serve; returns at once."""
-        self._engine.launch({CAPTURES: self._captures, ANCHORS: 4, CERTIFICATES: 1})
+        self._engine.launch({CAPTURES: self._captures, ANCHORS: 4, CERTIFICATES: 1, STAMPS: 1})
         self._thread.start()
         for rounds in self._rounds:
             rounds.start()
@@ -77,6 +83,9 @@ class Worker:
     def look(self) -> None:
         """Start everything that waits."""
         parts = self._parts
+        # First: it comes seldom, and must not wait for what is looked for all the time.
+        for name, subject in self._upkeep.wanted():
+            self._ask(name, subject)
         for evidence in parts.records.unfinished():
             self._ask("preserve", evidence.id)
         for batch in parts.batches.unanchored():
@@ -119,7 +128,7 @@ class Worker:
                 elif name == "note":
                     batch_id = self._parts.journal.load(subject_id).batch_id
                     self._parts.batches.note_waiting(batch_id or "", reason)
-                else:
+                elif name in ("preserve", "certify"):
                     self._parts.records.note_progress(subject_id, f"{name} refused: {reason}")
                 raise
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select, text, update
+from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from evidence_service.core import custody, document
 from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.store import schema
+from evidence_service.store.stamps import Stamps
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,8 @@ class Evidence:
 STATUSES = ("accepted", "captured", "sealed", "stamped", "registered", "anchored", "certified")
 
 
-class Records:
-    """The record in PostgreSQL."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+class Records(Stamps):
+    """The record in PostgreSQL, time stamps included."""
 
     # --- matters and evidence ---
 
@@ -279,28 +277,6 @@ class Records:
         """Events, oldest first."""
         with self._engine.connect() as connection:
             return _custody(connection, evidence_id)
-
-    # --- time stamps ---
-
-    def add_tokens(self, stamped: str, subject_id: str, tokens: Sequence[tuple[str, bytes]]) -> None:
-        """Store tokens over a manifest or a batch header; the first of an authority is kept."""
-        with self._engine.begin() as connection:
-            for authority, token in tokens:
-                connection.execute(
-                    upsert(schema.tokens)
-                    .values(stamped=stamped, subject_id=subject_id, authority=authority, token=token)
-                    .on_conflict_do_nothing()
-                )
-
-    def tokens(self, stamped: str, subject_id: str) -> list[bytes]:
-        """Tokens in the order of the authorities' names."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(
-                select(schema.tokens.c.token)
-                .where(schema.tokens.c.stamped == stamped, schema.tokens.c.subject_id == subject_id)
-                .order_by(schema.tokens.c.authority)
-            )
-            return [row.token for row in rows]
 
 
 def _advance(connection: Connection, evidence_id: str, status: str, columns: Mapping[str, Any]) -> None:

@@ -91,7 +91,60 @@ tokens = Table(
     Column("subject_id", Text, nullable=False),
     Column("authority", Text, nullable=False),
     Column("token", LargeBinary, nullable=False),
+    Column("revocation", JSONB, nullable=False),
+    Column("ends_at", _Time, nullable=False),
     UniqueConstraint("stamped", "subject_id", "authority"),
+    Index(None, "stamped", "ends_at"),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("stamped", Text, primary_key=True),
+    Column("subject_id", Text, primary_key=True),
+    Column("authority", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+)
+
+attestations = Table(
+    "attestations",
+    metadata,
+    Column("batch_id", Text, ForeignKey("batches.id"), primary_key=True),
+    Column("calendar", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("proof", LargeBinary),
+    Column("attempt", Integer, nullable=False),
+    Column("next_at", _Time),
+    Column("submitted_at", _Time),
+    Column("waiting_for", Text),
+    Index("ix_attestations_due", "next_at", postgresql_where="next_at IS NOT NULL"),
+)
+
+renewals = Table(
+    "renewals",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("document", LargeBinary),
+    Column("expires_at", _Time, nullable=False),
+    Column("opened_at", _Time, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("next_at", _Time),
+    Column("waiting_for", Text),
+    Index("ix_renewals_due", "next_at", postgresql_where="next_at IS NOT NULL"),
+)
+
+renewal_members = Table(
+    "renewal_members",
+    metadata,
+    Column("evidence_id", Text, ForeignKey("evidence.id"), primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("renewal_id", Text, ForeignKey("renewals.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("leaf", LargeBinary),
+    UniqueConstraint("renewal_id", "position"),
 )
 
 batches = Table(

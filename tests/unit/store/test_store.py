@@ -31,6 +31,7 @@ from evidence_service.store.closing import Due
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.objects import LocalObjects
 from evidence_service.store.records import Records
+from evidence_service.store.stamps import KeptToken
 from tests.unit.store.conftest import MINUTE, NOW, add
 
 
@@ -121,9 +122,12 @@ def test_many_writers_make_one_chain(records: Records) -> None:
 
 
 def test_the_first_token_of_an_authority_is_kept(records: Records) -> None:
-    records.add_tokens("manifest", "evidence-1", [("b", b"1"), ("a", b"2")])
-    records.add_tokens("manifest", "evidence-1", [("b", b"3"), ("c", b"4")])
-    assert records.tokens("manifest", "evidence-1") == [b"2", b"1", b"4"]
+    def token(authority: str, der: bytes) -> KeptToken:
+        return KeptToken(authority, der, {"status": "absent", "why": "test"}, NOW)
+
+    records.add_tokens("manifest", "evidence-1", [token("b", b"1"), token("a", b"2")])
+    records.add_tokens("manifest", "evidence-1", [token("b", b"3"), token("c", b"4")])
+    assert records.tokens("manifest", "evidence-1") == [token("a", b"2"), token("b", b"1"), token("c", b"4")]
 
 
 def test_batches_are_anchored_once_and_in_their_order(records: Records, batches: Batches) -> None:

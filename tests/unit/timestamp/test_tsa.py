@@ -1,23 +1,22 @@
-"""Stamping at two real authorities of different make, and everything an authority can do wrong."""
+"""Stamping at two real authorities of different make, and what a token may not be."""
 
 from __future__ import annotations
 
 import hashlib
 import random
 import subprocess
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
 from asn1crypto import cms
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidence_service.errors import AuthorityUnavailableError, EvidenceError, MismatchError
-from evidence_service.processes import free_port
 from evidence_service.timestamp import tsa
+from evidence_service.timestamp.exchange import Answer, exchange
 from evidence_service.verify.policy import Voucher
 from evidence_service.verify.timestamp import read_token, trust_token
 
@@ -36,27 +35,10 @@ def authorities(demo_authorities: list[tsa.Authority]) -> list[tsa.Authority]:
 
 @pytest.fixture(scope="module")
 def tokens(authorities: list[tsa.Authority]) -> dict[str, bytes]:
-    with tsa.new_client() as client:
-        stamped = tsa.stamp(authorities, DIGEST, minimum=2, nonce=lambda: 7, client=client, now=now)
+    stamped = tsa.Authorities(authorities, minimum=2).stamp(DIGEST, nonce=lambda: 7, now=now)
     assert stamped.failures == ()
-    return dict(stamped.tokens)
-
-
-def answering(change: Callable[[httpx.Response], httpx.Response]) -> httpx.Client:
-    """A client whose answers were tampered with on their way."""
-
-    class Transport(httpx.HTTPTransport):
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            response = super().handle_request(request)
-            response.read()
-            return change(response)
-
-    return httpx.Client(transport=Transport(), trust_env=False)
-
-
-def request(authority: tsa.Authority, client: httpx.Client, *, nonce: int = 7) -> bytes:
-    with client:
-        return tsa.request_token(authority, DIGEST, nonce=nonce, client=client, now=now)
+    assert [token.revocation["status"] for token in stamped.tokens] == ["collected", "collected"]
+    return {token.authority: token.der for token in stamped.tokens}
 
 
 def test_both_give_tokens_that_name_different_authorities(
@@ -146,80 +128,22 @@ def test_a_surplus_certificate_is_refused(tokens: dict[str, bytes], authorities:
 
 
 def test_an_answer_to_another_request_is_refused(authorities: list[tsa.Authority]) -> None:
-    captured: list[bytes] = []
+    """A genuine token over the same digest, replayed: only the nonce tells."""
+    recorded: list[Answer] = []
 
-    def replay(response: httpx.Response) -> httpx.Response:
-        captured.append(response.content)
-        return httpx.Response(200, headers=response.headers, content=captured[0])
+    def replay(url: str, **options: Any) -> Answer:
+        if "content" in options:
+            recorded.append(exchange(url, **options))
+            return recorded[0]
+        return exchange(url, **options)
 
-    client = answering(replay)
-    assert tsa.request_token(authorities[0], DIGEST, nonce=1, client=client, now=now)
+    asked = tsa.Authorities(authorities[:1], minimum=1, send=replay)
+    assert asked.request(authorities[0], DIGEST, nonce=1, now=now)
     with pytest.raises(AuthorityUnavailableError, match="nonce"):
-        tsa.request_token(authorities[0], DIGEST, nonce=2, client=client, now=now)
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (httpx.Response(200, headers={"Content-Type": "text/html"}, content=b"<html>"), "text/html"),
-        (httpx.Response(503), "HTTP 503"),
-        (httpx.Response(302, headers={"Location": "http://127.0.0.1/"}), "HTTP 302"),
-        (
-            httpx.Response(200, headers={"Content-Type": "application/timestamp-reply"}, content=b"0\x03x"),
-            "cannot be read",
-        ),
-        (
-            httpx.Response(
-                200, headers={"Content-Type": "application/timestamp-reply"}, content=bytes(70_000)
-            ),
-            "larger",
-        ),
-    ],
-)
-def test_nonsense_is_refused_and_named(
-    authorities: list[tsa.Authority], answer: httpx.Response, words: str
-) -> None:
-    with pytest.raises(AuthorityUnavailableError, match=words):
-        request(authorities[0], answering(lambda _: answer))
+        asked.request(authorities[0], DIGEST, nonce=2, now=now)
 
 
 def test_a_skewed_clock_is_refused(authorities: list[tsa.Authority]) -> None:
-    with tsa.new_client() as client, pytest.raises(AuthorityUnavailableError, match="far from this clock"):
-        tsa.request_token(
-            authorities[0], DIGEST, nonce=1, client=client, now=lambda: now() + timedelta(hours=1)
-        )
-
-
-def test_an_unknown_root_is_refused(authorities: list[tsa.Authority]) -> None:
-    wrong = tsa.Authority("wrong root", authorities[0].url, authorities[1].roots)
-    with pytest.raises(AuthorityUnavailableError, match="does not lead to a trusted root"):
-        request(wrong, tsa.new_client())
-
-
-def test_one_that_is_down_is_recorded_and_too_few_are_an_error(authorities: list[tsa.Authority]) -> None:
-    down = tsa.Authority("down", f"http://127.0.0.1:{free_port()}/", authorities[0].roots)
-    with tsa.new_client() as client:
-        stamped = tsa.stamp(
-            [down, authorities[1]], DIGEST, minimum=1, nonce=lambda: 5, client=client, now=now
-        )
-        assert [name for name, _ in stamped.tokens] == [authorities[1].name]
-        assert [name for name, _ in stamped.failures] == ["down"]
-        with pytest.raises(AuthorityUnavailableError, match=r"1 of 2 required.*down.*cannot be reached"):
-            tsa.stamp([down, authorities[1]], DIGEST, minimum=2, nonce=lambda: 5, client=client, now=now)
-
-
-def test_a_lost_answer_is_asked_for_again(authorities: list[tsa.Authority]) -> None:
-    """Failed but landed: the authority issued, the answer was lost; a second request is just as good."""
-    lost: list[int] = []
-
-    def lose_first(response: httpx.Response) -> httpx.Response:
-        if not lost:
-            lost.append(response.status_code)
-            raise httpx.ReadTimeout("the answer was lost")
-        return response
-
-    client = answering(lose_first)
-    with pytest.raises(AuthorityUnavailableError, match="ReadTimeout"):
-        tsa.request_token(authorities[0], DIGEST, nonce=1, client=client, now=now)
-    assert lost == [200]
-    assert tsa.request_token(authorities[0], DIGEST, nonce=2, client=client, now=now)
+    asked = tsa.Authorities(authorities, minimum=2)
+    with pytest.raises(AuthorityUnavailableError, match="far from this clock"):
+        asked.request(authorities[0], DIGEST, nonce=1, now=lambda: now() + timedelta(hours=1))

@@ -22,7 +22,7 @@ from evidence_service.errors import (
     MismatchError,
 )
 from evidence_service.sandbox.seal_pki import DemoSealFiles, ensure_demo_seal
-from evidence_service.timestamp.tsa import Authority, new_client, request_token
+from evidence_service.timestamp.tsa import Authorities, Authority
 from evidence_service.verify import confined, pdf
 from evidence_service.verify.certificate import open_certificate, trust_seal
 from evidence_service.verify.policy import Voucher
@@ -53,10 +53,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> DemoSealFiles:
 
 def sealed_with(plain: bytes, files: DemoSealFiles, authorities: list[Authority]) -> Sealed:
     def stamp(digest: bytes) -> bytes:
-        with new_client() as client:
-            return request_token(
-                authorities[0], digest, nonce=5, client=client, now=lambda: datetime.now(UTC)
-            )
+        asked = Authorities(authorities, minimum=1)
+        return asked.stamp(digest, nonce=lambda: 5, now=lambda: datetime.now(UTC)).tokens[0].der
 
     return seal(plain, SealKey(files.pkcs12, files.password_file.read_text()), stamp=stamp, reason="Issued")
 

@@ -30,7 +30,7 @@ from evidence_service.core.digest import digest_of
 from evidence_service.sandbox.demo_certificates import new_key
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.sandbox.seal_pki import ensure_demo_seal
-from evidence_service.timestamp.tsa import Authority, new_client, request_token, stamp
+from evidence_service.timestamp.tsa import Authorities, Authority
 from evidence_service.verify.certificate import open_certificate
 from evidence_service.verify.cms import read_signed_data
 from evidence_service.verify.material import EvidenceFile, Material
@@ -128,24 +128,17 @@ def case(
     tree = merkle.MerkleTree([bytes(32), batch.entry_leaf(digest_of(sealed), SALT), bytes([1] * 32)])
     header = batch.build_header(tree=tree, sequence=1, previous=None, opened_at=moment, closed_at=moment)
     timestamps = []
-    with new_client() as client:
-        for of, data in (("manifest", sealed), ("batch_header", header)):
-            stamped = stamp(
-                demo_authorities,
-                manifest.stamped_digest(data),
-                minimum=2,
-                nonce=lambda: 11,
-                client=client,
-                now=now,
-            )
-            timestamps += [
-                {
-                    "of": of,
-                    "token": base64.b64encode(token).decode(),
-                    "revocation": {"status": "absent", "why": "nobody asked"},
-                }
-                for _, token in stamped.tokens
-            ]
+    asked = Authorities(demo_authorities, minimum=2)
+    for of, data in (("manifest", sealed), ("batch_header", header)):
+        stamped = asked.stamp(manifest.stamped_digest(data), nonce=lambda: 11, now=now)
+        timestamps += [
+            {
+                "of": of,
+                "token": base64.b64encode(token.der).decode(),
+                "revocation": dict(token.revocation),
+            }
+            for token in stamped.tokens
+        ]
     value = {
         "manifest": json.loads(sealed),
         "salt": SALT.hex(),
@@ -177,8 +170,8 @@ def _certificate(data: bytes, authority: Authority, directory: Path) -> tuple[by
     files = ensure_demo_seal(directory / "seal")
 
     def stamp_one(digest: bytes) -> bytes:
-        with new_client() as client:
-            return request_token(authority, digest, nonce=1, client=client, now=now)
+        asked = Authorities([authority], minimum=1)
+        return asked.stamp(digest, nonce=lambda: 1, now=now).tokens[0].der
 
     key = SealKey(files.pkcs12, files.password_file.read_text())
     return seal(plain, key, stamp=stamp_one, reason="Issued").pdf, files.root_der

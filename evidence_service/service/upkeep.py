@@ -1,0 +1,35 @@
+"""Upkeep: what stored evidence needs again and again, looked for now and then by the worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from evidence_service.service import attest, renew
+from evidence_service.service.parts import Parts
+
+PAUSE = 15.0
+"""Seconds between two looks: what is found has hours or months."""
+
+
+class Upkeep:
+    """Finds the attempts that are due: attestations that lack something, time stamps to renew.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, parts: Parts, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._parts = parts
+        self._clock = clock
+        self._next = clock()
+
+    def wanted(self) -> Iterator[tuple[str, str]]:
+        """Workflow and subject of each attempt; nothing between two looks."""
+        if self._clock() < self._next:
+            return
+        self._next = self._clock() + PAUSE
+        for subject in attest.wanted(self._parts):
+            yield "attest", subject
+        for subject in renew.wanted(self._parts):
+            yield "renew", subject
