@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
@@ -27,8 +26,7 @@ from evidence_service.core import bundle
 from evidence_service.errors import EvidenceServiceError, UnavailableError
 from evidence_service.processes import ManagedProcess, accepts_connections
 from evidence_service.sandbox.contact_sheet import contact_sheet
-from evidence_service.sandbox.installation import DemoInstallation
-from evidence_service.verify.chain import BlockHeader
+from evidence_service.sandbox.installation import ChainKind, DemoInstallation
 
 ROOT = Path(__file__).parents[1]
 LISTINGS = ("100201", "200101", "100203")
@@ -57,7 +55,16 @@ class Row:
 
 @click.command()
 @click.option("--output", type=click.Path(path_type=Path), default=ROOT / "demo-output", show_default=True)
-def main(output: Path) -> None:
+@click.option(
+    "--chain",
+    "kinds",
+    type=click.Choice(["ganache", "anvil"]),
+    multiple=True,
+    default=["ganache"],
+    show_default=True,
+    help="Chain to anchor on; given twice, every batch goes to both.",
+)
+def main(output: Path, kinds: tuple[ChainKind, ...]) -> None:
     """Run the main job and show the result."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
@@ -65,7 +72,8 @@ def main(output: Path) -> None:
     try:
         console.rule("Evidence service: demonstration, not evidence")
         console.print(f"Starting chain, authorities and marketplace (state in {state}) …")
-        with DemoInstallation(state, ganache=ROOT / "node_modules/.bin/ganache") as demo:
+        programs = {name: ROOT / "node_modules/.bin" / name for name in ("ganache", "anvil")}
+        with DemoInstallation(state, **programs, chains=tuple(dict.fromkeys(kinds))) as demo:
             rows = _run(demo, output)
     except KeyboardInterrupt:
         console.print("Interrupted; every process was ended.")
@@ -90,7 +98,8 @@ def _run(demo: DemoInstallation, output: Path) -> list[Row]:
     )
     try:
         service.wait_until(lambda: accepts_connections(demo.api_port), seconds=60)
-        console.print(f"Contract at {demo.contract} on chain 1337; API on port {demo.api_port}")
+        names = " and ".join(f"chain {chain_id}" for chain_id in demo.chains)
+        console.print(f"Contract at {demo.contract} on {names}; API on port {demo.api_port}")
         client = ServiceClient(
             ClientSettings(api_url=f"http://127.0.0.1:{demo.api_port}", api_key=demo.api_key)
         )
@@ -182,13 +191,8 @@ def _collect(client: ServiceClient, rows: list[Row], output: Path) -> None:
 
 def _write_trust(demo: DemoInstallation, rows: list[Row], output: Path) -> None:
     """Give the trust file the blocks' hashes, so that a verifier without network has what to compare with."""
-    checkpoints = {}
-    for row in rows:
-        value = bundle.parse((output / "bundles" / f"{row.number}-bundle.json").read_bytes())
-        for anchor in value["anchors"]:
-            header = BlockHeader.parse(base64.b64decode(anchor["header"]))
-            checkpoints[header.number] = "0x" + header.hash.hex()
-    demo.write_trust(checkpoints)
+    bundles = [bundle.parse((output / "bundles" / f"{row.number}-bundle.json").read_bytes()) for row in rows]
+    demo.write_trust(anchor for value in bundles for anchor in value["anchors"])
     shutil.copy(demo.trust_file, output / "trust.json")
 
 
@@ -198,7 +202,8 @@ def _verify(row: Row, demo: DemoInstallation, output: Path) -> None:
     trust = ["--trust", str(output / "trust.json")]
     code, report = _evidence(["verify", "--offline", "--json", *trust, str(pdf), str(files)], network=False)
     row.results["verified, no network"] = (code == 0, report.get("verdict", f"exit {code}"))
-    code, report = _evidence(["verify", "--json", *trust, "--rpc", demo.chain.rpc_url, str(pdf), str(files)])
+    nodes = [part for url in demo.rpc_urls for part in ("--rpc", url)]
+    code, report = _evidence(["verify", "--json", *trust, *nodes, str(pdf), str(files)])
     row.results["verified, chain online"] = (code == 0, report.get("verdict", f"exit {code}"))
     code, _ = _evidence(["verify", "--offline", "--json", str(pdf)], network=False)
     row.results["by the shipped policy"] = (code == 4, "untrusted" if code == 4 else f"exit {code}")

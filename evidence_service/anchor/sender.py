@@ -8,17 +8,17 @@ followed by another round, here or in another process, from what is stored.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from evidence_service.anchor import blocks, contract, inclusion, proofs, state
+from evidence_service.anchor import blocks, contract, inclusion, proofs
 from evidence_service.anchor.blocks import Header
 from evidence_service.anchor.endpoint import SendOutcome
 from evidence_service.anchor.fees import Fee, FeePolicy
 from evidence_service.anchor.finality import Finality, Standing, View, look
-from evidence_service.anchor.inclusion import Blocks, Inclusion
+from evidence_service.anchor.inclusion import Inclusion
 from evidence_service.anchor.node import Node
+from evidence_service.anchor.round import Look, Round, call_data
 from evidence_service.anchor.signer import Signer
 from evidence_service.anchor.submission import IN_FLIGHT, Attempt, Journal, State, Submission
 from evidence_service.errors import EvidenceServiceError, NodeUnavailableError, UnavailableError
@@ -26,8 +26,6 @@ from evidence_service.verify.trie import keccak256
 
 _OUT = (SendOutcome.ACCEPTED, SendOutcome.KNOWN, SendOutcome.NONCE_TOO_LOW, SendOutcome.UNDERPRICED)
 _FILL_GAS = 21_000
-_ANCHOR_GAS = 46_500
-"""What an anchor costs at least (``docs/reference/gas.md``): no estimate below it is believed."""
 _STATE_KEPT = 100
 """Blocks for which every node keeps the state (geth: 128); later a proof without it is accepted."""
 _MOST_FAILURES = 3
@@ -36,22 +34,6 @@ _ROUND_SECONDS = 60.0
 """After so long a round ends: nodes that hardly answer must not keep the key from other processes."""
 _WAITING = frozenset({State.CREATED, State.BROADCAST, State.MINED, State.STUCK, State.REVERTED})
 """States that may have to wait for a block; others are left within a round."""
-
-
-@dataclass
-class Round:
-    """What a round saw and did.
-
-    Attributes:
-        events: how often each thing an operator counts happened: ``reorged``, ``bumped``, ``resent``, ….
-        problems: submission id → what keeps it waiting, in words.
-        progressed: whether any submission moved.
-    """
-
-    view: View
-    events: Counter[str] = field(default_factory=Counter)
-    problems: dict[str, str] = field(default_factory=dict)
-    progressed: bool = False
 
 
 class Sender:
@@ -84,7 +66,7 @@ class Sender:
         self._retiring = retiring
         self._clock = clock
         self._last_head: Header | None = None
-        self._transitions: dict[State, Callable[[_Look, Submission], Submission]] = {
+        self._transitions: dict[State, Callable[[Look, Submission], Submission]] = {
             State.CREATED: self._reserve,
             State.NONCE_RESERVED: self._sign,
             State.SIGNED: self._broadcast,
@@ -114,7 +96,7 @@ class Sender:
                 return None
             view = look(self._node, self.address, self._finality)
             done = Round(view)
-            looked = _Look(self._node, view, done, moved=self._chain_moved(view))
+            looked = Look(self._node, view, done, moved=self._chain_moved(view))
             self._fill_gaps(looked)
             waiting = self._journal.open(self._node.chain_id, self.address, unbegun=self._fees.max_in_flight)
             looked.in_flight = sum(1 for item in waiting if item.state in IN_FLIGHT)
@@ -126,7 +108,7 @@ class Sender:
             self._last_head = view.head
             return done
 
-    def _carry(self, looked: _Look, submission: Submission) -> None:
+    def _carry(self, looked: Look, submission: Submission) -> None:
         """Move one submission as far as it goes."""
         seen = set()
         try:
@@ -155,7 +137,7 @@ class Sender:
         )
         return again is None or again.hash != self._last_head.hash
 
-    def _fill_gaps(self, looked: _Look) -> None:
+    def _fill_gaps(self, looked: Look) -> None:
         """Use up nonces that nobody holds: whatever has a higher one would wait for ever."""
         view, chain_id = looked.view, self._node.chain_id
         if not view.agreed:
@@ -182,7 +164,7 @@ class Sender:
 
     # --- before a block ---
 
-    def _reserve(self, looked: _Look, submission: Submission) -> Submission:
+    def _reserve(self, looked: Look, submission: Submission) -> Submission:
         owner = (submission.chain_id, submission.submitter)
         nonce = self._journal.reserved_nonce(*owner, submission.submission_id)
         if nonce is None:
@@ -201,16 +183,16 @@ class Sender:
             looked.in_flight += 1
         return replace(submission, state=State.NONCE_RESERVED, nonce=nonce)
 
-    def _sign(self, looked: _Look, submission: Submission) -> Submission:
+    def _sign(self, looked: Look, submission: Submission) -> Submission:
         attempt = self._attempt(looked, submission, looked.fee(self._fees))
         return replace(submission, state=State.SIGNED, attempts=(*submission.attempts, attempt), reason="")
 
-    def _broadcast(self, looked: _Look, submission: Submission) -> Submission:
+    def _broadcast(self, looked: Look, submission: Submission) -> Submission:
         if looked.used(submission):
             return replace(submission, state=State.BROADCAST)
         return self._offer(looked, submission, submission.attempts[-1])
 
-    def _resend(self, looked: _Look, submission: Submission) -> Submission:
+    def _resend(self, looked: Look, submission: Submission) -> Submission:
         """After a reorg: the same raw transaction first, which cannot be mined twice."""
         unmined = replace(submission, transaction_hash=None, block_number=None, block_hash=None)
         if submission.nonce is None:
@@ -220,7 +202,7 @@ class Sender:
         kept = tuple(again if item.hash == again.hash else item for item in submission.attempts)
         return self._offer(looked, replace(unmined, attempts=kept), again)
 
-    def _watch(self, looked: _Look, submission: Submission) -> Submission:
+    def _watch(self, looked: Look, submission: Submission) -> Submission:
         if not looked.used(submission):
             return self._nudge(looked, submission)
         found = inclusion.of_attempts(self._node, looked.proved, submission)
@@ -233,7 +215,10 @@ class Sender:
         if found is not None:
             return _mined(submission, found)
         # Only a final block proves it: until then the nonce may become free again.
-        if submission.nonce is not None and looked.final_nonce(self.address) > submission.nonce:
+        if (
+            submission.nonce is not None
+            and looked.final_nonce(self.address, self._finality) > submission.nonce
+        ):
             if submission.fills_nonce:
                 # Whoever used it: there is no gap.
                 return replace(submission, state=State.FINALIZED)
@@ -241,7 +226,7 @@ class Sender:
             return replace(submission, state=State.FOREIGN_NONCE, reason=why)
         return submission
 
-    def _nudge(self, looked: _Look, submission: Submission) -> Submission:
+    def _nudge(self, looked: Look, submission: Submission) -> Submission:
         """Not mined yet: higher fees if it waits too long, the same bytes again if they were forgotten."""
         latest, head = submission.attempts[-1], looked.view.head
         first = submission.nonce == looked.view.account.nonce
@@ -260,7 +245,7 @@ class Sender:
             return self._offer(looked, submission, latest)
         return submission
 
-    def _offer(self, looked: _Look, submission: Submission, attempt: Attempt) -> Submission:
+    def _offer(self, looked: Look, submission: Submission, attempt: Attempt) -> Submission:
         """Give a raw transaction to every node: one that keeps it to itself must not hold it up."""
         answers = self._node.each(lambda caller: caller.send(attempt.raw))
         taken = any(outcome in _OUT for _, (outcome, _) in answers)
@@ -275,7 +260,7 @@ class Sender:
 
     # --- in a block ---
 
-    def _settle(self, looked: _Look, submission: Submission) -> Submission:
+    def _settle(self, looked: Look, submission: Submission) -> Submission:
         number, block_hash = submission.block_number or 0, submission.block_hash or ""
         own = any(item.hash == submission.transaction_hash for item in submission.attempts)
         if own and not looked.used(submission):
@@ -289,7 +274,7 @@ class Sender:
         # At once, not at finality: nodes forget the state it is taken from.
         return self._keep_proof(looked, submission)
 
-    def _keep_proof(self, looked: _Look, submission: Submission) -> Submission:
+    def _keep_proof(self, looked: Look, submission: Submission) -> Submission:
         if submission.fills_nonce or submission.proved_block == submission.block_hash:
             return submission
         block = looked.proved.get(submission.block_hash or "")
@@ -298,10 +283,10 @@ class Sender:
         self._journal.keep_proof(submission, proof)
         return replace(submission, proved_block=submission.block_hash)
 
-    def _seal(self, looked: _Look, submission: Submission) -> Submission:
+    def _seal(self, looked: Look, submission: Submission) -> Submission:
         return replace(self._keep_proof(looked, submission), state=State.SEALED)
 
-    def _retry(self, looked: _Look, submission: Submission) -> Submission:
+    def _retry(self, looked: Look, submission: Submission) -> Submission:
         """A failed transaction anchors nothing: when its failure is final, another one is sent."""
         number, block_hash = submission.block_number or 0, submission.block_hash or ""
         if looked.moved and looked.hash_at(number) != block_hash:
@@ -315,7 +300,7 @@ class Sender:
             return _reorged(submission)
         return self._start_again(looked, replace(submission, failures=submission.failures + 1))
 
-    def _start_again(self, looked: _Look, submission: Submission) -> Submission:
+    def _start_again(self, looked: Look, submission: Submission) -> Submission:
         """With another nonce: the one it had was used without anchoring it."""
         if submission.nonce is not None:
             self._journal.release_nonce(
@@ -334,7 +319,7 @@ class Sender:
 
     # --- what a transition needs ---
 
-    def _event(self, looked: _Look, submission: Submission) -> Inclusion | None:
+    def _event(self, looked: Look, submission: Submission) -> Inclusion | None:
         if submission.fills_nonce:
             return None
         return inclusion.of_event(self._node, looked.view, looked.proved, submission, contract.code_hash())
@@ -343,14 +328,14 @@ class Sender:
         found = self._node.each(lambda caller: caller.record("eth_getTransactionByHash", transaction_hash))
         return any(value is not None for _, value in found)
 
-    def _attempt(self, looked: _Look, submission: Submission, fee: Fee) -> Attempt:
+    def _attempt(self, looked: Look, submission: Submission, fee: Fee) -> Attempt:
         raw = self._signer.sign_transaction(
             {
                 "chainId": submission.chain_id,
                 "nonce": submission.nonce,
                 "to": bytes.fromhex(submission.contract[2:]),
                 "value": 0,
-                "data": _data(submission),
+                "data": call_data(submission),
                 "gas": self._gas(looked, submission),
                 "maxFeePerGas": fee.max_fee,
                 "maxPriorityFeePerGas": fee.tip,
@@ -359,7 +344,7 @@ class Sender:
         nonce = submission.nonce or 0
         return Attempt(raw, "0x" + keccak256(raw).hex(), nonce, fee.max_fee, fee.tip, looked.view.head.number)
 
-    def _gas(self, looked: _Look, submission: Submission) -> int:
+    def _gas(self, looked: Look, submission: Submission) -> int:
         """Gas limit: the node's estimate with a margin, twice as much after each failure, below the cap."""
         if submission.fills_nonce:
             return _FILL_GAS
@@ -367,7 +352,7 @@ class Sender:
         wanted = estimate * (100 + self._fees.gas_margin) // 100 << submission.failures
         return min(wanted, self._fees.gas_cap)
 
-    def _check_funds(self, looked: _Look, submission: Submission) -> None:
+    def _check_funds(self, looked: Look, submission: Submission) -> None:
         needed = self._gas(looked, submission) * looked.fee(self._fees).max_fee
         balance = looked.view.account.balance - looked.spent
         if balance < needed:
@@ -377,102 +362,6 @@ class Sender:
                 what_to_do="fund the address; the queue is kept and goes on by itself",
             )
         looked.spent += needed
-
-
-@dataclass
-class _Look:
-    """One round's view of the chain, and what was asked in it once for all."""
-
-    node: Node
-    view: View
-    done: Round
-    moved: bool
-    in_flight: int = 0
-    spent: int = 0
-    """Wei that transactions of this round may cost."""
-    forgotten: bool = False
-    """Whether the nodes have lost the first transaction that waits: then they have lost them all."""
-    proved: Blocks = field(init=False)
-    _fee: Fee | None = None
-    _estimate: int = 0
-    _final_nonce: int | None = None
-    _hashes: dict[int, str | None] = field(default_factory=dict)
-    _standings: dict[str, Standing] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.proved = Blocks(self.node)
-
-    def note(self, before: Submission, after: Submission) -> None:
-        self.done.progressed = True
-        if after.state is not before.state:
-            self.done.events[after.state.value] += 1
-
-    def used(self, submission: Submission) -> bool:
-        """Whether a block up to the head used the nonce; proved."""
-        return submission.nonce is None or self.view.account.nonce > submission.nonce
-
-    def fee(self, policy: FeePolicy) -> Fee:
-        if self._fee is None:
-            self._fee = policy.wanted(self.node, self.view.head)
-            if self._fee.max_fee <= self.view.head.base_fee:
-                raise UnavailableError(
-                    f"the base fee of chain {self.node.chain_id} is {self.view.head.base_fee} wei per gas, "
-                    f"the cap is {policy.max_fee_cap}",
-                    what_to_do="it goes on when the fees fall; raise the cap if it has to go on now",
-                )
-        return self._fee
-
-    def estimate(self, submission: Submission) -> int:
-        """Gas of anchoring something that was never anchored: a repetition would cost half as much.
-
-        A commitment of this submission may be in the pool already, which some nodes count as done.
-        """
-        if not self._estimate:
-            fresh = contract.anchor_call(keccak256(self.view.head.raw), submission.leaf_count)
-            call = {"from": submission.submitter, "to": submission.contract, "data": "0x" + fresh.hex()}
-            self._estimate = max(self.node.quantity("eth_estimateGas", call, "latest"), _ANCHOR_GAS)
-        return self._estimate
-
-    def final_nonce(self, address: str) -> int:
-        """The signer's nonce after the newest final block; proved."""
-        if self._final_nonce is None:
-            number = self.view.final_number
-            header = None if number < 0 else self.header(number)
-            used = 0
-            if header is not None:
-                at = header
-                account = self.node.first(
-                    "the key's account",
-                    lambda caller: state.account(caller, at, address),
-                    prefer=self.view.endpoint,
-                )
-                used = account.nonce
-            self._final_nonce = used
-        return self._final_nonce
-
-    def header(self, number: int) -> Header | None:
-        """Header of the block at a number, of this round's endpoint if it answers."""
-        return self.node.first(
-            f"block {number}", lambda caller: blocks.header(caller, hex(number)), prefer=self.view.endpoint
-        )
-
-    def hash_at(self, number: int) -> str | None:
-        """Its hash, asked once a round."""
-        if number not in self._hashes:
-            header = self.header(number)
-            self._hashes[number] = None if header is None else header.hash
-        return self._hashes[number]
-
-    def standing(self, number: int, block_hash: str, finality: Finality) -> Standing:
-        if block_hash not in self._standings:
-            self._standings[block_hash] = finality.standing(self.node, number, block_hash)
-        return self._standings[block_hash]
-
-
-def _data(submission: Submission) -> bytes:
-    if submission.fills_nonce:
-        return b""
-    return contract.anchor_call(submission.commitment, submission.leaf_count)
 
 
 def _mined(submission: Submission, found: Inclusion) -> Submission:

@@ -52,6 +52,7 @@ class DevChain:
     """
 
     accounts = ACCOUNTS
+    chain_id = CHAIN_ID
 
     def __init__(self, directory: Path, port: int, *, ganache: Path) -> None:
         self.rpc_url = f"http://{_LOOPBACK}:{port}"

@@ -9,22 +9,27 @@ import base64
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from eth_account import Account
 
 from evidence_service.anchor import contract
 from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import LocalSigner
+from evidence_service.errors import ConfigurationError
 from evidence_service.processes import free_port
+from evidence_service.sandbox.anvil import AnvilChain
 from evidence_service.sandbox.authorities import DemoAuthorities
-from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
+from evidence_service.sandbox.devchain import ACCOUNTS, DevChain
 from evidence_service.sandbox.marketplace import Marketplace
 from evidence_service.sandbox.seal_pki import ensure_demo_seal
+from evidence_service.verify.chain import BlockHeader
 from evidence_service.verify.policy import FORMAT
+
+ChainKind = Literal["ganache", "anvil"]
 
 _SCRYPT_ROUNDS = 4096
 """Enough for a key that is public anyway; production keystores keep their library's default."""
@@ -36,15 +41,26 @@ class DemoInstallation:
     Args:
         directory: keeps everything; created when absent.
         ganache: path of the ``ganache`` executable.
+        anvil: path of the ``anvil`` executable; needed when it is among the chains.
+        chains: which chains every batch is anchored on.
     """
 
-    def __init__(self, directory: Path, *, ganache: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        ganache: Path,
+        anvil: Path | None = None,
+        chains: Sequence[ChainKind] = ("ganache",),
+    ) -> None:
         self.directory = directory.absolute()
         self.settings_file = self.directory / "settings.json"
         self.trust_file = self.directory / "trust.json"
         self.api_port = free_port()
         self._ganache = ganache
-        self._started: list[DevChain | DemoAuthorities | Marketplace] = []
+        self._anvil = anvil
+        self._kinds = tuple(chains)
+        self._started: list[DevChain | AnvilChain | DemoAuthorities | Marketplace] = []
 
     def __enter__(self) -> Self:
         try:
@@ -65,39 +81,62 @@ class DemoInstallation:
             self._started.pop().stop()
 
     def _start(self) -> None:
-        self.chain = DevChain(self.directory / "chain", free_port(), ganache=self._ganache)
-        self._started.append(self.chain)
+        self.chains = {}
+        for kind in self._kinds:
+            started = self._start_chain(kind)
+            self._started.append(started)
+            self.chains[started.chain_id] = started
         self.authorities = DemoAuthorities(
             self.directory / "authorities", certomancer_port=free_port(), openssl_port=free_port()
         )
         self._started.append(self.authorities)
         self.marketplace = Marketplace()
         self._started.append(self.marketplace)
-        self.contract = self._deploy()
+        self.contract = contract.expected_address()
+        for chain in self.chains.values():
+            self._deploy(chain)
         self.api_key = self._secret("api.key")
         self.write_trust()
         self._write(self.settings_file, self._settings())
 
-    def _deploy(self) -> str:
-        node = Node([self.chain.rpc_url], CHAIN_ID)
+    def _start_chain(self, kind: ChainKind) -> DevChain | AnvilChain:
+        if kind == "ganache":
+            return DevChain(self.directory / "chain", free_port(), ganache=self._ganache)
+        if self._anvil is None:
+            raise ConfigurationError("no anvil is named", what_to_do="give the path of its executable")
+        # A block a second, final two blocks later: as on a real chain, but in seconds.
+        return AnvilChain(
+            self.directory / "anvil",
+            free_port(),
+            anvil=self._anvil,
+            mining="interval",
+            block_time=1.0,
+            slots_in_an_epoch=1,
+            state=self.directory / "anvil" / "state.json",
+        )
+
+    def _deploy(self, chain: DevChain | AnvilChain) -> None:
+        node = Node([chain.rpc_url], chain.chain_id)
         try:
-            return contract.deploy_if_absent(node, LocalSigner(self.chain.accounts[0].private_key))
+            contract.deploy_if_absent(node, LocalSigner(chain.accounts[0].private_key))
         finally:
             node.close()
 
-    def write_trust(self, checkpoints: Mapping[int, str] | None = None) -> None:
-        """Write the trust file that knows this installation's authorities, seal and chain.
+    def write_trust(self, anchors: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Write the trust file that knows this installation's authorities, seal and chains.
 
         Args:
-            checkpoints: block number → hash, for verification without a node.
+            anchors: of proof bundles; their blocks become checkpoints, for verification without a node.
         """
 
         def voucher(name: str, root: bytes) -> dict[str, Any]:
             return {"name": name, "roots": [base64.b64encode(root).decode()], "demonstration": True}
 
         seal = ensure_demo_seal(self.directory / "seal")
-        known = sorted((checkpoints or {}).items())
-        points = [{"number": str(number), "hash": value} for number, value in known]
+        known: dict[int, dict[int, str]] = {chain_id: {} for chain_id in self.chains}
+        for anchor in anchors:
+            header = BlockHeader.parse(base64.b64decode(anchor["header"]))
+            known[int(anchor["chain_id"])][header.number] = "0x" + header.hash.hex()
         self._write(
             self.trust_file,
             {
@@ -111,11 +150,14 @@ class DemoInstallation:
                 "chains": [
                     {
                         "name": "Local development chain, not evidence",
-                        "chain_id": str(CHAIN_ID),
+                        "chain_id": str(chain_id),
                         "contract": self.contract,
                         "code_hash": contract.code_hash(),
-                        "checkpoints": points,
+                        "checkpoints": [
+                            {"number": str(number), "hash": value} for number, value in sorted(points.items())
+                        ],
                     }
+                    for chain_id, points in known.items()
                 ],
             },
         )
@@ -133,8 +175,9 @@ class DemoInstallation:
             "authorities_minimum": 2,
             "chains": [
                 {
-                    "chain_id": CHAIN_ID,
-                    "rpc_urls": [self.chain.rpc_url],
+                    "name": f"development chain {chain.chain_id}",
+                    "chain_id": chain.chain_id,
+                    "rpc_urls": [chain.rpc_url],
                     "contract": self.contract,
                     "signers": [
                         {
@@ -144,6 +187,7 @@ class DemoInstallation:
                         }
                     ],
                 }
+                for chain in self.chains.values()
             ],
             "seal": {"pkcs12": str(seal.pkcs12), "password_file": str(seal.password_file)},
             "issuer": {
@@ -170,7 +214,7 @@ class DemoInstallation:
         path = self.directory / "keystore.json"
         password = self._secret("keystore.password")
         if not path.exists():
-            key = self.chain.accounts[1].private_key
+            key = ACCOUNTS[1].private_key
             self._write(path, Account.encrypt(key, password, kdf="scrypt", iterations=_SCRYPT_ROUNDS))
         return path
 
@@ -180,6 +224,16 @@ class DemoInstallation:
             path.touch(mode=0o600)
             path.write_text(secrets.token_urlsafe(24))
         return path.read_text()
+
+    @property
+    def chain(self) -> DevChain | AnvilChain:
+        """The first of the chains."""
+        return next(iter(self.chains.values()))
+
+    @property
+    def rpc_urls(self) -> tuple[str, ...]:
+        """The nodes of all chains."""
+        return tuple(chain.rpc_url for chain in self.chains.values())
 
     @staticmethod
     def _write(path: Path, value: Mapping[str, Any]) -> None:

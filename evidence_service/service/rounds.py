@@ -18,7 +18,8 @@ from sqlalchemy.exc import OperationalError
 
 from evidence_service.anchor import blocks
 from evidence_service.anchor.finality import View
-from evidence_service.anchor.sender import Round, Sender
+from evidence_service.anchor.round import Round
+from evidence_service.anchor.sender import Sender
 from evidence_service.anchor.submission import State
 from evidence_service.errors import ConfigurationError, EvidenceServiceError, UnavailableError
 from evidence_service.service.parts import Chain, Parts, journal_port

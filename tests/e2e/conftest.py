@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ import pytest
 from evidence_service.cli.client import ServiceClient
 from evidence_service.core import bundle
 from evidence_service.sandbox.installation import DemoInstallation
-from evidence_service.verify.chain import BlockHeader
 from tests.running import GANACHE, certified, order, service, wait
 
 
@@ -46,6 +44,5 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Result]:
             data = client.call("GET", f"{base}/files/{item['path']}").content
             assert hashlib.sha256(data).hexdigest() == item["sha256"]
             (files / item["path"]).write_bytes(data)
-        header = BlockHeader.parse(base64.b64decode(bundle.parse(proof.read_bytes())["anchors"][0]["header"]))
-        demo.write_trust({header.number: "0x" + header.hash.hex()})
+        demo.write_trust(bundle.parse(proof.read_bytes())["anchors"])
         yield Result(demo, client, evidence_id, pdf, proof, files, demo.trust_file)

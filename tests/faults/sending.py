@@ -10,7 +10,8 @@ from evidence_service.anchor import contract
 from evidence_service.anchor.fees import FeePolicy
 from evidence_service.anchor.finality import Finality
 from evidence_service.anchor.node import Node
-from evidence_service.anchor.sender import Round, Sender
+from evidence_service.anchor.round import Round
+from evidence_service.anchor.sender import Sender
 from evidence_service.anchor.signer import LocalSigner
 from evidence_service.anchor.submission import Submission
 from evidence_service.errors import UnavailableError

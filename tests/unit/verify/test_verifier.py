@@ -19,11 +19,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from evidence_service.anchor import contract, proofs
+from evidence_service.anchor import contract
 from evidence_service.anchor.node import Node
 from evidence_service.anchor.sender import Sender
 from evidence_service.anchor.signer import LocalSigner
-from evidence_service.anchor.submission import State, Submission
+from evidence_service.anchor.submission import Submission
 from evidence_service.certificate.seal import SealKey, seal
 from evidence_service.core import batch, bundle, custody, document, manifest, merkle
 from evidence_service.core.digest import digest_of
@@ -109,9 +109,9 @@ def _anchor(node: Node, signer: LocalSigner, header: bytes) -> dict[str, Any]:
         )
     )
     sender = Sender(node, signer, journal)
-    while (done := sender.advance("case")).state is not State.FINALIZED:
-        pass
-    return proofs.collect(node, done)
+    while not journal.load("case").done:
+        assert sender.round() is not None
+    return journal.proofs["case"]
 
 
 @pytest.fixture(scope="module")
