@@ -66,9 +66,12 @@ class Rounds:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the round that is under way."""
+        """Begin no further round."""
         self._stopping.set()
-        self._thread.join(30)
+
+    def join(self, seconds: float) -> None:
+        """Wait for the round that is under way. One that takes longer is cut off: any point of it is safe."""
+        self._thread.join(seconds)
 
     def _run(self) -> None:
         pause = SHORTEST_PAUSE

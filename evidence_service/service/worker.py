@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from evidence_service.errors import EvidenceServiceError, UnavailableError
-from evidence_service.service.anchor import note_anchor, stamp_batch, submit
+from evidence_service.service.anchor import finish, note_anchor, stamp_batch, submit
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify
 from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, STAMPS, Engine
@@ -69,6 +69,8 @@ class Worker:
         self._stopping.set()
         for rounds in self._rounds:
             rounds.stop()
+        for rounds in self._rounds:
+            rounds.join(drain)
         self._thread.join(5)
         self._engine.stop(drain=drain)
 
@@ -108,6 +110,8 @@ class Worker:
             self._parts.batches.note_waiting(batch_id, error.message)
         else:
             self._asked.add(("submit", batch_id))
+            # A chain it waited for may not be configured any more.
+            finish(self._parts, batch_id)
 
     def _ask(self, name: str, subject_id: str) -> None:
         if (name, subject_id) not in self._asked:

@@ -219,7 +219,10 @@ def test_the_commands_of_the_readme_work(result: Result, tmp_path: Path) -> None
             check=False,
         )
         assert done.returncode == code, done.stderr
-        return done.stdout
+        return done.stdout or done.stderr
+
+    def fails(*arguments: str) -> str:
+        return run(*arguments, code=2)
 
     url = result.demo.marketplace.listing_url("200103")
     made = json.loads(run("capture", "--reference", "C-1", "--applicant", "Test SA", "--json", url))
@@ -230,5 +233,14 @@ def test_the_commands_of_the_readme_work(result: Result, tmp_path: Path) -> None
     (tmp_path / "note.txt").write_text("a note")
     assert json.loads(run("add", "--reference", "C-2", "--applicant", "Test SA", "--json", "note.txt"))
     assert "evidence_id" in run("inspect", "c.pdf")
+    (anchor,) = json.loads(run("anchors", "watch", made[0]["id"], "--timeout", "30", "--json"))
+    assert (anchor["state"], anchor["chain_id"]) == ("sealed", 1337)
+    assert anchor["batch"] in run("anchors", "list")
+    assert anchor["transaction"] in run("anchors", "show", anchor["batch"], "--json")
+    (checked,) = json.loads(run("chain", "check", "--json"))
+    assert checked["problems"] == []
+    assert [node["proves_state"] for node in checked["nodes"]] == [True]
+    assert "contract 0x" in run("chain", "check")
+    assert "no batch batch-999" in fails("anchors", "show", "batch-999")
     assert " 0 with problems" in run("fsck")
     assert "missing" not in run("doctor")

@@ -391,7 +391,9 @@ def _build(value: dict[str, Any]) -> bytes:
 
 
 def _tick(header: dict[str, Any]) -> None:
-    header["closed_at"] = header["closed_at"][:-4] + "999Z"
+    header["closed_at"] = header["closed_at"][:-4] + (
+        "998Z" if header["closed_at"].endswith("999Z") else "999Z"
+    )
 
 
 def _later(value: dict[str, Any]) -> None:
