@@ -90,6 +90,7 @@ def made(kind: str, /, *, closed_at: str | None = "2026-01-02T03:06:00.000Z", **
         inclusion = {"index": 1, "size": 3, "path": [node.hex() for node in tree.path(1)]}
         header = {**original["batch_header"], "roots": {"sha256": tree.root.hex()}, "closed_at": closed_at}
     members = {"manifest": described, "inclusion": inclusion, "batch_header": header}
+    members |= {"attestations": [], "renewals": []}
     return bundle.build({**original, **members})
 
 
