@@ -67,7 +67,8 @@ def receipt(
         document = {"receipt": value, **checks, "exit_code": int(code)}
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
-        accepted = value["accepted"].get("url") or value["accepted"]["name"]
+        # As JSON text: a forged receipt must not send control characters to the terminal.
+        accepted = json.dumps(value["accepted"].get("url") or value["accepted"]["name"], ensure_ascii=False)
         click.echo(f"{value['evidence_id']}: {accepted}, accepted at {value['accepted_at']}")
         for name, item in (("signature", signature), ("promise", promise)):
             click.echo(f"  {name}: {item.status.value}: {item.why}")

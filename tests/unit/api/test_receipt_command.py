@@ -104,6 +104,8 @@ def test_a_changed_receipt_is_invalid_and_another_key_untrusted(given: Given, tm
     found = judged(NOBODY, given.receipt, "--key", other, "--bundle", given.bundle)
     assert (found["exit_code"], found["signature"]["status"]) == (4, "not_checked")
     assert run(NOBODY, "receipt", given.receipt, "--key", given.receipt).exit_code == 3
+    changed.write_bytes(given.receipt.read_bytes().replace(b"note.txt", b"\\u001b[2Jnote"))
+    assert "\x1b" not in run(NOBODY, "receipt", changed, "--key", given.key).stdout
 
 
 def test_a_late_batch_and_a_missing_one_break_the_promise(service: Service, tmp_path: Path) -> None:
