@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
-	fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle
+	fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle bench-sending
 
 setup:
 	./scripts/setup
@@ -76,3 +76,7 @@ bench-gas:
 # A million entries, tree and all proofs, beside three other implementations in the same run; five minutes.
 bench-merkle:
 	$(PY) -m bench.merkle
+
+# What it takes to bring batches to a chain: time, requests, bytes, signatures.
+bench-sending:
+	$(PY) -m bench.sending

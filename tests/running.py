@@ -1,9 +1,10 @@
-"""The service as a process of its own on a demonstration installation, and a client of it."""
+"""Real parts for tests: a database, and the service as a process of its own with a client of it."""
 
 from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,10 +15,33 @@ from evidence_service.cli.client import ServiceClient
 from evidence_service.config import ClientSettings
 from evidence_service.processes import ManagedProcess, accepts_connections
 from evidence_service.sandbox.installation import DemoInstallation
+from evidence_service.store.postgres import EmbeddedPostgres, connect, migrate
 
 ROOT = Path(__file__).parents[1]
 GANACHE = ROOT / "node_modules" / ".bin" / "ganache"
 ANVIL = ROOT / "node_modules" / ".bin" / "anvil"
+
+
+def reachable(directory: Path) -> Path:
+    """Open a scratch directory to others: as root the embedded server runs as a user of its own."""
+    scratch = Path(os.environ.get("PYTEST_DEBUG_TEMPROOT") or tempfile.gettempdir()).resolve()
+    for folder in (directory, *directory.parents):
+        if folder != scratch and folder.is_relative_to(scratch):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    return directory
+
+
+@contextmanager
+def database(directory: Path) -> Iterator[str]:
+    """URL of an embedded PostgreSQL with an empty record while the block lasts."""
+    server = EmbeddedPostgres(reachable(directory) / "postgres")
+    engine = connect(server.url)
+    try:
+        migrate(engine)
+        engine.dispose()
+        yield server.url
+    finally:
+        server.stop()
 
 
 @contextmanager

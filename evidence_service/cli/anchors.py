@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 
 from evidence_service.cli.client import JSON_OPTION, ServiceClient
+from evidence_service.cli.client import show as show_answers
 from evidence_service.config import ClientSettings
 from evidence_service.verify.report import ExitCode
 
@@ -35,7 +35,7 @@ def list_anchors(open_only: bool, limit: int, as_json: bool) -> None:
     """The newest batches on their chains."""
     client = ServiceClient(ClientSettings())
     page = client.call("GET", "/v1/anchors", params={"open_only": open_only, "limit": limit}).json()
-    _show(page["items"], as_json=as_json)
+    show_answers(page["items"], _table, as_json=as_json)
 
 
 @anchors.command()
@@ -45,7 +45,7 @@ def show(ids: Sequence[str], as_json: bool) -> None:
     """Batches, or the batches of pieces of evidence, on their chains, with everything known."""
     found = _find(ServiceClient(ClientSettings()), ids)
     if as_json:
-        _show(found, as_json=True)
+        show_answers(found, _table, as_json=True)
         return
     console = Console()
     for item in found:
@@ -77,7 +77,7 @@ def watch(ids: Sequence[str], timeout: float, as_json: bool) -> None:
             if not waiting or (timeout and time.monotonic() - started > timeout):
                 break
             time.sleep(_POLL)
-    _show(found, as_json=as_json)
+    show_answers(found, _table, as_json=as_json)
     if any(item["state"] != "sealed" for item in found):
         sys.exit(int(ExitCode.PENDING))
 
@@ -89,13 +89,6 @@ def _find(client: ServiceClient, ids: Sequence[str]) -> list[dict[str, Any]]:
         path = f"/v1/anchors/{name}" if of_batch else f"/v1/evidence/{name}/anchors"
         found += client.call("GET", path).json()
     return found
-
-
-def _show(found: list[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
-    else:
-        Console().print(_table(found))
 
 
 def _table(found: list[dict[str, Any]]) -> Table:

@@ -192,10 +192,17 @@ def wait_for(client: ServiceClient, evidence_ids: Sequence[str], *, show: bool) 
 
 
 def _show(found: list[dict[str, Any]], *, as_json: bool) -> None:
+    show(found, _table, as_json=as_json)
+
+
+def show(
+    found: list[dict[str, Any]], table: Callable[[list[dict[str, Any]]], Table], *, as_json: bool
+) -> None:
+    """Print answers of the service: as they came, or as a table."""
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
     else:
-        Console().print(_table(found))
+        Console().print(table(found))
 
 
 def _table(found: list[dict[str, Any]]) -> Table:

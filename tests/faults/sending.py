@@ -50,15 +50,7 @@ class Sending:
 
     def submit(self, name: str) -> Submission:
         """A new submission, stored."""
-        submission = Submission(
-            submission_id=name,
-            chain_id=CHAIN_ID,
-            submitter=SIGNER.address,
-            contract=CONTRACT,
-            commitment=hashlib.sha256(name.encode()).digest(),
-            leaf_count=LEAVES,
-            batch_id=name,
-        )
+        submission = submission_of(name)
         self.journal.save(submission)
         return submission
 
@@ -100,6 +92,18 @@ class Sending:
     def events(self, submission: Submission) -> list[Any]:
         """The contract's events for a commitment."""
         return events(self.anvil, submission)
+
+
+def submission_of(name: str) -> Submission:
+    """A new submission of the key, with a commitment of its own."""
+    return Submission(
+        submission_id=name,
+        chain_id=CHAIN_ID,
+        submitter=SIGNER.address,
+        contract=CONTRACT,
+        commitment=hashlib.sha256(name.encode()).digest(),
+        leaf_count=LEAVES,
+    )
 
 
 def check(anvil: AnvilControl, journal: Any, submissions: Iterable[Submission], first_nonce: int) -> None:

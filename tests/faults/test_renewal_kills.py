@@ -24,12 +24,12 @@ from evidence_service.store.trees import TreeFiles
 from evidence_service.timestamp.tsa import Authorities, Authority
 from evidence_service.verify.report import Status
 from tests.authorities import TimedAuthority
+from tests.running import database
 from tests.unit.service.installation import (
     Clock,
     Immediate,
     add_evidence,
     add_matter,
-    database,
     judged,
     wire,
 )

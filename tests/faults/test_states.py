@@ -11,11 +11,11 @@ from evidence_service.anchor.submission import State, Submission
 from evidence_service.sandbox.anvil import CHAIN_ID
 from evidence_service.store import schema
 from evidence_service.store.journal import PostgresJournal
-from evidence_service.store.postgres import EmbeddedPostgres, connect, migrate
 from tests.faults.sending import LEAVES, SIGNER, check
 from tests.faults.states import Death, Process, journal
 from tests.faults.test_chain_events import foreign_transaction
 from tests.faults.world import CONTRACT, World
+from tests.running import database
 
 Step = Callable[[World, PostgresJournal[Submission]], None]
 
@@ -74,16 +74,8 @@ CASES: list[tuple[Death, Step]] = [
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    directory = tmp_path_factory.mktemp("states")
-    for parent in (directory, *directory.parents):
-        if parent.is_relative_to(tmp_path_factory.getbasetemp().parent):
-            parent.chmod(0o755)
-    server = EmbeddedPostgres(directory / "postgres")
-    engine = connect(server.url)
-    migrate(engine)
-    engine.dispose()
-    yield server.url
-    server.stop()
+    with database(tmp_path_factory.mktemp("states")) as found:
+        yield found
 
 
 @pytest.fixture

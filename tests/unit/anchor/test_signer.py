@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -145,15 +144,3 @@ def test_a_signer_is_made_of_its_settings(keystore: Path, monkeypatch: pytest.Mo
 
 def test_a_custodian_that_is_down_is_the_world_not_the_evidence() -> None:
     assert issubclass(SignerUnavailableError, UnavailableError)
-
-
-def test_signing_is_fast_enough_for_a_busy_sender() -> None:
-    local = LocalSigner(SECRET)
-    best = 0.0
-    for _ in range(3):  # the machine may be busy: the best of three
-        started = time.perf_counter()
-        for nonce in range(200):
-            local.sign_transaction({**DEPLOYMENT, "nonce": nonce})
-        best = max(best, 200 / (time.perf_counter() - started))
-    print(f"{best:.0f} signatures/s")
-    assert best >= 400  # with the curve in pure Python it was 60 to 120

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -47,23 +46,6 @@ class Clock:
 
     def __call__(self) -> datetime:
         return self.moment
-
-
-@contextmanager
-def database(directory: Path) -> Iterator[str]:
-    """URL of an empty record."""
-    for parent in (directory, *directory.parents):
-        # As root the server runs as another user, which has to reach its directory.
-        if parent != Path("/tmp") and parent.is_relative_to("/tmp"):
-            parent.chmod(0o755)
-    server = postgres.EmbeddedPostgres(directory / "data")
-    engine = postgres.connect(server.url)
-    postgres.migrate(engine)
-    engine.dispose()
-    try:
-        yield server.url
-    finally:
-        server.stop()
 
 
 def wire(url: str, directory: Path, authorities: Sequence[Authority], clock: Callable[[], datetime]) -> Parts:

@@ -23,12 +23,12 @@ from evidence_service.timestamp.exchange import exchange
 from evidence_service.verify.report import Status
 from tests.authorities import TimedAuthority
 from tests.calendars import FakeCalendar
+from tests.running import database
 from tests.unit.service.installation import (
     Clock,
     Immediate,
     add_evidence,
     add_matter,
-    database,
     judged,
     wire,
 )

@@ -19,12 +19,12 @@ from evidence_service.store.renewals import Renewal
 from evidence_service.timestamp.tsa import Authorities
 from evidence_service.verify.report import Check, Status, Verdict
 from tests.authorities import TimedAuthority
+from tests.running import database
 from tests.unit.service.installation import (
     Clock,
     Immediate,
     add_evidence,
     add_matter,
-    database,
     judged,
     wire,
 )

@@ -16,7 +16,8 @@ from evidence_service.service.worker import Worker
 from evidence_service.timestamp.calendar import Calendar
 from tests.authorities import TimedAuthority
 from tests.calendars import FakeCalendar
-from tests.unit.service.installation import Clock, add_evidence, add_matter, database, wire
+from tests.running import database
+from tests.unit.service.installation import Clock, add_evidence, add_matter, wire
 
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -16,7 +16,7 @@ from evidence_service.store import postgres
 from evidence_service.store.records import Records
 from evidence_service.store.stamps import KeptToken
 from tests.forgeries.keys import authority, later
-from tests.unit.service.installation import database
+from tests.running import database
 
 
 def test_tokens_of_before_say_that_revocation_data_is_gone(tmp_path_factory: pytest.TempPathFactory) -> None:
