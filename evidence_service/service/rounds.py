@@ -58,6 +58,7 @@ class Rounds:
         self._unmet = dict(enumerate(chain.signers))
         self._stopping = threading.Event()
         self._noted: dict[str, dict[str, str]] = {}
+        self._poor: set[str] = set()
         self._block_seconds = 0.0
         self._thread = threading.Thread(target=self._run, name=f"chain {chain.chain_id}", daemon=True)
 
@@ -148,10 +149,19 @@ class Rounds:
             return False
         self._note(sender, done.problems)
         self._record(sender, self._seen(done, time.monotonic() - started), done.events)
+        self._alert(sender, done)
+        return done.progressed
+
+    def _alert(self, sender: Sender, done: Round) -> None:
+        """Tell the log what an operator should look at; a low balance once, until it is high again."""
+        chain_id, balance = self._chain.chain_id, done.view.account.balance
         for name in ("reorged", "stuck", "reverted", "foreign_nonce"):
             if done.events[name]:
-                _log.warning(f"anchor.{name}", chain=self._chain.chain_id, count=done.events[name])
-        return done.progressed
+                _log.warning(f"anchor.{name}", chain=chain_id, count=done.events[name])
+        low = balance < self._chain.fees.balance_alert
+        if low and sender.address not in self._poor:
+            _log.warning("signer.balance_low", chain=chain_id, address=sender.address, wei=balance)
+        (self._poor.add if low else self._poor.discard)(sender.address)
 
     def _open(self, sender: Sender) -> list[str]:
         waiting = self._parts.journal.open(self._chain.chain_id, sender.address, unbegun=_MANY)
