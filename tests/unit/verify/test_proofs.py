@@ -12,7 +12,7 @@ from trie import HexaryTrie
 
 from evidence_service.errors import EvidenceError, LimitExceededError, MalformedError, MismatchError
 from evidence_service.verify import rlp
-from evidence_service.verify.trie import keccak256, verify_trie_proof
+from evidence_service.verify.trie import AbsentKeyError, keccak256, verify_trie_proof
 from tests.forgeries.chain import proof
 
 ITEMS = st.recursive(st.binary(max_size=70), lambda inner: st.lists(inner, max_size=6), max_leaves=20)
@@ -135,6 +135,25 @@ def leaf(flag: bytes, value: bytes = b"v" * 40) -> bytes:
 def test_nodes_that_prove_nothing(node: bytes, key: bytes, kind: type[EvidenceError], words: str) -> None:
     with pytest.raises(kind, match=words):
         verify_trie_proof(keccak256(node), key, [node])
+
+
+@pytest.mark.parametrize(
+    ("node", "key"),
+    [
+        (leaf(b"\x20b"), b"a"),
+        (leaf(b"\x20a", b""), b"a"),
+        (leaf(b"\x00b"), b"a"),
+        (bytes(other.encode([b""] * 17)), b"a"),
+        (bytes(other.encode([b""] * 17)), b""),
+    ],
+    ids=["another leaf", "an empty value", "another way", "an empty branch", "no value in a branch"],
+)
+def test_a_proof_of_absence_is_told_from_one_that_does_not_hold(node: bytes, key: bytes) -> None:
+    with pytest.raises(AbsentKeyError):
+        verify_trie_proof(keccak256(node), key, [node])
+    with pytest.raises(MismatchError, match="1 nodes are left") as refusal:
+        verify_trie_proof(keccak256(node), key, [node, node])
+    assert not isinstance(refusal.value, AbsentKeyError)
 
 
 def test_a_short_node_has_to_be_embedded() -> None:
