@@ -45,7 +45,7 @@ _ADDRESS = r"^0x[0-9a-fA-F]{40}$"
 class KeystoreSettings(BaseModel):
     """A signer whose key is in an encrypted file (Web3 keystore JSON)."""
 
-    kind: Literal["keystore"]
+    kind: Literal["keystore"] = Field(description="`keystore`")
     path: Path = Field(description="The keystore")
     password_file: Path = Field(description="File with its password")
 
@@ -53,7 +53,7 @@ class KeystoreSettings(BaseModel):
 class AwsKmsSettings(BaseModel):
     """A signer whose key is in AWS KMS; credentials are found as AWS tools find them."""
 
-    kind: Literal["aws_kms"]
+    kind: Literal["aws_kms"] = Field(description="`aws_kms`")
     key_id: str = Field(description="Id, ARN or alias of a key of spec ECC_SECG_P256K1", min_length=1)
     region: str = Field(default="", description="AWS region; empty: that of the AWS configuration")
     endpoint: str = Field(default="", description="Address of KMS; empty: that of the region")
@@ -65,7 +65,7 @@ class AwsKmsSettings(BaseModel):
 class Web3SignerSettings(BaseModel):
     """A signer whose key is in a Web3Signer."""
 
-    kind: Literal["web3signer"]
+    kind: Literal["web3signer"] = Field(description="`web3signer`")
     url: str = Field(description="Where it listens (http or https)")
     address: str = Field(pattern=_ADDRESS, description="Address of the key it signs with")
 
@@ -98,7 +98,8 @@ class ChainSettings(BaseModel):
     agreeing_nodes: int = Field(
         default=0,
         ge=0,
-        description="Nodes that have to call a block final, each by itself; 0: two, or the only one there is",
+        description="Nodes that have to share a block, each by itself, before anything is begun or sealed; "
+        "0: two, or the only one there is",
     )
     finality_depth: int | None = Field(
         default=None,

@@ -14,6 +14,7 @@ from evidence_service.api.app import create_app
 from evidence_service.config import (
     AuthoritySettings,
     AwsKmsSettings,
+    CalendarSettings,
     ChainSettings,
     ClientSettings,
     IssuerSettings,
@@ -31,6 +32,7 @@ NESTED = (
     ("chains[].signers[]", KeystoreSettings),
     ("chains[].signers[]", AwsKmsSettings),
     ("chains[].signers[]", Web3SignerSettings),
+    ("opentimestamps[]", CalendarSettings),
     ("seal", SealSettings),
     ("issuer", IssuerSettings),
     ("api_keys[]", KeySettings),

@@ -17,6 +17,7 @@ from evidence_service.anchor.finality import look
 from evidence_service.cli.client import JSON_OPTION
 from evidence_service.errors import EvidenceServiceError, NodeUnavailableError
 from evidence_service.service.parts import Chain
+from evidence_service.verify.policy import NEVER_EVIDENCE
 from evidence_service.verify.report import ExitCode
 
 
@@ -42,6 +43,7 @@ class ChainCheck:
     signer: str = ""
     balance: str = ""
     nonce: int | None = None
+    never_evidence: str = ""
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -84,6 +86,7 @@ def deploy(chain_id: int) -> None:
 
 def _check(item: Chain) -> ChainCheck:
     found = ChainCheck(item.name, item.chain_id, item.contract)
+    found.never_evidence = NEVER_EVIDENCE.get(item.chain_id, "")
     try:
         found.signer = item.signer.address
     except EvidenceServiceError as error:
@@ -140,6 +143,10 @@ def _print(found: ChainCheck) -> None:
             node.problem,
         )
     console.print(table)
+    if found.never_evidence:
+        console.print(
+            f"[yellow]{found.never_evidence}: what is anchored here is a demonstration, never evidence[/]"
+        )
     if found.balance:
         amount = int(found.balance) / 10**18
         console.print(
