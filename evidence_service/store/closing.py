@@ -110,7 +110,7 @@ def leaves(connection: Connection, batch_id: str) -> list[bytes]:
         .order_by(evidence.c.leaf_index)
         .execution_options(yield_per=_PORTION)
     )
-    return [batch.entry_leaf(digest_of(row.manifest), row.salt) for row in rows]
+    return merkle.leaf_hashes(batch.entry(digest_of(row.manifest), row.salt) for row in rows)
 
 
 def _is_due(connection: Connection, due: Due, now: datetime) -> bool:

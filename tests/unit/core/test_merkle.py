@@ -141,3 +141,9 @@ def test_a_path_is_cut_only_for_leaves_of_the_tree() -> None:
 def test_hashes_of_another_size_are_refused() -> None:
     with pytest.raises(MismatchError, match="32 bytes"):
         merkle.root_from_path(b"short", index=0, size=1, path=[])
+
+
+@pytest.mark.parametrize("algorithm", [hashlib.sha256, hashlib.sha3_256])
+def test_hashing_many_leaves_is_hashing_each(algorithm: merkle.Algorithm) -> None:
+    entries = [bytes([number]) * number for number in range(20)]
+    assert merkle.leaf_hashes(entries, algorithm) == [merkle.leaf_hash(item, algorithm) for item in entries]
