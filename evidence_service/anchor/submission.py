@@ -29,7 +29,7 @@ class State(StrEnum):
     STUCK = "stuck"
     """At the fee cap, or refused by the nodes: watched and offered again, but somebody should look."""
     REVERTED = "reverted"
-    """Mined and failed; when that is final it is sent again with more gas, three times in one worker's life."""
+    """Mined and failed; when that is final it is sent again with more gas, three times for each worker."""
     FOREIGN_NONCE = "foreign_nonce"
     """Another transaction of the same key took the nonce for good; it gets another one."""
 

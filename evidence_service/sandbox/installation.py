@@ -215,6 +215,7 @@ class DemoInstallation:
         password = self._secret("keystore.password")
         if not path.exists():
             key = ACCOUNTS[1].private_key
+            path.touch(mode=0o600)
             self._write(path, Account.encrypt(key, password, kdf="scrypt", iterations=_SCRYPT_ROUNDS))
         return path
 
