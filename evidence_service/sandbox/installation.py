@@ -149,7 +149,7 @@ class DemoInstallation:
                 "seal_issuers": [voucher("Demonstration seal, not evidence", seal.root_der)],
                 "chains": [
                     {
-                        "name": "Local development chain, not evidence",
+                        "name": f"Local development chain {chain_id}, not evidence",
                         "chain_id": str(chain_id),
                         "contract": self.contract,
                         "code_hash": contract.code_hash(),

@@ -71,7 +71,7 @@ def record_anchor(parts: Parts, submission_id: str) -> None:
             f"anchor {submission.chain_id}",
             "anchor",
             actor=SERVICE,
-            purpose="record the batch's commitment in the contract",
+            purpose=f"record the batch's commitment in the contract on chain {submission.chain_id}",
             detail={
                 "batch": str(batch.sequence),
                 "commitment": batch.commitment.hex(),
