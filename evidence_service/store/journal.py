@@ -171,10 +171,7 @@ class PostgresJournal(Generic[S]):
                 .values(**_values(after))
             )
             if done.rowcount != 1:
-                raise ConflictError(
-                    f"submission {before.submission_id} was moved by another process meanwhile",
-                    what_to_do="nothing: the next round starts from what is stored",
-                )
+                raise _moved(before.submission_id)
 
     def create(self, submission: _Submission) -> None:
         """Store a new submission; durable on return. One that is there already stays as it is."""
@@ -186,14 +183,25 @@ class PostgresJournal(Generic[S]):
             )
 
     def keep_proof(self, submission: _Submission, proof: Mapping[str, Any]) -> None:
-        """Store the proof for the block a mined submission is in; replaces one for another block."""
+        """Store the proof for the block a mined submission is in; replaces one for another block.
+
+        Raises:
+            ConflictError: the stored submission is not in that block, or is sealed already: a process that
+                lost its lock must not replace the proof that another one sealed.
+        """
         table = schema.submissions
         with self._engine.begin() as connection:
-            connection.execute(
+            done = connection.execute(
                 update(table)
-                .where(table.c.id == submission.submission_id)
+                .where(
+                    table.c.id == submission.submission_id,
+                    table.c.state.in_(("mined", "finalized")),
+                    table.c.block_hash == submission.block_hash,
+                )
                 .values(proof=dict(proof), proof_block=submission.block_hash)
             )
+            if done.rowcount != 1:
+                raise _moved(submission.submission_id)
 
     def proof(self, submission_id: str) -> dict[str, Any] | None:
         """The stored proof of a submission."""
@@ -290,6 +298,13 @@ class PostgresJournal(Generic[S]):
             finally:
                 if held:
                     connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), name)
+
+
+def _moved(submission_id: str) -> ConflictError:
+    return ConflictError(
+        f"submission {submission_id} was moved by another process meanwhile",
+        what_to_do="nothing: the next round starts from what is stored",
+    )
 
 
 def _values(submission: _Submission) -> dict[str, Any]:
