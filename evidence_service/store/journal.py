@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Engine, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
 
 from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.store import schema
@@ -213,12 +214,16 @@ class PostgresJournal(Generic[S]):
         return found
 
     def reserve_nonce(self, chain_id: int, submitter: str, next_on_chain: int, submission_id: str) -> int:
-        """Reserve the lowest nonce that is neither used on the chain nor ever reserved; idempotent."""
+        """Reserve the lowest nonce that is neither used on the chain nor ever reserved; idempotent.
+
+        Raises:
+            ConflictError: another process reserved one at the same time.
+        """
         held = self.reserved_nonce(chain_id, submitter, submission_id)
         if held is not None:
             return held
         table = schema.nonces
-        with self._engine.begin() as connection:
+        with self._one_nonce_each(submission_id), self._engine.begin() as connection:
             highest = connection.execute(
                 select(func.max(table.c.nonce)).where(
                     table.c.chain_id == chain_id, table.c.submitter == submitter
@@ -261,8 +266,12 @@ class PostgresJournal(Generic[S]):
             )
 
     def take_nonce(self, chain_id: int, submitter: str, nonce: int, submission_id: str) -> None:
-        """Give a nonce that nobody holds to a submission that fills it."""
-        with self._engine.begin() as connection:
+        """Give a nonce that nobody holds to a submission that fills it.
+
+        Raises:
+            ConflictError: the submission holds another nonce.
+        """
+        with self._one_nonce_each(submission_id), self._engine.begin() as connection:
             connection.execute(
                 upsert(schema.nonces)
                 .values(chain_id=chain_id, submitter=submitter, nonce=nonce, submission_id=submission_id)
@@ -272,6 +281,15 @@ class PostgresJournal(Generic[S]):
                     where=schema.nonces.c.submission_id.is_(None),
                 )
             )
+
+    @staticmethod
+    @contextmanager
+    def _one_nonce_each(submission_id: str) -> Iterator[None]:
+        """Unique indexes keep two processes from giving one nonce twice, or two to one submission."""
+        try:
+            yield
+        except IntegrityError as error:
+            raise _moved(submission_id) from error
 
     def nonces(self, chain_id: int, submitter: str, first: int) -> dict[int, str | None]:
         """Every nonce from ``first`` on that was ever reserved, with the submission that holds it."""

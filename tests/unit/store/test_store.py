@@ -251,6 +251,23 @@ def test_a_gap_is_given_to_one_filler(journal: PostgresJournal[Submission]) -> N
     assert journal.nonces(*owner, 0) == {5: "fill-5", 9: "fill-9"}
 
 
+def test_a_submission_never_holds_two_nonces(
+    journal: PostgresJournal[Submission], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = (1337, "0x" + "11" * 20)
+    assert journal.reserve_nonce(*owner, 5, "s-1") == 5
+    with pytest.raises(ConflictError, match="moved by another process"):
+        journal.take_nonce(*owner, 7, "s-1")
+    with monkeypatch.context() as patched:
+        # Two processes that both saw no nonce reserved, because one of them lost its lock.
+        patched.setattr(journal, "reserved_nonce", lambda *_: None)
+        with pytest.raises(ConflictError, match="moved by another process"):
+            journal.reserve_nonce(*owner, 6, "s-1")
+    assert journal.reserve_nonce(*owner, 6, "s-1") == 5
+    assert journal.nonces(*owner, 0) == {5: "s-1"}
+    assert journal.reserve_nonce(1, owner[1], 3, "s-1") == 3, "another chain counts for itself"
+
+
 def test_one_writer_at_a_time(journal: PostgresJournal[Submission]) -> None:
     with journal.exclusive(1337, "0x01") as first, journal.exclusive(1337, "0x01") as second:
         assert (first, second) == (True, False)
