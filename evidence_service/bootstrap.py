@@ -191,7 +191,8 @@ def _chain(settings: ChainSettings) -> Chain:
         name=settings.name or f"chain {settings.chain_id}",
         node=Node(settings.rpc_urls, settings.chain_id),
         signers=tuple(signer(item) for item in settings.signers),
-        contract=settings.contract or contract.expected_address(),
+        # Logs of a chain are compared in lower case.
+        contract=settings.contract.lower() or contract.expected_address(),
         rpc_urls=tuple(settings.rpc_urls),
         fees=FeePolicy(
             max_fee_cap=int(settings.max_fee_gwei * 10**9),

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     JsonConfigSettingsSource,
@@ -81,7 +82,7 @@ class ChainSettings(BaseModel):
     """A chain batches are anchored on."""
 
     name: str = Field(default="", description="For people; empty: the chain id")
-    chain_id: int = Field(description="EIP-155 id; a node that answers with another one is not used")
+    chain_id: int = Field(ge=1, description="EIP-155 id; a node that answers with another one is not used")
     rpc_urls: list[str] = Field(
         description="Nodes of different providers, asked in order; what they say is checked", min_length=1
     )
@@ -89,7 +90,9 @@ class ChainSettings(BaseModel):
         default=True, description="Whether a batch counts as anchored only with its anchor on this chain"
     )
     contract: str = Field(
-        default="", description="Address of the anchor contract; empty: the same on every chain"
+        default="",
+        pattern=f"^$|{_ADDRESS}",
+        description="Address of the anchor contract; empty: the same on every chain",
     )
     signers: list[SignerSettings] = Field(
         min_length=1,
@@ -107,15 +110,49 @@ class ChainSettings(BaseModel):
         description="Only for a chain without the finalized tag: blocks on top of one that is final",
     )
     max_fee_gwei: float = Field(
-        default=500, gt=0, description="Most a transaction may cost, per gas; at it, anchors wait"
+        default=500,
+        gt=0,
+        allow_inf_nan=False,
+        description="Most a transaction may cost, per gas; at it, anchors wait",
     )
-    max_tip_gwei: float = Field(default=50, ge=0, description="Most a block's producer is offered, per gas")
+    max_tip_gwei: float = Field(
+        default=50, ge=0, allow_inf_nan=False, description="Most a block's producer is offered, per gas"
+    )
     bump_after_blocks: int = Field(default=5, ge=1, description="Blocks after which the fees are raised")
     max_in_flight: int = Field(default=16, ge=1, le=1000, description="Transactions that wait at once")
     gas_cap: int = Field(default=1_000_000, ge=60_000, description="Most gas a transaction may use")
     balance_alert: float = Field(
-        default=0.05, ge=0, description="Balance, in the chain's own currency, below which it is told"
+        default=0.05,
+        ge=0,
+        allow_inf_nan=False,
+        description="Balance, in the chain's own currency, below which it is told",
     )
+
+    @field_validator("rpc_urls")
+    @classmethod
+    def _different_nodes(cls, urls: list[str]) -> list[str]:
+        """One node under two spellings of its address must not count as two that agree."""
+        seen: dict[tuple[str, str, int, str], int] = {}
+        for position, url in enumerate(urls, start=1):
+            first = seen.setdefault(_node(url, position), position)
+            if first != position:
+                raise ValueError(f"addresses {first} and {position} are the same node; name each node once")
+        return urls
+
+
+def _node(url: str, position: int) -> tuple[str, str, int, str]:
+    """Scheme, host, port and path, which tell nodes apart. An address may hold a key: no error repeats it."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(
+            f"address {position} has a host or port that cannot be read; write http(s)://host:port/path"
+        ) from None
+    if parts.scheme not in ("http", "https") or not host or any(letter.isspace() for letter in url):
+        raise ValueError(f"address {position} is not an http or https address with a host")
+    usual = 443 if parts.scheme == "https" else 80
+    return parts.scheme, host, usual if port is None else port, parts.path.rstrip("/")
 
 
 class SealSettings(BaseModel):
@@ -243,7 +280,7 @@ def load() -> Settings:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(
-            f"the setting {where} cannot be used: {first['msg']}",
+            f"the setting {where} cannot be used: {first['msg'].removeprefix('Value error, ')}",
             what_to_do="see docs/reference/settings.md for what can be set",
         ) from error
     except (OSError, ValueError) as error:

@@ -6,18 +6,21 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import structlog
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, select, text
 
 from evidence_service.core import batch, merkle
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import MismatchError, NotFoundError
 from evidence_service.store import closing, schema
+from evidence_service.store.anchoring import Anchoring
 from evidence_service.store.trees import TreeFiles
 
 _log = structlog.get_logger(__name__)
+
+
+_FIELDS = [column for column in schema.batches.c if column.name not in ("waiting", "late")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Batch:
     Attributes:
         status: closed → anchored.
         header: canonical bytes; commitment: 32 bytes.
+        waiting_for: the words of everybody who waits, in one.
     """
 
     id: str
@@ -39,11 +43,11 @@ class Batch:
     waiting_for: str | None
 
 
-class Batches:
-    """Batches in PostgreSQL. Every method is one transaction; when it returns, it is durable."""
+class Batches(Anchoring):
+    """Batches in PostgreSQL, their anchoring included."""
 
     def __init__(self, engine: Engine, trees: TreeFiles) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._trees = trees
 
     def close_due(self, due: closing.Due, *, now: datetime) -> Batch | None:
@@ -63,16 +67,14 @@ class Batches:
             NotFoundError: there is none with this id.
         """
         with self._engine.connect() as connection:
-            row = connection.execute(
-                select(schema.batches).where(schema.batches.c.id == batch_id)
-            ).one_or_none()
+            row = connection.execute(select(*_FIELDS).where(schema.batches.c.id == batch_id)).one_or_none()
         if row is None:
             raise NotFoundError(f"there is no batch {batch_id}")
         return Batch(**row._mapping)
 
     def unanchored(self) -> list[Batch]:
-        """Closed batches whose anchoring is not finished."""
-        query = select(schema.batches).where(schema.batches.c.status == "closed")
+        """Closed batches whose anchoring is not finished, in their sequence."""
+        query = select(*_FIELDS).where(text(schema.UNANCHORED)).order_by(schema.batches.c.sequence)
         with self._engine.connect() as connection:
             return [Batch(**row._mapping) for row in connection.execute(query)]
 
@@ -89,7 +91,7 @@ class Batches:
     def list_batches(self, *, after: int = 0, limit: int = 100) -> list[Batch]:
         """Batches in their sequence, from just after one of them."""
         table = schema.batches
-        query = select(table).where(table.c.sequence > after).order_by(table.c.sequence).limit(limit)
+        query = select(*_FIELDS).where(table.c.sequence > after).order_by(table.c.sequence).limit(limit)
         with self._engine.connect() as connection:
             return [Batch(**row._mapping) for row in connection.execute(query)]
 
@@ -194,60 +196,11 @@ class Batches:
 
     def overdue(self, now: datetime) -> int:
         """How many promises of intake receipts are broken: in no batch in time, or in none yet."""
-        evidence, batches = schema.evidence, schema.batches
-        query = (
-            select(func.count())
-            .select_from(evidence.outerjoin(batches, batches.c.id == evidence.c.batch_id))
-            .where(evidence.c.batch_by < func.coalesce(batches.c.closed_at, now))
-        )
+        evidence = schema.evidence
+        # Batches counted theirs when they were closed: the finished ones need not be looked through.
+        late = select(func.coalesce(func.sum(schema.batches.c.late), 0)).where(text(schema.LATE))
+        waiting = select(func.count()).where(evidence.c.batch_id.is_(None), evidence.c.batch_by < now)
         with self._engine.connect() as connection:
-            return connection.execute(query).scalar_one()
-
-    # --- anchors ---
-
-    def note_waiting(self, batch_id: str, waiting_for: str | None) -> None:
-        """Say what anchoring waits for, on the batch and on all its evidence."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                update(schema.batches).where(schema.batches.c.id == batch_id).values(waiting_for=waiting_for)
+            return int(
+                connection.execute(select(late.scalar_subquery() + waiting.scalar_subquery())).scalar_one()
             )
-            connection.execute(
-                update(schema.evidence)
-                .where(schema.evidence.c.batch_id == batch_id, schema.evidence.c.status == "registered")
-                .values(waiting_for=waiting_for, progress="anchoring")
-            )
-
-    def finish(self, batch_id: str) -> None:
-        """Record that the batch has every anchor it needs."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                update(schema.batches)
-                .where(schema.batches.c.id == batch_id)
-                .values(status="anchored", waiting_for=None)
-            )
-
-    def anchors(self, batch_id: str) -> list[dict[str, Any]]:
-        """Proofs of the batch's final anchors, by chain id."""
-        table = schema.submissions
-        query = (
-            select(table.c.proof)
-            .where(table.c.batch_id == batch_id, table.c.state == "sealed")
-            .order_by(table.c.chain_id)
-        )
-        with self._engine.connect() as connection:
-            return [row.proof for row in connection.execute(query)]
-
-    def unnoted(self) -> list[str]:
-        """Submissions whose proof is stored and that the custody logs do not tell of yet."""
-        table = schema.submissions
-        query = select(table.c.id).where(
-            table.c.state == "sealed", table.c.batch_id.is_not(None), ~table.c.noted
-        )
-        with self._engine.connect() as connection:
-            return [row.id for row in connection.execute(query)]
-
-    def note(self, submission_id: str) -> None:
-        """Record that the custody logs tell of an anchor."""
-        table = schema.submissions
-        with self._engine.begin() as connection:
-            connection.execute(update(table).where(table.c.id == submission_id).values(noted=True))

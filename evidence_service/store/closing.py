@@ -56,6 +56,7 @@ class Due:
 class _Entry:
     id: str
     registered_at: datetime
+    batch_by: datetime | None
     sha256: bytes
     leaf: bytes
 
@@ -95,6 +96,7 @@ def close(connection: Connection, trees: TreeFiles, due: Due, now: datetime) -> 
             commitment=commitment,
             size=tree.size,
             closed_at=now,
+            late=sum(entry.batch_by is not None and entry.batch_by < now for entry in entries),
         )
     )
     _enter(connection, batch_id, entries)
@@ -138,7 +140,13 @@ def _next_entries(connection: Connection, size: int) -> list[_Entry]:
     """The most pressing entries, in the order of their registration."""
     evidence = schema.evidence
     rows = connection.execute(
-        select(evidence.c.id, evidence.c.registered_at, evidence.c.manifest, evidence.c.salt)
+        select(
+            evidence.c.id,
+            evidence.c.registered_at,
+            evidence.c.batch_by,
+            evidence.c.manifest,
+            evidence.c.salt,
+        )
         .where(_waiting())
         .order_by(
             evidence.c.urgent.desc(),
@@ -152,7 +160,8 @@ def _next_entries(connection: Connection, size: int) -> list[_Entry]:
     found = []
     for row in rows:
         digest = digest_of(row.manifest)
-        found.append(_Entry(row.id, row.registered_at, digest.sha256, batch.entry_leaf(digest, row.salt)))
+        leaf = batch.entry_leaf(digest, row.salt)
+        found.append(_Entry(row.id, row.registered_at, row.batch_by, digest.sha256, leaf))
     return sorted(found, key=lambda entry: (entry.registered_at, entry.id))
 
 

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Engine, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
 
 from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.store import schema
@@ -171,10 +172,7 @@ class PostgresJournal(Generic[S]):
                 .values(**_values(after))
             )
             if done.rowcount != 1:
-                raise ConflictError(
-                    f"submission {before.submission_id} was moved by another process meanwhile",
-                    what_to_do="nothing: the next round starts from what is stored",
-                )
+                raise _moved(before.submission_id)
 
     def create(self, submission: _Submission) -> None:
         """Store a new submission; durable on return. One that is there already stays as it is."""
@@ -186,14 +184,25 @@ class PostgresJournal(Generic[S]):
             )
 
     def keep_proof(self, submission: _Submission, proof: Mapping[str, Any]) -> None:
-        """Store the proof for the block a mined submission is in; replaces one for another block."""
+        """Store the proof for the block a mined submission is in; replaces one for another block.
+
+        Raises:
+            ConflictError: the stored submission is not in that block, or is sealed already: a process that
+                lost its lock must not replace the proof that another one sealed.
+        """
         table = schema.submissions
         with self._engine.begin() as connection:
-            connection.execute(
+            done = connection.execute(
                 update(table)
-                .where(table.c.id == submission.submission_id)
+                .where(
+                    table.c.id == submission.submission_id,
+                    table.c.state.in_(("mined", "finalized")),
+                    table.c.block_hash == submission.block_hash,
+                )
                 .values(proof=dict(proof), proof_block=submission.block_hash)
             )
+            if done.rowcount != 1:
+                raise _moved(submission.submission_id)
 
     def proof(self, submission_id: str) -> dict[str, Any] | None:
         """The stored proof of a submission."""
@@ -205,12 +214,16 @@ class PostgresJournal(Generic[S]):
         return found
 
     def reserve_nonce(self, chain_id: int, submitter: str, next_on_chain: int, submission_id: str) -> int:
-        """Reserve the lowest nonce that is neither used on the chain nor ever reserved; idempotent."""
+        """Reserve the lowest nonce that is neither used on the chain nor ever reserved; idempotent.
+
+        Raises:
+            ConflictError: another process reserved one at the same time.
+        """
         held = self.reserved_nonce(chain_id, submitter, submission_id)
         if held is not None:
             return held
         table = schema.nonces
-        with self._engine.begin() as connection:
+        with self._one_nonce_each(submission_id), self._engine.begin() as connection:
             highest = connection.execute(
                 select(func.max(table.c.nonce)).where(
                     table.c.chain_id == chain_id, table.c.submitter == submitter
@@ -253,8 +266,12 @@ class PostgresJournal(Generic[S]):
             )
 
     def take_nonce(self, chain_id: int, submitter: str, nonce: int, submission_id: str) -> None:
-        """Give a nonce that nobody holds to a submission that fills it."""
-        with self._engine.begin() as connection:
+        """Give a nonce that nobody holds to a submission that fills it.
+
+        Raises:
+            ConflictError: the submission holds another nonce.
+        """
+        with self._one_nonce_each(submission_id), self._engine.begin() as connection:
             connection.execute(
                 upsert(schema.nonces)
                 .values(chain_id=chain_id, submitter=submitter, nonce=nonce, submission_id=submission_id)
@@ -264,6 +281,15 @@ class PostgresJournal(Generic[S]):
                     where=schema.nonces.c.submission_id.is_(None),
                 )
             )
+
+    @staticmethod
+    @contextmanager
+    def _one_nonce_each(submission_id: str) -> Iterator[None]:
+        """Unique indexes keep two processes from giving one nonce twice, or two to one submission."""
+        try:
+            yield
+        except IntegrityError as error:
+            raise _moved(submission_id) from error
 
     def nonces(self, chain_id: int, submitter: str, first: int) -> dict[int, str | None]:
         """Every nonce from ``first`` on that was ever reserved, with the submission that holds it."""
@@ -290,6 +316,13 @@ class PostgresJournal(Generic[S]):
             finally:
                 if held:
                     connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), name)
+
+
+def _moved(submission_id: str) -> ConflictError:
+    return ConflictError(
+        f"submission {submission_id} was moved by another process meanwhile",
+        what_to_do="nothing: the next round starts from what is stored",
+    )
 
 
 def _values(submission: _Submission) -> dict[str, Any]:

@@ -195,14 +195,13 @@ class Records(Stamps):
 
     def unfinished(self) -> list[Evidence]:
         """Evidence that was accepted and whose work is not registered in a batch yet."""
-        query = select(schema.evidence).where(schema.evidence.c.registered_at.is_(None))
+        query = select(schema.evidence).where(text(schema.UNREGISTERED))
         with self._engine.connect() as connection:
             return [Evidence(**row._mapping) for row in connection.execute(query)]
 
     def certifiable(self) -> list[str]:
         """Ids of anchored evidence that a certificate is wanted for and that is not certified yet."""
-        table = schema.evidence
-        query = select(table.c.id).where(table.c.status == "anchored", table.c.certificate_wanted)
+        query = select(schema.evidence.c.id).where(text(schema.CERTIFIABLE))
         with self._engine.connect() as connection:
             return [row.id for row in connection.execute(query)]
 

@@ -35,6 +35,14 @@ metadata = MetaData(
 
 _Time = DateTime(timezone=True)
 
+# What workers look for several times a second. Each is the condition of a partial index and, word for word,
+# of its query: with a bound parameter in it, a prepared statement could not use the index.
+UNREGISTERED = "registered_at IS NULL"
+CERTIFIABLE = "status = 'anchored' AND certificate_wanted"
+UNANCHORED = "status = 'closed'"
+UNNOTED = "state = 'sealed' AND NOT noted AND batch_id IS NOT NULL"
+LATE = "late > 0"
+
 matters = Table(
     "matters",
     metadata,
@@ -69,6 +77,8 @@ evidence = Table(
     Column("batch_by", _Time),
     Column("urgent", Boolean, nullable=False, server_default=false()),
     Index("ix_evidence_unbatched", "registered_at", postgresql_where="batch_id IS NULL"),
+    Index("ix_evidence_unregistered", "id", postgresql_where=UNREGISTERED),
+    Index("ix_evidence_certifiable", "id", postgresql_where=CERTIFIABLE),
     Index(None, "batch_id", "leaf_index", unique=True),
     Index(None, "matter_id", "created_at"),
 )
@@ -158,6 +168,12 @@ batches = Table(
     Column("size", Integer, nullable=False),
     Column("closed_at", _Time, nullable=False),
     Column("waiting_for", Text),
+    # Who waits (time stamps, a chain) → for what, in words; waiting_for is all of them together.
+    Column("waiting", JSONB, nullable=False, server_default="{}"),
+    # Entries whose receipt promised a batch before this one was closed.
+    Column("late", Integer, nullable=False, server_default="0"),
+    Index("ix_batches_unanchored", "sequence", postgresql_where=UNANCHORED),
+    Index("ix_batches_late", "late", postgresql_where=LATE),
 )
 
 entries = Table(
@@ -202,6 +218,7 @@ submissions = Table(
     UniqueConstraint("chain_id", "submitter", "commitment"),
     Index(None, "batch_id"),
     Index("ix_submissions_open", "chain_id", "submitter", postgresql_where="state <> 'sealed'"),
+    Index("ix_submissions_unnoted", "position", postgresql_where=UNNOTED),
 )
 
 nonces = Table(
@@ -211,7 +228,15 @@ nonces = Table(
     Column("submitter", Text, primary_key=True),
     Column("nonce", Numeric(20, 0), primary_key=True),
     Column("submission_id", Text),
-    Index(None, "submission_id"),
+    # One nonce for each submission at a time.
+    Index(
+        "uq_nonces_holder",
+        "chain_id",
+        "submitter",
+        "submission_id",
+        unique=True,
+        postgresql_where="submission_id IS NOT NULL",
+    ),
 )
 
 chain_status = Table(

@@ -47,8 +47,10 @@ class MemoryJournal:
         self.save(after)
 
     def keep_proof(self, submission: Submission, proof: Mapping[str, Any]) -> None:
-        self.proofs[submission.submission_id] = dict(proof)
         stored = self.submissions[submission.submission_id]
+        if stored.block_hash != submission.block_hash or stored.state not in (State.MINED, State.FINALIZED):
+            raise ConflictError("moved")
+        self.proofs[submission.submission_id] = dict(proof)
         self.save(replace(stored, proved_block=submission.block_hash))
 
     def proof(self, submission_id: str) -> dict[str, Any] | None:

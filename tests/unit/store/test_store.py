@@ -220,8 +220,24 @@ def test_a_proof_is_kept_with_the_block_it_is_of(journal: PostgresJournal[Submis
     journal.keep_proof(mined, {"a": 1})
     assert journal.proof("s-1") == {"a": 1}
     assert journal.load("s-1").proved_block == "0x01"
-    journal.keep_proof(replace(mined, block_hash="0x02"), {"a": 2})
+    elsewhere = replace(mined, state=State.FINALIZED, block_hash="0x02")
+    journal.move(mined, elsewhere)
+    journal.keep_proof(elsewhere, {"a": 2})
     assert (journal.proof("s-1"), journal.load("s-1").proved_block) == ({"a": 2}, "0x02")
+
+
+def test_a_proof_another_process_sealed_is_never_replaced(journal: PostgresJournal[Submission]) -> None:
+    mined = replace(submission(), state=State.MINED, block_hash="0x01")
+    journal.create(mined)
+    journal.keep_proof(mined, {"a": 1})
+    with pytest.raises(ConflictError, match="moved by another process"):
+        journal.keep_proof(replace(mined, block_hash="0x02"), {"a": "of a block it is not in"})
+    with pytest.raises(ConflictError, match="moved by another process"):
+        journal.keep_proof(replace(mined, submission_id="s-9"), {"a": "of nothing"})
+    journal.move(mined, replace(mined, state=State.SEALED, proved_block="0x01"))
+    with pytest.raises(ConflictError, match="moved by another process"):
+        journal.keep_proof(mined, {"a": "late"})
+    assert (journal.proof("s-1"), journal.load("s-1").proved_block) == ({"a": 1}, "0x01")
 
 
 def test_a_gap_is_given_to_one_filler(journal: PostgresJournal[Submission]) -> None:
@@ -233,6 +249,23 @@ def test_a_gap_is_given_to_one_filler(journal: PostgresJournal[Submission]) -> N
     journal.take_nonce(*owner, 5, "another")
     journal.take_nonce(*owner, 9, "fill-9")
     assert journal.nonces(*owner, 0) == {5: "fill-5", 9: "fill-9"}
+
+
+def test_a_submission_never_holds_two_nonces(
+    journal: PostgresJournal[Submission], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = (1337, "0x" + "11" * 20)
+    assert journal.reserve_nonce(*owner, 5, "s-1") == 5
+    with pytest.raises(ConflictError, match="moved by another process"):
+        journal.take_nonce(*owner, 7, "s-1")
+    with monkeypatch.context() as patched:
+        # Two processes that both saw no nonce reserved, because one of them lost its lock.
+        patched.setattr(journal, "reserved_nonce", lambda *_: None)
+        with pytest.raises(ConflictError, match="moved by another process"):
+            journal.reserve_nonce(*owner, 6, "s-1")
+    assert journal.reserve_nonce(*owner, 6, "s-1") == 5
+    assert journal.nonces(*owner, 0) == {5: "s-1"}
+    assert journal.reserve_nonce(1, owner[1], 3, "s-1") == 3, "another chain counts for itself"
 
 
 def test_one_writer_at_a_time(journal: PostgresJournal[Submission]) -> None:

@@ -20,12 +20,25 @@ def upgrade() -> None:
         sa.Column("noted", sa.Boolean(), server_default="false", nullable=False),
     ):
         op.add_column("submissions", column)
-    # Ids of version 1 are “<batch>-on-<chain>”; a stored proof means that the anchor was final and noted.
+    # Ids of version 1 are “<batch>-on-<chain>”.
     op.execute("UPDATE submissions SET batch_id = substring(id FROM '^(.*)-on-[0-9]+$')")
+    # A stored proof means that the anchor was final; it was noted unless the process died before the last
+    # member's custody log told of it. Version 1 counted the batch as anchored even then.
+    op.execute(
+        "UPDATE batches b SET status = 'closed' WHERE status = 'anchored' AND EXISTS "
+        "(SELECT FROM evidence e WHERE e.batch_id = b.id AND e.status = 'registered')"
+    )
     op.execute(
         "UPDATE submissions s SET state = 'sealed', proof = a.proof, proof_block = s.block_hash, "
-        "noted = true FROM anchors a WHERE a.batch_id = s.batch_id AND a.chain_id = s.chain_id"
+        "noted = (b.status = 'anchored') FROM anchors a JOIN batches b ON b.id = a.batch_id "
+        "WHERE a.batch_id = s.batch_id AND a.chain_id = s.chain_id"
     )
+    # The members it got to must not be told again: the key of that step names the chain from now on.
+    op.execute(
+        "UPDATE custody_events SET step_key = 'anchor ' || (event->'detail'->>'chain_id') "
+        "WHERE step_key = 'anchor'"
+    )
+    _cancel_workflows_of_version_1()
     # An attempt names its nonce from now on: a submission may get another one.
     op.execute(
         "UPDATE submissions SET attempts = (SELECT jsonb_agg(item || jsonb_build_object('nonce', nonce)) "
@@ -50,6 +63,16 @@ def upgrade() -> None:
     )
 
 
+def _cancel_workflows_of_version_1() -> None:
+    """Its workflow “anchor-<batch>” does not exist any more; pending ones would stay so for ever."""
+    there = "SELECT to_regclass('dbos.workflow_status') IS NOT NULL"
+    if op.get_bind().execute(sa.text(there)).scalar_one():
+        op.execute(
+            "UPDATE dbos.workflow_status SET status = 'CANCELLED' "
+            "WHERE workflow_uuid LIKE 'anchor-%' AND status IN ('PENDING', 'ENQUEUED')"
+        )
+
+
 def downgrade() -> None:
     op.drop_table("chain_status")
     op.create_table(
@@ -63,6 +86,13 @@ def downgrade() -> None:
     op.execute(
         "INSERT INTO anchors SELECT batch_id, chain_id, proof FROM submissions "
         "WHERE state = 'sealed' AND batch_id IS NOT NULL"
+    )
+    op.execute("UPDATE submissions SET state = 'finalized' WHERE state = 'sealed'")
+    # Version 1 knows one anchor in a custody log.
+    op.execute(
+        "UPDATE custody_events c SET step_key = 'anchor' WHERE step_key LIKE 'anchor %' AND sequence = "
+        "(SELECT min(sequence) FROM custody_events o "
+        "WHERE o.evidence_id = c.evidence_id AND o.step_key LIKE 'anchor %')"
     )
     op.execute(
         "UPDATE submissions SET attempts = (SELECT jsonb_agg(item - 'nonce') "
