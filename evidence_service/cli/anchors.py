@@ -15,6 +15,7 @@ from rich.table import Table
 
 from evidence_service.cli.client import JSON_OPTION, ServiceClient
 from evidence_service.cli.client import show as show_answers
+from evidence_service.cli.terminal import cell
 from evidence_service.config import ClientSettings
 from evidence_service.verify.report import ExitCode
 
@@ -94,26 +95,23 @@ def _find(client: ServiceClient, ids: Sequence[str]) -> list[dict[str, Any]]:
 def _table(found: list[dict[str, Any]]) -> Table:
     table = Table("Batch", "Entries", "Chain", "State", "Block", "Expected", "What holds it up")
     for item in found:
-        shade = _SHADES.get(item["state"], "yellow")
-        block = "" if item["block_number"] is None else str(item["block_number"])
         table.add_row(
-            item["batch"],
+            cell(item["batch"]),
             str(item["size"]),
             str(item["chain_id"]),
-            f"[{shade}]{item['state']}[/]",
-            block,
+            cell(item["state"], _SHADES.get(item["state"], "yellow")),
+            "" if item["block_number"] is None else str(item["block_number"]),
             _until(item["expected_at"]),
-            item["reason"],
+            cell(item["reason"]),
         )
     return table
 
 
 def _details(item: dict[str, Any]) -> Table:
-    table = Table(
-        show_header=False, title=f"{item['batch']} on chain {item['chain_id']}", title_justify="left"
-    )
+    title = cell(f"{item['batch']} on chain {item['chain_id']}")
+    table = Table(show_header=False, title=title, title_justify="left")
     for name, value in item.items():
-        table.add_row(name.replace("_", " "), "" if value is None else str(value))
+        table.add_row(cell(name.replace("_", " ")), cell("" if value is None else value))
     return table
 
 

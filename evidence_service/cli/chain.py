@@ -15,6 +15,7 @@ from evidence_service.anchor import blocks, contract, state
 from evidence_service.anchor.endpoint import Endpoint
 from evidence_service.anchor.finality import look
 from evidence_service.cli.client import JSON_OPTION
+from evidence_service.cli.terminal import cell
 from evidence_service.errors import EvidenceServiceError, NodeUnavailableError
 from evidence_service.service.parts import Chain
 from evidence_service.verify.policy import NEVER_EVIDENCE
@@ -133,24 +134,24 @@ def _hash_at(endpoint: Endpoint, number: int) -> str:
 
 def _print(found: ChainCheck) -> None:
     console = Console()
-    table = Table("Node", "Head", "Final", "Proves state", "Problem", title=found.name, title_justify="left")
+    title = cell(found.name)
+    table = Table("Node", "Head", "Final", "Proves state", "Problem", title=title, title_justify="left")
     for node in found.nodes:
         table.add_row(
-            node.name,
+            cell(node.name),
             "" if node.head is None else str(node.head),
             "" if node.final is None else str(node.final),
-            "[green]yes[/]" if node.proves_state else "[red]no[/]",
-            node.problem,
+            cell("yes", "green") if node.proves_state else cell("no", "red"),
+            cell(node.problem),
         )
     console.print(table)
     if found.never_evidence:
-        console.print(
-            f"[yellow]{found.never_evidence}: what is anchored here is a demonstration, never evidence[/]"
-        )
+        words = f"{found.never_evidence}: what is anchored here is a demonstration, never evidence"
+        console.print(cell(words, "yellow"))
     if found.balance:
         amount = int(found.balance) / 10**18
         console.print(
             f"{found.signer} holds {amount:.6f}, {found.nonce} transactions; contract {found.contract}"
         )
     for words in found.problems:
-        console.print(f"[red]{words}[/]")
+        console.print(cell(words, "red"))
