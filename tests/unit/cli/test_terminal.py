@@ -73,6 +73,7 @@ def test_the_tables_show_words_of_others() -> None:
     assert SHOWN in printed(anchors._details(anchor()))
     assert "[/x] on chain 1" in printed(anchors._details(anchor(batch="[/x]")))
     assert SHOWN in printed(client._table([evidence]))
+    assert "[/x]: nothing of it is on its way" in printed(anchors._progress({"[/x]": []}))
 
 
 def test_the_check_of_a_chain_shows_words_of_nodes(capsys: pytest.CaptureFixture[str]) -> None:
