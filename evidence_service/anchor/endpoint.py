@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -19,6 +20,8 @@ MAX_ANSWER = 64 * 1024 * 1024
 
 _TRY_ANOTHER = frozenset({-32005, -32029, 429})
 """Error codes by which providers say "too many requests"."""
+
+_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds an address is asked last after a failure: doubled with each one that follows."""
@@ -225,10 +228,10 @@ def number(value: Any, name: str) -> int:
     Raises:
         NodeUnavailableError: it is not one.
     """
-    try:
-        return int(value, 16)
-    except (TypeError, ValueError) as error:
-        raise NodeUnavailableError(f"the node answered {name} with something that is not a number") from error
+    # int() alone would take signs, blanks and underscores.
+    if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
+        raise NodeUnavailableError(f"the node answered {name} with something that is not a number")
+    return int(value, 16)
 
 
 def binary(value: Any, name: str) -> bytes:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from evidence_service.anchor.blocks import Header
-from evidence_service.anchor.endpoint import Caller
+from evidence_service.anchor.endpoint import Caller, number
+from evidence_service.errors import NodeUnavailableError
 
 _USUAL_TIP = 10**9
 """Offered when a node names none."""
@@ -19,8 +20,15 @@ class Fee(NamedTuple):
     tip: int
 
     def raised(self) -> Fee:
-        """Both fields times 1.125, rounded up: nodes refuse a replacement that raises one by below 10 %."""
-        return Fee(-(-self.max_fee * 9 // 8), -(-self.tip * 9 // 8))
+        """Both fields times 1.125, rounded up, and by one wei at least.
+
+        Nodes refuse a replacement that raises one of them by below 10 %, or not at all.
+        """
+        return Fee(_raised(self.max_fee), _raised(self.tip))
+
+
+def _raised(amount: int) -> int:
+    return max(-(-amount * 9 // 8), amount + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class FeePolicy:
 
     Attributes:
         max_fee_cap: never exceeded; at the cap a submission is held and reported.
-        max_tip: most that a block's producer is offered at first.
+        max_tip: most that a block's producer is offered at first; replacements raise it.
         bump_after: blocks without the transaction after which its fees are raised.
         gas_margin: percent added to the node's gas estimate.
         gas_cap: most gas a transaction may use, whatever a node estimates.
@@ -48,13 +56,10 @@ class FeePolicy:
 
     def wanted(self, caller: Caller, head: Header) -> Fee:
         """Fee of a transaction that is to be mined soon: room for a base fee that doubles, within the cap."""
-        answer = caller.ask("eth_maxPriorityFeePerGas")
-        offered = _USUAL_TIP
-        if isinstance(answer.result, str):
-            try:
-                offered = int(answer.result, 16)
-            except ValueError:
-                offered = _USUAL_TIP
+        try:
+            offered = number(caller.ask("eth_maxPriorityFeePerGas").result, "eth_maxPriorityFeePerGas")
+        except NodeUnavailableError:
+            offered = _USUAL_TIP
         tip = min(offered, self.max_tip)
         max_fee = min(2 * head.base_fee + tip, self.max_fee_cap)
         return Fee(max_fee, min(tip, max_fee))

@@ -14,6 +14,9 @@ from evidence_service.errors import ConfigurationError, NodeLiedError, NodeUnava
 
 T = TypeVar("T")
 
+_SHAPELESS = (TypeError, ValueError, KeyError, IndexError, AttributeError)
+"""What reading an answer of another form than the method's ends in."""
+
 
 class Node(Caller):
     """The nodes of one chain. Requests go to the addresses in their order, those that failed lately last.
@@ -86,21 +89,30 @@ class Node(Caller):
                 failures.append(f"{endpoint.name} contradicts itself: {error.message}")
             except NodeUnavailableError as error:
                 failures.append(f"{endpoint.name}: {error.message}")
+            except _SHAPELESS as error:
+                failures.append(f"{endpoint.name}: an answer that is not of its form ({error!r})")
         raise _silence(self.chain_id, what, failures)
 
-    def each(self, read: Callable[[Endpoint], T], *, at_least: int = 1) -> list[tuple[Endpoint, T]]:
+    def each(
+        self,
+        read: Callable[[Endpoint], T],
+        *,
+        at_least: int = 1,
+        among: Sequence[Endpoint] | None = None,
+    ) -> list[tuple[Endpoint, T]]:
         """What every address gives that answers; one whose answer contradicts its own proof is left out.
 
         Args:
             at_least: addresses that rest are asked only as long as fewer than these have answered.
+            among: only these addresses, whether they rest or not.
 
         Raises:
             NodeUnavailableError: no address answered.
         """
         answers: list[tuple[Endpoint, T]] = []
         failures = []
-        for endpoint in self.in_order():
-            if endpoint.resting and len(answers) >= at_least:
+        for endpoint in self.in_order() if among is None else among:
+            if among is None and endpoint.resting and len(answers) >= at_least:
                 break
             try:
                 answers.append((endpoint, read(endpoint)))
@@ -109,6 +121,8 @@ class Node(Caller):
                 failures.append(f"{endpoint.name} contradicts itself: {error.message}")
             except NodeUnavailableError as error:
                 failures.append(f"{endpoint.name}: {error.message}")
+            except _SHAPELESS as error:
+                failures.append(f"{endpoint.name}: an answer that is not of its form ({error!r})")
         if not answers:
             raise _silence(self.chain_id, "anything", failures)
         return answers

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from evidence_service.anchor import blocks, contract, state
+from evidence_service.anchor import blocks, contract
 from evidence_service.anchor.blocks import Header
+from evidence_service.anchor.endpoint import Endpoint
 from evidence_service.anchor.fees import Fee, FeePolicy
 from evidence_service.anchor.finality import Finality, Standing, View
 from evidence_service.anchor.inclusion import Blocks
@@ -43,7 +44,7 @@ class Look:
         moved: whether blocks may have left the chain since the last round.
         in_flight: transactions that wait for a block.
         spent: wei that the transactions begun in this round may cost.
-        forgotten: whether the nodes have lost the first transaction that waits: then they have lost them all.
+        lacking: addresses that do not know the first transaction that waits: they are given them all again.
         proved: blocks, each fetched and checked once.
     """
 
@@ -53,11 +54,10 @@ class Look:
     moved: bool
     in_flight: int = 0
     spent: int = 0
-    forgotten: bool = False
+    lacking: list[Endpoint] = field(default_factory=list)
     proved: Blocks = field(init=False)
     _fee: Fee | None = None
     _estimate: int = 0
-    _final_nonce: int | None = None
     _hashes: dict[int, str | None] = field(default_factory=dict)
     _standings: dict[str, Standing] = field(default_factory=dict)
 
@@ -82,7 +82,7 @@ class Look:
         """
         if self._fee is None:
             self._fee = policy.wanted(self.node, self.view.head)
-            if self._fee.max_fee <= self.view.head.base_fee:
+            if self._fee.max_fee < self.view.head.base_fee:
                 raise UnavailableError(
                     f"the base fee of chain {self.node.chain_id} is {self.view.head.base_fee} wei per gas, "
                     f"the cap is {policy.max_fee_cap}",
@@ -100,23 +100,6 @@ class Look:
             call = {"from": submission.submitter, "to": submission.contract, "data": "0x" + fresh.hex()}
             self._estimate = max(self.node.quantity("eth_estimateGas", call, "latest"), _ANCHOR_GAS)
         return self._estimate
-
-    def final_nonce(self, address: str, finality: Finality) -> int:
-        """The signer's nonce after the newest final block; proved, and in a block that enough nodes have."""
-        if self._final_nonce is None:
-            self._final_nonce = 0
-            header = None if self.view.final_number < 0 else self.header(self.view.final_number)
-            if (
-                header is not None
-                and self.standing(header.number, header.hash, finality) is Standing.CANONICAL
-            ):
-                account = self.node.first(
-                    "the key's account",
-                    lambda caller: state.account(caller, header, address),
-                    prefer=self.view.endpoint,
-                )
-                self._final_nonce = account.nonce
-        return self._final_nonce
 
     def header(self, number: int) -> Header | None:
         """Header of the block at a number, of this round's endpoint if it answers."""

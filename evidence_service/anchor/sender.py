@@ -8,12 +8,12 @@ followed by another round, here or in another process, from what is stored.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from evidence_service.anchor import blocks, contract, inclusion, proofs
 from evidence_service.anchor.blocks import Header
-from evidence_service.anchor.endpoint import SendOutcome
+from evidence_service.anchor.endpoint import Endpoint, SendOutcome
 from evidence_service.anchor.fees import Fee, FeePolicy
 from evidence_service.anchor.finality import Finality, Standing, View, look
 from evidence_service.anchor.inclusion import Inclusion
@@ -81,6 +81,11 @@ class Sender:
         }
 
     @property
+    def signer(self) -> Signer:
+        """Whose key it is."""
+        return self._signer
+
+    @property
     def address(self) -> str:
         """The key's address, 0x and lower-case hexadecimal."""
         return self._signer.address
@@ -124,6 +129,10 @@ class Sender:
         except EvidenceServiceError as error:
             looked.done.problems[submission.submission_id] = error.message
             return
+        except Exception as error:  # noqa: BLE001 - told below; whatever it is, the others must not wait for it
+            looked.done.events["fault"] += 1
+            looked.done.problems[submission.submission_id] = f"a fault of this program: {error!r}"
+            return
         if submission.reason and submission.state in _WAITING:
             looked.done.problems[submission.submission_id] = submission.reason
 
@@ -143,7 +152,8 @@ class Sender:
         if not view.agreed:
             return
         held = self._journal.nonces(chain_id, self.address, view.account.nonce)
-        gaps = [n for n in range(view.account.nonce, max(held, default=-1) + 1) if held.get(n) is None]
+        waiting = [nonce for nonce, name in held.items() if name is not None]
+        gaps = [n for n in range(view.account.nonce, max(waiting, default=-1)) if held.get(n) is None]
         for nonce in gaps[: self._fees.max_in_flight]:
             name = f"fill-{chain_id}-{self.address}-{nonce}"
             # Stored before it holds the nonce: after a crash in between both are done again.
@@ -204,7 +214,7 @@ class Sender:
 
     def _watch(self, looked: Look, submission: Submission) -> Submission:
         if not looked.used(submission):
-            return self._nudge(looked, submission)
+            return self._nudge(looked, replace(submission, block_number=None, block_hash=None))
         found = inclusion.of_attempts(self._node, looked.proved, submission)
         if found is not None and not found.succeeded:
             why = f"transaction {found.transaction_hash} was mined and failed"
@@ -212,27 +222,31 @@ class Sender:
         if found is None or not (found.anchored or submission.fills_nonce):
             # Mined without the event, or not at all although the nonce is used: who anchored it, if anyone?
             found = self._event(looked, submission)
-        if found is not None:
-            return _mined(submission, found)
-        # Only a final block proves it: until then the nonce may become free again.
-        if (
-            submission.nonce is not None
-            and looked.final_nonce(self.address, self._finality) > submission.nonce
-        ):
-            if submission.fills_nonce:
-                # Whoever used it: there is no gap.
-                return replace(submission, state=State.FINALIZED)
-            why = f"nonce {submission.nonce} was used by a transaction that is not this service's"
-            return replace(submission, state=State.FOREIGN_NONCE, reason=why)
-        return submission
+        return self._miss(looked, submission) if found is None else _mined(submission, found)
+
+    def _miss(self, looked: Look, submission: Submission) -> Submission:
+        """The nonce is used, nothing is anchored: given up only when the block that showed it is final."""
+        number, block_hash, head = submission.block_number, submission.block_hash, looked.view.head
+        if number is None or block_hash is None:
+            return replace(submission, block_number=head.number, block_hash=head.hash)
+        if number > looked.view.final_number:
+            return submission
+        if looked.standing(number, block_hash, self._finality) is Standing.GONE:
+            return replace(submission, block_number=None, block_hash=None)
+        if submission.fills_nonce:
+            # Whoever used it: there is no gap.
+            return replace(submission, state=State.FINALIZED)
+        why = f"nonce {submission.nonce} was used by a transaction that is not this service's"
+        return replace(submission, state=State.FOREIGN_NONCE, reason=why)
 
     def _nudge(self, looked: Look, submission: Submission) -> Submission:
-        """Not mined yet: higher fees if it waits too long, the same bytes again if they were forgotten."""
+        """Not mined yet: higher fees if it waits too long, the same bytes again where they are not known."""
         latest, head = submission.attempts[-1], looked.view.head
         first = submission.nonce == looked.view.account.nonce
+        late = head.number - latest.head >= self._fees.bump_after
         if first:
-            looked.forgotten = not self._is_known(latest.hash)
-        if head.number - latest.head >= self._fees.bump_after and (first or latest.max_fee < head.base_fee):
+            looked.lacking = self._lacking(latest.hash, everywhere=late)
+        if late and (first or latest.max_fee < head.base_fee):
             wanted, least = looked.fee(self._fees), Fee(latest.max_fee, latest.priority_fee).raised()
             fee = Fee(max(wanted.max_fee, least.max_fee), max(wanted.tip, least.tip))
             if fee.max_fee <= self._fees.max_fee_cap:
@@ -240,14 +254,21 @@ class Sender:
                 return replace(submission, state=State.BUMPED, attempts=attempts, reason="")
             reason = f"not mined at the fee cap of {self._fees.max_fee_cap} wei per gas"
             submission = replace(submission, state=State.STUCK, reason=reason)
-        if looked.forgotten:
+        if looked.lacking:
             looked.done.events["resent"] += 1
-            return self._offer(looked, submission, latest)
+            return self._offer(looked, submission, latest, to=looked.lacking)
         return submission
 
-    def _offer(self, looked: Look, submission: Submission, attempt: Attempt) -> Submission:
+    def _offer(
+        self,
+        looked: Look,
+        submission: Submission,
+        attempt: Attempt,
+        *,
+        to: Sequence[Endpoint] | None = None,
+    ) -> Submission:
         """Give a raw transaction to every node: one that keeps it to itself must not hold it up."""
-        answers = self._node.each(lambda caller: caller.send(attempt.raw))
+        answers = self._node.each(lambda caller: caller.send(attempt.raw), among=to)
         taken = any(outcome in _OUT for _, (outcome, _) in answers)
         if taken:
             # Known and too low mean that it, or another attempt, got through: the watch finds out which.
@@ -262,6 +283,8 @@ class Sender:
 
     def _settle(self, looked: Look, submission: Submission) -> Submission:
         number, block_hash = submission.block_number or 0, submission.block_hash or ""
+        if looked.view.head.number < number:
+            return submission  # this look was at a node that is behind
         own = any(item.hash == submission.transaction_hash for item in submission.attempts)
         if own and not looked.used(submission):
             return _reorged(submission)
@@ -289,16 +312,21 @@ class Sender:
     def _retry(self, looked: Look, submission: Submission) -> Submission:
         """A failed transaction anchors nothing: when its failure is final, another one is sent."""
         number, block_hash = submission.block_number or 0, submission.block_hash or ""
+        if looked.view.head.number < number:
+            return submission
         if looked.moved and looked.hash_at(number) != block_hash:
             return _reorged(submission)
         if number > looked.view.final_number:
             return submission
-        if submission.failures >= _MOST_FAILURES:
+        if submission.failures >= _MOST_FAILURES and self._last_head is not None:
+            # Somebody has to look; the next worker tries again, with what was corrected.
             found = self._event(looked, submission)
             return submission if found is None else _mined(submission, found)
         if looked.standing(number, block_hash, self._finality) is Standing.GONE:
             return _reorged(submission)
-        return self._start_again(looked, replace(submission, failures=submission.failures + 1))
+        return self._start_again(
+            looked, replace(submission, failures=submission.failures % _MOST_FAILURES + 1)
+        )
 
     def _start_again(self, looked: Look, submission: Submission) -> Submission:
         """With another nonce: the one it had was used without anchoring it."""
@@ -324,9 +352,13 @@ class Sender:
             return None
         return inclusion.of_event(self._node, looked.view, looked.proved, submission, contract.code_hash())
 
-    def _is_known(self, transaction_hash: str) -> bool:
-        found = self._node.each(lambda caller: caller.record("eth_getTransactionByHash", transaction_hash))
-        return any(value is not None for _, value in found)
+    def _lacking(self, transaction_hash: str, *, everywhere: bool) -> list[Endpoint]:
+        """Addresses that do not know a transaction; those that rest are asked when it is late."""
+        answers = self._node.each(
+            lambda caller: caller.record("eth_getTransactionByHash", transaction_hash),
+            at_least=len(self._node.endpoints) if everywhere else 1,
+        )
+        return [endpoint for endpoint, value in answers if value is None]
 
     def _attempt(self, looked: Look, submission: Submission, fee: Fee) -> Attempt:
         raw = self._signer.sign_transaction(

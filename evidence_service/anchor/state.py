@@ -84,7 +84,7 @@ def records(
             what_to_do="deploy it there (“evidence chain deploy”), or correct the contract's address",
         )
     given = answer.get("storageProof")
-    if not isinstance(given, list) or len(given) != len(slots):
+    if not isinstance(given, list) or len(given) != len(slots) or not all(isinstance(i, dict) for i in given):
         raise NodeUnavailableError("the node gave other storage proofs than it was asked for")
     values = [
         _value(caller, at, found.storage_root, keccak256(slot), item.get("proof"))

@@ -29,7 +29,7 @@ class State(StrEnum):
     STUCK = "stuck"
     """At the fee cap, or refused by the nodes: watched and offered again, but somebody should look."""
     REVERTED = "reverted"
-    """Mined and failed; when that is final it is sent again with more gas."""
+    """Mined and failed; when that is final it is sent again with more gas, three times for each worker."""
     FOREIGN_NONCE = "foreign_nonce"
     """Another transaction of the same key took the nonce for good; it gets another one."""
 
@@ -70,7 +70,9 @@ class Submission:
         batch_id: the batch it commits to; None for one that only fills a nonce.
         nonce: of all attempts that can still be mined; None before it is reserved.
         attempts: every transaction ever signed for it, oldest first.
-        block_number, block_hash, transaction_hash: where it was mined; None before.
+        block_number, block_hash: where it was mined; while it is ``broadcast``, the head after which its
+            nonce was first seen used by something that is not found; None otherwise.
+        transaction_hash: what was mined; None before.
         proved_block: hash of the block the stored proof is for.
         reason: why it is in a side state, in words for an operator; empty otherwise.
         failures: how often a transaction of it was mined and failed.

@@ -149,7 +149,7 @@ class DemoInstallation:
                 "seal_issuers": [voucher("Demonstration seal, not evidence", seal.root_der)],
                 "chains": [
                     {
-                        "name": "Local development chain, not evidence",
+                        "name": f"Local development chain {chain_id}, not evidence",
                         "chain_id": str(chain_id),
                         "contract": self.contract,
                         "code_hash": contract.code_hash(),
@@ -215,6 +215,7 @@ class DemoInstallation:
         password = self._secret("keystore.password")
         if not path.exists():
             key = ACCOUNTS[1].private_key
+            path.touch(mode=0o600)
             self._write(path, Account.encrypt(key, password, kdf="scrypt", iterations=_SCRYPT_ROUNDS))
         return path
 

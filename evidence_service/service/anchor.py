@@ -5,24 +5,33 @@ What happens on a chain in between is :mod:`evidence_service.service.rounds`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
-from evidence_service.anchor.submission import State, Submission
+from evidence_service.anchor.submission import Submission
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import request_stamps
 from evidence_service.service.waiting import until_available
 
+NOBODY = "0x" + "00" * 20
+"""Submitter of what waits for the address of a key whose custodian is away."""
 
-def submit(parts: Parts, batch_id: str) -> None:
-    """Write down what is to be anchored where, before anything is sent; repeating it changes nothing."""
+
+def submit(parts: Parts, batch_id: str, addresses: Mapping[int, str]) -> None:
+    """Write down what is to be anchored where, before anything is sent; repeating it changes nothing.
+
+    Args:
+        addresses: of the key that sends on each chain, by chain id; where one is not known yet, the rounds
+            fill it in.
+    """
     batch = parts.batches.batch(batch_id)
     for chain in parts.chains:
         parts.journal.create(
             Submission(
                 submission_id=f"{batch_id}-on-{chain.chain_id}",
                 chain_id=chain.chain_id,
-                submitter=chain.signer.address,
+                submitter=addresses.get(chain.chain_id, NOBODY),
                 contract=chain.contract,
                 commitment=batch.commitment,
                 leaf_count=batch.size,
@@ -35,7 +44,7 @@ def stamp_batch(parts: Parts, durable: Durable, batch_id: str) -> None:
     """The workflow that has the authorities stamp a batch header."""
     note = partial(parts.batches.note_waiting, batch_id)
     until_available(durable, "stamp header", lambda: stamp_header(parts, batch_id), note)
-    durable.step("finish", finish, parts, batch_id)
+    until_available(durable, "finish", lambda: finish(parts, batch_id), note)
 
 
 def stamp_header(parts: Parts, batch_id: str) -> None:
@@ -46,8 +55,10 @@ def stamp_header(parts: Parts, batch_id: str) -> None:
 
 def note_anchor(parts: Parts, durable: Durable, submission_id: str) -> None:
     """The workflow that notes a sealed anchor."""
-    durable.step("record", record_anchor, parts, submission_id)
-    durable.step("finish", finish, parts, parts.journal.load(submission_id).batch_id or "")
+    batch_id = parts.journal.load(submission_id).batch_id or ""
+    note = partial(parts.batches.note_waiting, batch_id, source="custody log")
+    until_available(durable, "record", lambda: record_anchor(parts, submission_id), note)
+    until_available(durable, "finish", lambda: finish(parts, batch_id), note)
 
 
 def record_anchor(parts: Parts, submission_id: str) -> None:
@@ -60,7 +71,7 @@ def record_anchor(parts: Parts, submission_id: str) -> None:
             f"anchor {submission.chain_id}",
             "anchor",
             actor=SERVICE,
-            purpose="record the batch's commitment in the contract",
+            purpose=f"record the batch's commitment in the contract on chain {submission.chain_id}",
             detail={
                 "batch": str(batch.sequence),
                 "commitment": batch.commitment.hex(),
@@ -75,11 +86,7 @@ def finish(parts: Parts, batch_id: str) -> None:
     """Count a batch as anchored when its header is stamped and every required chain has noted its anchor."""
     if not parts.records.tokens("batch_header", batch_id):
         return
-    noted = {
-        submission.chain_id
-        for submission in parts.journal.of_batch(batch_id)
-        if submission.state is State.SEALED and submission.submission_id not in parts.batches.unnoted()
-    }
+    noted = parts.batches.noted_chains(batch_id)
     if not noted or any(chain.required and chain.chain_id not in noted for chain in parts.chains):
         return
     for evidence_id in parts.batches.members(batch_id):

@@ -22,6 +22,7 @@ from evidence_service.anchor.round import Round
 from evidence_service.anchor.sender import Sender
 from evidence_service.anchor.submission import State
 from evidence_service.errors import ConfigurationError, EvidenceServiceError, UnavailableError
+from evidence_service.service.anchor import NOBODY
 from evidence_service.service.parts import Chain, Parts, journal_port
 
 _log = structlog.get_logger(__name__)
@@ -30,6 +31,8 @@ SHORTEST_PAUSE, LONGEST_PAUSE, GROWTH = 0.25, 12.0, 1.3
 """Seconds between two rounds: short where blocks come at once, a block's time where they do not."""
 _MANY = 1_000
 """Submissions that were not begun yet and are told at once why they wait."""
+_IDLE_LOOK = 60.0
+"""Seconds between two looks at a chain on which nothing is open."""
 _SAMPLE = 64
 """Blocks over which the time between two is averaged."""
 
@@ -57,10 +60,22 @@ class Rounds:
         self._senders: dict[str, Sender] = {}
         self._unmet = dict(enumerate(chain.signers))
         self._stopping = threading.Event()
+        self._current: str | None = None
+        self._looked = 0.0
         self._noted: dict[str, dict[str, str]] = {}
         self._poor: set[str] = set()
         self._block_seconds = 0.0
         self._thread = threading.Thread(target=self._run, name=f"chain {chain.chain_id}", daemon=True)
+
+    @property
+    def chain_id(self) -> int:
+        """Of the chain."""
+        return self._chain.chain_id
+
+    @property
+    def address(self) -> str | None:
+        """Of the key that sends; None until its custodian has told it."""
+        return self._current
 
     def start(self) -> None:
         """Run until stopped; returns at once."""
@@ -90,18 +105,27 @@ class Rounds:
             pause = SHORTEST_PAUSE if progressed else min(GROWTH * pause, LONGEST_PAUSE)
 
     def once(self) -> bool:
-        """One round of every key that has something open; whether anything moved, or nothing is to do."""
+        """One round of every key that has something open; whether anything moved, or nothing is to do.
+
+        The key that sends is looked at now and then all the same: its balance should be known before it is
+        needed.
+        """
         self._meet_signers()
         waiting = self._parts.journal.submitters(self._chain.chain_id)
         progressed = False
         for address in waiting:
+            if address == NOBODY:
+                self._readdress(address, gone=True)
+                continue
             if address not in self._senders:
                 if self._unmet:
                     continue  # it may be the key of a custodian that is away
                 self._senders[address] = self._sender(MissingSigner(address), retiring=True)
-            if 0 not in self._unmet:
-                self._readdress(address)
-            progressed |= self._round(self._senders[address])
+            sender = self._senders[address]
+            self._readdress(address, gone=isinstance(sender.signer, MissingSigner))
+            progressed |= self._round(sender)
+        if self._current is not None and time.monotonic() - self._looked > _IDLE_LOOK:
+            self._round(self._senders[self._current])
         return progressed or not waiting
 
     def _meet_signers(self) -> None:
@@ -109,10 +133,14 @@ class Rounds:
         for position, signer in list(self._unmet.items()):
             try:
                 address = signer.address
-            except UnavailableError as error:
+            except (UnavailableError, ConfigurationError) as error:
                 _log.warning("signer.unavailable", chain=self._chain.chain_id, reason=error.message)
+                if position == 0:
+                    self._note(NOBODY, dict.fromkeys(self._open(NOBODY), error.message))
             else:
                 self._senders[address] = self._sender(signer, retiring=position > 0)
+                if position == 0:
+                    self._current = address
                 del self._unmet[position]
 
     def _sender(self, signer: Any, *, retiring: bool) -> Sender:
@@ -125,29 +153,39 @@ class Rounds:
             retiring=retiring,
         )
 
-    def _readdress(self, address: str) -> None:
-        """Give what a retiring key has not begun to the current one."""
-        current, journal = self._chain.signer.address, self._parts.journal
-        if address == current:
+    def _readdress(self, address: str, *, gone: bool) -> None:
+        """Give what another key has not begun to the current one.
+
+        Args:
+            gone: nobody can sign with that key any more: also what it only reserved a nonce for.
+        """
+        current, journal, chain_id = self._current, self._parts.journal, self._chain.chain_id
+        if current is None or address == current:
             return
-        with journal.exclusive(self._chain.chain_id, address) as held:
-            for item in journal.open(self._chain.chain_id, address, unbegun=_MANY) if held else ():
-                reserved = journal.reserved_nonce(self._chain.chain_id, address, item.submission_id)
-                if item.state is State.CREATED and reserved is None and not item.fills_nonce:
-                    journal.move(item, replace(item, submitter=current))
+        with journal.exclusive(chain_id, address) as held:
+            for item in journal.open(chain_id, address, unbegun=_MANY) if held else ():
+                nonce = journal.reserved_nonce(chain_id, address, item.submission_id)
+                unsigned = item.state in (State.CREATED, State.NONCE_RESERVED) and not item.attempts
+                if item.fills_nonce or not unsigned or (nonce is not None and not gone):
+                    continue
+                if nonce is not None:
+                    journal.release_nonce(chain_id, address, nonce, item.submission_id)
+                journal.move(item, replace(item, submitter=current, state=State.CREATED, nonce=None))
 
     def _round(self, sender: Sender) -> bool:
         started = time.monotonic()
+        if sender.address == self._current:
+            self._looked = started
         try:
             done = sender.round()
         except UnavailableError as error:
             words = f"{error.message} ({error.what_to_do})" if error.what_to_do else error.message
-            self._note(sender, dict.fromkeys(self._open(sender), words))
+            self._note(sender.address, dict.fromkeys(self._open(sender.address), words))
             self._record(sender, {"problem": error.message, "nodes": self._nodes()}, Counter(unavailable=1))
             return False
         if done is None:
             return False
-        self._note(sender, done.problems)
+        self._note(sender.address, done.problems)
         self._record(sender, self._seen(done, time.monotonic() - started), done.events)
         self._alert(sender, done)
         return done.progressed
@@ -163,19 +201,23 @@ class Rounds:
             _log.warning("signer.balance_low", chain=chain_id, address=sender.address, wei=balance)
         (self._poor.add if low else self._poor.discard)(sender.address)
 
-    def _open(self, sender: Sender) -> list[str]:
-        waiting = self._parts.journal.open(self._chain.chain_id, sender.address, unbegun=_MANY)
+    def _open(self, address: str) -> list[str]:
+        waiting = self._parts.journal.open(self._chain.chain_id, address, unbegun=_MANY)
         return [item.submission_id for item in waiting]
 
-    def _note(self, sender: Sender, problems: Mapping[str, str]) -> None:
-        """Say on each batch what its anchoring waits for, when that has changed."""
-        before = self._noted.get(sender.address, {})
-        for name in before.keys() | problems.keys():
+    def _note(self, address: str, problems: Mapping[str, str]) -> None:
+        """Say on each batch what its anchoring on this chain waits for, when that has changed."""
+        before = self._noted.get(address)
+        # A worker before this one may have left words that are no longer true.
+        names = {*problems, *(self._open(address) if before is None else before)}
+        for name in names:
             words = problems.get(name)
+            if before is not None and words == before.get(name):
+                continue
             batch_id = self._parts.journal.load(name).batch_id
-            if words != before.get(name) and batch_id is not None:
-                self._parts.batches.note_waiting(batch_id, words)
-        self._noted[sender.address] = dict(problems)
+            if batch_id is not None:
+                self._parts.batches.note_waiting(batch_id, words, source=f"chain {self._chain.chain_id}")
+        self._noted[address] = dict(problems)
 
     def _record(self, sender: Sender, seen: Mapping[str, Any], events: Counter[str]) -> None:
         self._parts.chain_status.record(

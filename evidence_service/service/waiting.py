@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from evidence_service.errors import ConfigurationError, UnavailableError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from evidence_service.errors import ConfigurationError, EvidenceServiceError, UnavailableError
 from evidence_service.service.ports import Durable
 
 T = TypeVar("T")
@@ -32,8 +35,8 @@ def until_available(
     while True:
         try:
             result = durable.step(name, function)
-        except (UnavailableError, ConfigurationError) as error:
-            words = f"{error.message} ({error.what_to_do})" if error.what_to_do else error.message
+        except (UnavailableError, ConfigurationError, OperationalError, PoolTimeout) as error:
+            words = _words(error)
             durable.step(f"{name}: note waiting", note, words)
             waited = True
             durable.sleep(delay)
@@ -42,3 +45,9 @@ def until_available(
             if waited:
                 durable.step(f"{name}: note arrival", note, None)
             return result
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, EvidenceServiceError):
+        return f"{error.message} ({error.what_to_do})" if error.what_to_do else error.message
+    return "the database does not answer"

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from evidence_service.errors import EvidenceServiceError, UnavailableError
+from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.anchor import finish, note_anchor, stamp_batch, submit
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify
@@ -81,6 +81,9 @@ class Worker:
             except (OperationalError, EvidenceServiceError) as error:
                 # The database may be away for a while; the next look starts over.
                 _log.warning("look.failed", reason=str(error)[:300])
+            except Exception:  # noqa: BLE001 - logged with its traceback
+                # Whatever it is: without this thread nothing that is accepted goes on.
+                _log.exception("look.broken")
 
     def look(self) -> None:
         """Start everything that waits."""
@@ -103,15 +106,11 @@ class Worker:
     def _submit(self, batch_id: str) -> None:
         if ("submit", batch_id) in self._asked:
             return
-        try:
-            submit(self._parts, batch_id)
-        except UnavailableError as error:
-            # A custodian that has to be asked for its key's address is away.
-            self._parts.batches.note_waiting(batch_id, error.message)
-        else:
-            self._asked.add(("submit", batch_id))
-            # A chain it waited for may not be configured any more.
-            finish(self._parts, batch_id)
+        addresses = {item.chain_id: item.address for item in self._rounds if item.address is not None}
+        submit(self._parts, batch_id, addresses)
+        self._asked.add(("submit", batch_id))
+        # A chain it waited for may not be configured any more.
+        finish(self._parts, batch_id)
 
     def _ask(self, name: str, subject_id: str) -> None:
         if (name, subject_id) not in self._asked:
@@ -125,13 +124,15 @@ class Worker:
             try:
                 workflow(subject_id)
             except Exception as error:
+                if self._stopping.is_set():
+                    raise  # cut off by the end of this worker: the next one resumes it
                 reason = error.message if isinstance(error, EvidenceServiceError) else repr(error)
                 _log.error("workflow.refused", workflow=name, subject=subject_id, reason=reason)
                 if name == "stamp":
                     self._parts.batches.note_waiting(subject_id, reason)
                 elif name == "note":
                     batch_id = self._parts.journal.load(subject_id).batch_id
-                    self._parts.batches.note_waiting(batch_id or "", reason)
+                    self._parts.batches.note_waiting(batch_id or "", reason, source="custody log")
                 elif name in ("preserve", "certify"):
                     self._parts.records.note_progress(subject_id, f"{name} refused: {reason}")
                 raise

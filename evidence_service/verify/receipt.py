@@ -84,10 +84,9 @@ def judge_promise(value: Mapping[str, Any], data: bytes | None, *, now: datetime
         _check_same(value, found)
     if found is None or found["batch_header"] is None:
         if now <= promised:
+            seen = "in no batch yet" if current else "not due yet, and nothing at hand shows a batch"
             return Judgement(
-                Status.PENDING,
-                f"in no batch yet; promised by {value['batch_by']}",
-                "ask again after that time",
+                Status.PENDING, f"{seen}; promised by {value['batch_by']}", "ask again after that time"
             )
         if current:
             return Judgement(

@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from evidence_service.anchor import contract
-from evidence_service.anchor.fees import FeePolicy
+from evidence_service.anchor import blocks, contract, endpoint
+from evidence_service.anchor.blocks import Header
+from evidence_service.anchor.fees import Fee, FeePolicy
 from evidence_service.anchor.finality import Finality
 from evidence_service.anchor.node import Node
 from evidence_service.anchor.sender import Sender
 from evidence_service.anchor.submission import State
+from evidence_service.errors import NodeUnavailableError
 from evidence_service.sandbox.anvil import CHAIN_ID
 from tests.faults.sending import SIGNER, Sending
 from tests.faults.world import World
@@ -306,3 +308,83 @@ def test_two_senders_of_one_key_take_turns(world: World) -> None:
     sending.finish()
     sending.check()
     assert contract.check_code(sending.node, contract.expected_address())
+
+
+def test_a_look_at_a_node_that_is_behind_is_no_reorganisation(world: World) -> None:
+    sending = Sending(world.anvil, [world.proxy.url])
+    mined(sending, "one")
+    world.proxy.inject("stale_head", times=None, blocks=2)
+    for _ in range(2):
+        sending.round()
+    assert sending.journal.load("one").state is State.MINED
+    world.proxy.clear()
+    sending.finish()
+    sending.check()
+    assert sum(item.events["reorged"] for item in sending.rounds) == 0
+
+
+def test_a_node_that_hides_a_transaction_does_not_keep_it_from_the_others(world: World) -> None:
+    """It takes the bytes and says that it knows them; the honest node rests while they are offered."""
+    sending = Sending(world.anvil, [world.proxy.url, world.anvil.rpc_url])
+    honest = sending.node.endpoints[1]
+    honest.resting_until = float("inf")
+    world.proxy.inject("accepted_and_dropped", times=None)
+    sending.submit("one")
+    sending.round()
+    for _ in range(4):
+        sending.anvil.mine()
+        sending.round()
+    honest.resting_until = 0.0
+    sending.finish()
+    sending.check()
+
+
+def test_a_chain_without_fees_is_sent_to(world: World) -> None:
+    free = FeePolicy(max_tip=0, bump_after=2)
+    assert free.wanted(sending_node(world), replace(newest(world), base_fee=0)) == Fee(0, 0)
+    sending = Sending(world.anvil, [world.proxy.url], fees=free)
+    sending.anvil.set_next_base_fee(0)
+    sending.submit("one")
+    sending.finish()
+    sending.check()
+
+
+def test_a_replacement_raises_even_a_fee_of_nothing() -> None:
+    assert Fee(0, 0).raised() == Fee(1, 1)
+    assert Fee(8, 1).raised() == Fee(9, 2)
+
+
+@pytest.mark.parametrize("said", ["-0x1", "0x", "", " 0x1", "1", 1, None, "0x1_0", "0x" + "f" * 65])
+def test_what_is_no_quantity_is_no_number(said: object) -> None:
+    with pytest.raises(NodeUnavailableError, match="not a number"):
+        endpoint.number(said, "eth_maxPriorityFeePerGas")
+
+
+def test_what_failed_three_times_is_tried_again_by_the_next_worker(
+    sending: Sending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sender, "_gas", lambda _, looked, item: 30_000)
+    sending.submit("one")
+    for _ in range(40):
+        sending.round()
+        sending.anvil.mine()
+    assert sending.journal.load("one").state is State.REVERTED
+    assert sending.journal.load("one").failures == 3
+    monkeypatch.setattr(Sender, "_gas", lambda _, looked, item: 120_000)
+    sending.round()
+    assert sending.journal.load("one").state is State.REVERTED
+    sending.sender = Sender(sending.node, SIGNER, sending.journal, fees=sending.fees)
+    sending.finish()
+    sending.check()
+
+
+def newest(world: World) -> Header:
+    """The chain's newest header."""
+    found = blocks.header(sending_node(world), "latest")
+    assert found is not None
+    return found
+
+
+def sending_node(world: World) -> Node:
+    """A client of the chain."""
+    return Node([world.anvil.rpc_url], CHAIN_ID)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from evidence_service.anchor.submission import Attempt, State, Submission
 from evidence_service.errors import SignerUnavailableError
 from evidence_service.processes import free_port
 from evidence_service.sandbox.anvil import CHAIN_ID, AnvilChain
+from evidence_service.service.anchor import NOBODY
 from evidence_service.service.parts import Chain
 from evidence_service.service.rounds import Rounds
 from evidence_service.store import schema
@@ -65,6 +67,10 @@ class World:
         self.notes: dict[str, str | None] = {}
         self._engine = engine
 
+    def _note(self, batch_id: str, words: str | None, *, source: str) -> None:
+        assert source == f"chain {CHAIN_ID}"
+        self.notes[batch_id] = words
+
     def rounds(self, *signers: Signer) -> Rounds:
         """Rounds of these keys, the first one sending."""
         chain = Chain(
@@ -77,7 +83,7 @@ class World:
         )
         parts: Any = SimpleNamespace(
             journal=self.journal,
-            batches=SimpleNamespace(note_waiting=self.notes.__setitem__),
+            batches=SimpleNamespace(note_waiting=self._note),
             chain_status=self.status,
             now=lambda: datetime.now(UTC),
         )
@@ -178,6 +184,35 @@ def test_a_custodian_that_is_away_at_the_start_holds_nothing_up_when_it_is_back(
     assert world.journal.load("waiting").state is State.CREATED
     custodian.back()
     world.finish(rounds, "waiting")
+
+
+def test_what_waits_for_a_keys_address_gets_it_when_the_custodian_is_back(world: World) -> None:
+    custodian = Away(OLD)
+    world.submit("nobody's", SimpleNamespace(address=NOBODY))
+    rounds = world.rounds(custodian)
+    rounds.once()
+    assert world.notes["nobody's"] == "the custodian does not answer"
+    assert rounds.address is None
+    custodian.back()
+    world.finish(rounds, "nobody's")
+    assert world.journal.load("nobody's").submitter == rounds.address == OLD.address
+
+
+def test_what_a_lost_key_only_reserved_a_nonce_for_goes_to_the_current_one(world: World) -> None:
+    world.submit("reserved", OLD)
+    before = world.journal.load("reserved")
+    nonce = world.journal.reserve_nonce(CHAIN_ID, OLD.address, 50, "reserved")
+    world.journal.move(before, replace(before, state=State.NONCE_RESERVED, nonce=nonce))
+    world.finish(world.rounds(NEW), "reserved")
+    assert world.journal.load("reserved").submitter == NEW.address
+    assert world.journal.submitters(CHAIN_ID) == []
+
+
+def test_an_idle_keys_balance_is_looked_at(world: World) -> None:
+    world.rounds(OLD).once()
+    (status,) = world.status.all()
+    assert status.submitter == OLD.address
+    assert int(status.seen["balance"]) > 0
 
 
 def test_what_a_round_saw_is_kept_for_people_and_metrics(world: World) -> None:
