@@ -13,6 +13,7 @@ import click
 
 from evidence_service import __version__
 from evidence_service.cli.exit_codes import exit_code_of
+from evidence_service.cli.terminal import plain
 from evidence_service.errors import EvidenceServiceError
 from evidence_service.verify.report import ExitCode
 
@@ -57,9 +58,9 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except EvidenceServiceError as error:
-            click.secho(f"error: {error.message}", fg="red", err=True)
+            click.secho(f"error: {plain(error.message)}", fg="red", err=True)
             if error.what_to_do:
-                click.echo(f"what to do: {error.what_to_do}", err=True)
+                click.echo(f"what to do: {plain(error.what_to_do)}", err=True)
             ctx.exit(int(exit_code_of(error)))
         except (
             click.exceptions.ClickException,
@@ -69,9 +70,8 @@ class _Commands(click.Group):
         ):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the reader gets a sentence, not a traceback
-            click.secho(
-                f"error: a fault of this program ({type(error).__name__}: {error})", fg="red", err=True
-            )
+            words = plain(f"{type(error).__name__}: {error}")
+            click.secho(f"error: a fault of this program ({words})", fg="red", err=True)
             click.echo(f"what to do: report it with the file {_write_traceback(error)}", err=True)
             ctx.exit(int(ExitCode.INTERNAL))
 
@@ -82,7 +82,12 @@ def _write_traceback(error: Exception) -> str:
     import traceback  # noqa: PLC0415 - as above
 
     with tempfile.NamedTemporaryFile(
-        "w", prefix="evidence-fault-", suffix=".txt", delete=False, encoding="utf-8"
+        "w",
+        prefix="evidence-fault-",
+        suffix=".txt",
+        delete=False,
+        encoding="utf-8",
+        errors="backslashreplace",
     ) as file:
         file.writelines(traceback.format_exception(error))
     return file.name

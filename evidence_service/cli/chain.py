@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 
 import click
@@ -13,9 +15,13 @@ from rich.table import Table
 from evidence_service import bootstrap, config
 from evidence_service.anchor import blocks, contract, state
 from evidence_service.anchor.endpoint import Endpoint
-from evidence_service.anchor.finality import look
+from evidence_service.anchor.finality import View, look
+from evidence_service.anchor.submission import Journal
 from evidence_service.cli.client import JSON_OPTION
+from evidence_service.cli.terminal import cell, plain
+from evidence_service.config import Settings
 from evidence_service.errors import EvidenceServiceError, NodeUnavailableError
+from evidence_service.service.metrics import nonce_gap
 from evidence_service.service.parts import Chain
 from evidence_service.verify.policy import NEVER_EVIDENCE
 from evidence_service.verify.report import ExitCode
@@ -33,6 +39,16 @@ class NodeCheck:
 
 
 @dataclass
+class KeyCheck:
+    """What one configured key has: its balance in wei, its transactions, and nonces that nobody holds."""
+
+    address: str
+    balance: str
+    nonce: int
+    nonce_gap: list[int]
+
+
+@dataclass
 class ChainCheck:
     """What one chain showed."""
 
@@ -41,8 +57,7 @@ class ChainCheck:
     contract: str
     nodes: list[NodeCheck] = field(default_factory=list)
     signer: str = ""
-    balance: str = ""
-    nonce: int | None = None
+    keys: list[KeyCheck] = field(default_factory=list)
     never_evidence: str = ""
     problems: list[str] = field(default_factory=list)
 
@@ -61,7 +76,11 @@ def chain() -> None:
 @JSON_OPTION
 def check(as_json: bool) -> None:
     """Ask every node of every chain; prove what it says; compare."""
-    found = [_check(item) for item in bootstrap.chains(config.load().chains)]
+    settings = config.load()
+    chains = bootstrap.chains(settings.chains)
+    with ExitStack() as opened:
+        journal = _journal(settings, opened) if chains else None
+        found = [_check(item, journal) for item in chains]
     if as_json:
         click.echo(json.dumps([asdict(item) for item in found], indent=2))
     else:
@@ -84,14 +103,21 @@ def deploy(chain_id: int) -> None:
     raise click.UsageError(f"chain {chain_id} is not configured")
 
 
-def _check(item: Chain) -> ChainCheck:
+def _journal(settings: Settings, opened: ExitStack) -> Journal | None:
+    """The record of nonces; None, and a line on standard error, where it cannot be read."""
+    try:
+        engine, _ = opened.enter_context(bootstrap.database(settings))
+        return bootstrap.parts(settings, engine).journal
+    except EvidenceServiceError as error:
+        click.echo(f"nonces are not compared with the record: {plain(error.message)}", err=True)
+        return None
+
+
+def _check(item: Chain, journal: Journal | None) -> ChainCheck:
     found = ChainCheck(item.name, item.chain_id, item.contract)
     found.never_evidence = NEVER_EVIDENCE.get(item.chain_id, "")
-    try:
-        found.signer = item.signer.address
-    except EvidenceServiceError as error:
-        found.problems.append(error.message)
-        found.signer = "0x" + "00" * 20
+    addresses = list(_addresses(item, found.problems))
+    found.signer = addresses[0] if addresses else "0x" + "00" * 20
     found.nodes = [_node(item, endpoint, found.signer) for endpoint in item.node.endpoints]
     try:
         view = look(item.node, found.signer, item.finality)
@@ -99,14 +125,39 @@ def _check(item: Chain) -> ChainCheck:
             view.endpoint, view.head, item.contract, found.signer, [bytes(32)], contract.code_hash()
         )
         item.finality.standing(item.node, view.final_number, _hash_at(view.endpoint, view.final_number))
+        found.keys = [_key(item, view, address, journal) for address in addresses]
     except EvidenceServiceError as error:
         found.problems.append(f"{error.message} ({error.what_to_do})" if error.what_to_do else error.message)
-    else:
-        found.nonce = view.account.nonce
-        found.balance = str(view.account.balance)
-        if view.account.balance < item.fees.balance_alert:
-            found.problems.append(f"the balance is below the alert of {item.fees.balance_alert} wei")
+    for key in found.keys:
+        if int(key.balance) < item.fees.balance_alert:
+            found.problems.append(
+                f"the balance of {key.address} is below the alert of {item.fees.balance_alert} wei"
+            )
+        if key.nonce_gap:
+            numbers = ", ".join(map(str, key.nonce_gap))
+            found.problems.append(
+                f"nobody holds nonce {numbers} of {key.address}; later ones wait until a worker fills it"
+            )
     return found
+
+
+def _addresses(item: Chain, problems: list[str]) -> Iterator[str]:
+    """Addresses of the keys whose custodian gives them, the sending one first."""
+    for signer in item.signers:
+        try:
+            yield signer.address
+        except EvidenceServiceError as error:
+            problems.append(error.message)
+
+
+def _key(item: Chain, view: View, address: str, journal: Journal | None) -> KeyCheck:
+    account = item.node.first(
+        "the key's account",
+        lambda caller: state.account(caller, view.head, address),
+        prefer=view.endpoint,
+    )
+    gap = [] if journal is None else nonce_gap(journal, item.chain_id, address, account.nonce)
+    return KeyCheck(address, str(account.balance), account.nonce, gap)
 
 
 def _node(item: Chain, endpoint: Endpoint, address: str) -> NodeCheck:
@@ -133,24 +184,22 @@ def _hash_at(endpoint: Endpoint, number: int) -> str:
 
 def _print(found: ChainCheck) -> None:
     console = Console()
-    table = Table("Node", "Head", "Final", "Proves state", "Problem", title=found.name, title_justify="left")
+    title = cell(found.name)
+    table = Table("Node", "Head", "Final", "Proves state", "Problem", title=title, title_justify="left")
     for node in found.nodes:
         table.add_row(
-            node.name,
+            cell(node.name),
             "" if node.head is None else str(node.head),
             "" if node.final is None else str(node.final),
-            "[green]yes[/]" if node.proves_state else "[red]no[/]",
-            node.problem,
+            cell("yes", "green") if node.proves_state else cell("no", "red"),
+            cell(node.problem),
         )
     console.print(table)
     if found.never_evidence:
-        console.print(
-            f"[yellow]{found.never_evidence}: what is anchored here is a demonstration, never evidence[/]"
-        )
-    if found.balance:
-        amount = int(found.balance) / 10**18
-        console.print(
-            f"{found.signer} holds {amount:.6f}, {found.nonce} transactions; contract {found.contract}"
-        )
+        words = f"{found.never_evidence}: what is anchored here is a demonstration, never evidence"
+        console.print(cell(words, "yellow"))
+    for key in found.keys:
+        holds = f"holds {int(key.balance) / 10**18:.6f}, {key.nonce} transactions"
+        console.print(cell(f"{key.address} {holds}; contract {found.contract}"))
     for words in found.problems:
-        console.print(f"[red]{words}[/]")
+        console.print(cell(words, "red"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import sys
 import time
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from evidence_service.cli.terminal import cell, document, plain
 from evidence_service.config import ClientSettings
 from evidence_service.errors import RefusedError, ServiceUnavailableError
 from evidence_service.verify.report import ExitCode
@@ -167,7 +167,7 @@ def certificate(evidence_id: str, output: Path | None) -> None:
     facts = client.call("GET", f"/v1/evidence/{evidence_id}/certificate").json()
     target = output or Path(f"certificate-{facts['number']}.pdf")
     target.write_bytes(client.call("GET", f"/v1/evidence/{evidence_id}/certificate.pdf").content)
-    click.echo(f"{target}  {facts['number']}  {facts['level']}")
+    click.echo(plain(f"{target}  {facts['number']}  {facts['level']}"))
 
 
 def _finish(client: ServiceClient, ordered: list[dict[str, Any]], *, wait: bool, as_json: bool) -> None:
@@ -186,9 +186,14 @@ def wait_for(client: ServiceClient, evidence_ids: Sequence[str], *, show: bool) 
             found = [client.call("GET", f"/v1/evidence/{item}").json() for item in evidence_ids]
             if show and console.is_terminal:
                 live.update(_table(found), refresh=True)
-            if all(item["status"] in _FINAL or "refused" in item["progress"] for item in found):
+            if all(item["status"] in _FINAL or refused(item) for item in found):
                 return found
             time.sleep(_POLL)
+
+
+def refused(item: dict[str, Any]) -> bool:
+    """Whether the work on evidence has ended without what was ordered."""
+    return "refused" in item["progress"]
 
 
 def _show(found: list[dict[str, Any]], *, as_json: bool) -> None:
@@ -200,7 +205,7 @@ def show(
 ) -> None:
     """Print answers of the service: as they came, or as a table."""
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        click.echo(document(found))
     else:
         Console().print(table(found))
 
@@ -211,6 +216,10 @@ def _table(found: list[dict[str, Any]]) -> Table:
         shade = "green" if item["status"] in _FINAL else "yellow"
         now = f"waiting: {item['waiting_for']}" if item["waiting_for"] else item["progress"]
         table.add_row(
-            item["id"], item["url"] or "upload", item["outcome"] or "", f"[{shade}]{item['status']}[/]", now
+            cell(item["id"]),
+            cell(item["url"] or "upload"),
+            cell(item["outcome"] or ""),
+            cell(item["status"], shade),
+            cell(now),
         )
     return table

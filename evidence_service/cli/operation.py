@@ -13,6 +13,7 @@ import click
 import uvicorn
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from evidence_service import bootstrap, config
 from evidence_service.anchor import contract, state
@@ -22,6 +23,7 @@ from evidence_service.anchor.signer import LocalSigner
 from evidence_service.api.app import create_app
 from evidence_service.capture.browser import find_browser, identify
 from evidence_service.certificate.fonts import font_directory
+from evidence_service.cli.terminal import cell, plain
 from evidence_service.config import Settings
 from evidence_service.errors import ConfigurationError, EvidenceServiceError
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
@@ -109,7 +111,7 @@ def fsck() -> None:
     bad = [item for item in (*trees, *evidence) if item.problems]
     for item in bad:
         for words in item.problems:
-            click.secho(f"{item.subject_id} ({item.status}): {words}", fg="red")
+            click.secho(plain(f"{item.subject_id} ({item.status}): {words}"), fg="red")
     click.echo(
         f"{len(evidence)} pieces of evidence and {len(trees)} batches derived again, {len(bad)} with problems"
     )
@@ -125,10 +127,12 @@ def doctor() -> None:
     with ExitStack() as opened:
         for name, examine in _examinations(settings, opened):
             try:
-                words, mark = examine(), "[green]ok[/]"
+                words, mark = cell(examine()), cell("ok", "green")
             except EvidenceServiceError as error:
-                words = f"{error.message}\n[dim]{error.what_to_do}[/]" if error.what_to_do else error.message
-                mark, sound = "[red]missing[/]", False
+                words = cell(error.message)
+                if error.what_to_do:
+                    words = Text("\n").join((words, cell(error.what_to_do, "dim")))
+                mark, sound = cell("missing", "red"), False
             table.add_row(name, mark, words)
     Console().print(table)
     sys.exit(int(ExitCode.VERIFIED if sound else ExitCode.NOT_CHECKED))

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from evidence_service.cli import terminal
 from evidence_service.core import bundle
 from evidence_service.core import receipt as intake
 from evidence_service.errors import MismatchError, RefusedError, ServiceUnavailableError
@@ -65,15 +66,14 @@ def receipt(
             for name, item in (("signature", signature), ("promise", promise))
         }
         document = {"receipt": value, **checks, "exit_code": int(code)}
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        click.echo(terminal.document(document))
     else:
-        # As JSON text: a forged receipt must not send control characters to the terminal.
         accepted = json.dumps(value["accepted"].get("url") or value["accepted"]["name"], ensure_ascii=False)
-        click.echo(f"{value['evidence_id']}: {accepted}, accepted at {value['accepted_at']}")
+        click.echo(f"{value['evidence_id']}: {terminal.plain(accepted)}, accepted at {value['accepted_at']}")
         for name, item in (("signature", signature), ("promise", promise)):
-            click.echo(f"  {name}: {item.status.value}: {item.why}")
+            click.echo(f"  {name}: {item.status.value}: {terminal.plain(item.why)}")
             if item.what_to_do:
-                click.echo(f"        {item.what_to_do}")
+                click.echo(f"        {terminal.plain(item.what_to_do)}")
     sys.exit(int(code))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from datetime import UTC, datetime
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evidence_service.cli import terminal
 from evidence_service.cli.exit_codes import exit_code_of
+from evidence_service.cli.terminal import plain
 from evidence_service.errors import EvidenceServiceError, RefusedError
 from evidence_service.verify.report import (
     ExitCode,
@@ -79,18 +80,18 @@ def verify(
         if not as_json:
             raise
         code = exit_code_of(error)
-        click.echo(json.dumps(error_document(code, error.message, error.what_to_do), indent=2))
+        click.echo(terminal.document(error_document(code, error.message, error.what_to_do)))
         sys.exit(int(code))
     document = verification_document(reports)
     if report_file is not None:
         _write_report(document, report_file)
     if as_json:
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        click.echo(terminal.document(document))
     elif not quiet:
         for report in reports:
             _show(report)
         for line in reports[0].trusts if reports else ():
-            click.echo(f"trusts {line}")
+            click.echo(f"trusts {plain(line)}")
         if report_file is not None:
             click.echo(f"report written to {report_file}")
     if not reports:
@@ -154,19 +155,19 @@ def _write_report(document: dict[str, Any], path: Path) -> None:
 
 def _show(report: Report) -> None:
     colour = {0: "green", 3: "red"}.get(int(report.exit_code), "yellow")
-    click.secho(f"{report.subject}: {report.verdict.value.upper()}", fg=colour, bold=True)
-    click.echo(f"  {report.sentence}")
+    click.secho(f"{plain(report.subject)}: {report.verdict.value.upper()}", fg=colour, bold=True)
+    click.echo(f"  {plain(report.sentence)}")
     for check in report.checks:
         symbol, shade = _SYMBOLS[check.status.value]
-        click.echo(f"  {click.style(symbol, fg=shade)} {check.id} {check.name}")
-        click.echo(f"        {check.why}")
+        click.echo(f"  {click.style(symbol, fg=shade)} {check.id} {plain(check.name)}")
+        click.echo(f"        {plain(check.why)}")
         if check.status.value != "pass" and check.what_to_do:
-            click.echo(f"        what to do: {check.what_to_do}")
+            click.echo(f"        what to do: {plain(check.what_to_do)}")
     for item in report.findings.files:
         if item.status in ("changed", "foreign"):
-            click.secho(f"  {item.status}: {item.name}", fg="red")
+            click.secho(f"  {item.status}: {plain(item.name)}", fg="red")
     if report.findings.files and report.findings.missing:
-        click.echo(f"  not given: {', '.join(report.findings.missing)}")
+        click.echo(f"  not given: {plain(', '.join(report.findings.missing))}")
 
 
 @click.command()
@@ -181,5 +182,5 @@ def inspect(path: Path) -> None:
             f"there is no certificate or proof bundle in {path}",
             what_to_do="give a certificate (PDF) or a bundle",
         )
-    click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    click.echo(terminal.document(found))
     sys.exit(int(ExitCode.VERIFIED))

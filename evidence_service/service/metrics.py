@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from evidence_service.anchor.submission import Journal
+from evidence_service.errors import ConfigurationError, UnavailableError
 from evidence_service.service.parts import Chain, Parts
 from evidence_service.store.chain_status import Status
 
@@ -15,8 +19,9 @@ def metrics(parts: Parts) -> bytes:
     statuses = parts.chain_status.all()
     for chain in parts.chains:
         _backlog(parts, chain, by_chain)
+        keys = _keys(parts, chain)
         for status in statuses:
-            if status.chain_id == chain.chain_id:
+            if status.chain_id == chain.chain_id and status.submitter in keys:
                 _status(parts, chain, status, by_chain)
     _events(registry, statuses)
     broken = Gauge(
@@ -24,6 +29,29 @@ def metrics(parts: Parts) -> bytes:
     )
     broken.set(parts.batches.overdue(parts.now()))
     return generate_latest(registry)
+
+
+def nonce_gap(journal: Journal, chain_id: int, address: str, used: int) -> list[int]:
+    """Nonces below a reserved one that nobody holds: what has a higher one waits for them.
+
+    Args:
+        used: the key's transactions in blocks, which is its next nonce.
+    """
+    held = journal.nonces(chain_id, address, used)
+    return [nonce for nonce in range(used, max(held, default=-1) + 1) if held.get(nonce) is None]
+
+
+def _keys(parts: Parts, chain: Chain) -> set[str]:
+    """Keys that matter: those that are configured, and those that have something open.
+
+    What was last seen of any other key grows old for ever, and is nobody's concern.
+    """
+    keys = set(parts.journal.submitters(chain.chain_id))
+    for signer in chain.signers:
+        # A custodian that is away, or has another kind of key, is the rounds' business: they tell of it.
+        with suppress(UnavailableError, ConfigurationError):
+            keys.add(signer.address)
+    return keys
 
 
 def _gauges(registry: CollectorRegistry) -> dict[str, Gauge]:
@@ -67,8 +95,7 @@ def _status(parts: Parts, chain: Chain, status: Status, gauges: dict[str, Gauge]
     gauges["balance"].labels(name, status.submitter).set(int(seen["balance"]) / 10**18)
     gauges["low"].labels(name, status.submitter).set(int(seen["balance_low"]))
     gauges["took"].labels(name, status.submitter).set(seen["round_seconds"])
-    held = parts.journal.nonces(chain.chain_id, status.submitter, seen["nonce"])
-    missing = [n for n in range(seen["nonce"], max(held, default=-1) + 1) if held.get(n) is None]
+    missing = nonce_gap(parts.journal, chain.chain_id, status.submitter, seen["nonce"])
     gauges["gap"].labels(name, status.submitter).set(len(missing))
 
 

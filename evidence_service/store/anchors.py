@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, func, select
+from sqlalchemy import Engine, Row, Select, exists, func, select, true
 
 from evidence_service.store import schema
 
@@ -64,22 +64,35 @@ class Anchors:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def page(self, *, before: int | None = None, limit: int = 100, open_only: bool = False) -> list[Anchor]:
-        """Anchors of the newest batches.
+    def page(
+        self, *, before: int | None = None, limit: int = 100, open_only: bool = False
+    ) -> tuple[list[Anchor], int | None]:
+        """Anchors of the newest batches, and the sequence before which to go on; None after the last.
 
         Args:
             before: only batches with a lower sequence.
-            limit: at most so many rows; the last batch may be cut, so go on from the one before it.
-            open_only: without those that are done.
+            limit: at most so many batches, each with all its rows.
+            open_only: without anchors that are done.
         """
         table, batches = schema.submissions, schema.batches
-        query = _rows().order_by(batches.c.sequence.desc(), table.c.chain_id).limit(limit)
+        wanted = table.c.state != _DONE if open_only else true()
+        newest = (
+            select(batches.c.sequence)
+            .where(exists().where(table.c.batch_id == batches.c.id, wanted))
+            .order_by(batches.c.sequence.desc())
+            # One more tells whether there is a next page.
+            .limit(limit + 1)
+        )
         if before is not None:
-            query = query.where(batches.c.sequence < before)
-        if open_only:
-            query = query.where(table.c.state != _DONE)
+            newest = newest.where(batches.c.sequence < before)
+        query = _rows().where(batches.c.sequence.in_(newest), wanted)
         with self._engine.connect() as connection:
-            return [_anchor(row) for row in connection.execute(query)]
+            rows = connection.execute(query.order_by(batches.c.sequence.desc(), table.c.chain_id))
+            found = [_anchor(row) for row in rows]
+        sequences = list(dict.fromkeys(item.sequence for item in found))
+        if len(sequences) <= limit:
+            return found, None
+        return [item for item in found if item.sequence != sequences[-1]], sequences[-2]
 
     def of_batch(self, batch_id: str) -> list[Anchor]:
         """The batch's anchors by chain id."""

@@ -10,7 +10,6 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from evidence_service.api.auth import Actor, Wired
 from evidence_service.api.schemas import AnchorPage, AnchorView, ChainView
-from evidence_service.errors import NotFoundError
 from evidence_service.service.expectation import expected_at
 from evidence_service.service.metrics import metrics
 from evidence_service.service.parts import Parts
@@ -25,15 +24,11 @@ def list_anchors(
     parts: Wired,
     open_only: Annotated[bool, Query(description="Without those whose proof is sealed")] = False,
     before: Annotated[int | None, Query(ge=1, description="Only batches with a lower sequence")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="At most so many batches")] = 50,
 ) -> AnchorPage:
     """Batches on their chains, newest first."""
-    found = parts.anchors.page(before=before, limit=limit, open_only=open_only)
-    full = len(found) == limit and found[0].sequence != found[-1].sequence
-    if full:
-        # The last batch may go on past the page: it begins the next one.
-        found = [item for item in found if item.sequence != found[-1].sequence]
-    return AnchorPage(items=_views(parts, found), next=found[-1].sequence if full else None)
+    found, following = parts.anchors.page(before=before, limit=limit, open_only=open_only)
+    return AnchorPage(items=_views(parts, found), next=following)
 
 
 @router.get("/v1/anchors/{batch_id}")
@@ -45,13 +40,9 @@ def show_anchors(batch_id: str, _: Actor, parts: Wired) -> list[AnchorView]:
 
 @router.get("/v1/evidence/{evidence_id}/anchors")
 def show_anchors_of_evidence(evidence_id: str, _: Actor, parts: Wired) -> list[AnchorView]:
-    """The batch of a piece of evidence on its chains."""
+    """The batch of a piece of evidence on its chains; nothing as long as it is in no batch."""
     batch_id = parts.records.evidence(evidence_id).batch_id
-    if batch_id is None:
-        raise NotFoundError(
-            f"evidence {evidence_id} is not in a batch yet", what_to_do="wait until its batch is closed"
-        )
-    return _views(parts, parts.anchors.of_batch(batch_id))
+    return [] if batch_id is None else _views(parts, parts.anchors.of_batch(batch_id))
 
 
 @router.get("/v1/chains")
