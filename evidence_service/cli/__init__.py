@@ -69,6 +69,11 @@ class _Commands(click.Group):
             BrokenPipeError,
         ):
             raise
+        except OSError as error:
+            where = f"{plain(error.filename)}: " if error.filename else ""
+            click.secho(f"error: {where}{plain(error.strerror or error)}", fg="red", err=True)
+            click.echo("what to do: choose another file or folder, or free the space or port", err=True)
+            ctx.exit(int(ExitCode.USAGE))
         except Exception as error:  # noqa: BLE001 - whatever it is, the reader gets a sentence, not a traceback
             words = plain(f"{type(error).__name__}: {error}")
             click.secho(f"error: a fault of this program ({words})", fg="red", err=True)

@@ -124,6 +124,11 @@ def _check(item: Chain, journal: Journal | None) -> ChainCheck:
         state.records(
             view.endpoint, view.head, item.contract, found.signer, [bytes(32)], contract.code_hash()
         )
+        if view.final_number < 0:
+            raise NodeUnavailableError(
+                f"fewer than {item.finality.agreeing} nodes say which block is final",
+                what_to_do="nothing is begun or sealed until they do; see the nodes' problems above",
+            )
         item.finality.standing(item.node, view.final_number, _hash_at(view.endpoint, view.final_number))
         found.keys = [_key(item, view, address, journal) for address in addresses]
     except EvidenceServiceError as error:

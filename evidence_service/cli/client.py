@@ -45,7 +45,8 @@ class ServiceClient:
         self._url = settings.api_url
         self._http = httpx.Client(
             base_url=settings.api_url,
-            headers={"Authorization": f"Bearer {settings.api_key}"},
+            # Without a key nothing is claimed: an empty one is no header that may be sent.
+            headers={"Authorization": f"Bearer {settings.api_key}"} if settings.api_key else {},
             timeout=60.0,
             trust_env=False,
         )
@@ -72,7 +73,10 @@ class ServiceClient:
             problem = {}
         words = str(problem.get("title", f"HTTP status {answer.status_code}"))
         kind = ServiceUnavailableError if answer.status_code >= 500 else RefusedError
-        raise kind(words, what_to_do=str(problem.get("what_to_do", "")))
+        advice = str(problem.get("what_to_do", ""))
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            advice = "set EVIDENCE_API_KEY to a key that the service's operator gave you"
+        raise kind(words, what_to_do=advice)
 
     def create(self, path: str, **request: Any) -> Any:
         """A creating request under an idempotency key of its own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from evidence_service.anchor.signer import LocalSigner
 from evidence_service.api.app import create_app
 from evidence_service.capture.browser import find_browser, identify
 from evidence_service.certificate.fonts import font_directory
+from evidence_service.cli import logs
 from evidence_service.cli.terminal import cell, plain
 from evidence_service.config import Settings
 from evidence_service.errors import ConfigurationError, EvidenceServiceError
@@ -40,11 +42,15 @@ _DRAIN = 20
 @click.option("--worker/--no-worker", "with_worker", default=True, help="Run a worker in the same process.")
 def serve(with_worker: bool) -> None:
     """Run the API, and a worker beside it."""
+    logs.configure()
     settings = config.load()
     if not settings.api_keys:
         raise ConfigurationError(
             "no API key is configured", what_to_do="set api_keys; see docs/reference/settings.md"
         )
+    # Before anything is started: a second service on the same port must not run a second worker.
+    with socket.create_server((settings.api_host, settings.api_port), reuse_port=False):
+        pass
     with bootstrap.database(settings) as (engine, url):
         parts = bootstrap.parts(settings, engine)
         app = create_app(parts, {item.sha256: item.actor for item in settings.api_keys})
@@ -66,6 +72,7 @@ def serve(with_worker: bool) -> None:
 @click.command()
 def worker() -> None:
     """Run a worker."""
+    logs.configure()
     settings = config.load()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -23,8 +23,8 @@ def plain(words: object) -> str:
 
 
 def cell(words: object, style: str = "") -> Text:
-    """The same for a table or a console: no markup, no emoji codes."""
-    return Text(plain(words), style=style)
+    """The same for a table or a console: no markup, no emoji codes; folded, since ids and hashes are copied."""
+    return Text(plain(words), style=style, overflow="fold")
 
 
 def document(value: Any) -> str:
