@@ -32,13 +32,14 @@ def metrics(parts: Parts) -> bytes:
 
 
 def nonce_gap(journal: Journal, chain_id: int, address: str, used: int) -> list[int]:
-    """Nonces below a reserved one that nobody holds: what has a higher one waits for them.
+    """Nonces that nobody holds, below one that somebody holds and that waits for them.
 
     Args:
         used: the key's transactions in blocks, which is its next nonce.
     """
     held = journal.nonces(chain_id, address, used)
-    return [nonce for nonce in range(used, max(held, default=-1) + 1) if held.get(nonce) is None]
+    waiting = [nonce for nonce, name in held.items() if name is not None]
+    return [nonce for nonce in range(used, max(waiting, default=-1)) if held.get(nonce) is None]
 
 
 def _keys(parts: Parts, chain: Chain) -> set[str]:
@@ -63,7 +64,7 @@ def _gauges(registry: CollectorRegistry) -> dict[str, Gauge]:
         "open": gauge("anchors_open", "Anchors that are not sealed, by state", "state"),
         "head": gauge("chain_head", "Number of the newest block seen", "key"),
         "final": gauge("chain_final", "Number of the newest block that counts as final", "key"),
-        "gap": gauge("nonce_gap", "Nonces below a reserved one that nobody holds", "key"),
+        "gap": gauge("nonce_gap", "Nonces that nobody holds, below one that waits for them", "key"),
         "balance": gauge("signer_balance", "Balance of the key, in the chain's own currency", "key"),
         "low": gauge("signer_balance_low", "1 when the balance is below the alert", "key"),
         "age": gauge("round_age_seconds", "Time since the last look at the chain", "key"),

@@ -81,12 +81,15 @@ def test_a_custodian_that_is_away_takes_no_figure_with_it(seen: Service, error: 
     assert figures(seen, Away(error), key(RETIRING)) == {CURRENT, RETIRING}
 
 
-def test_a_nonce_below_a_reserved_one_that_nobody_holds_is_counted(seen: Service) -> None:
+@pytest.mark.parametrize(("released", "gap"), [(4, 1), (5, 0)])
+def test_a_nonce_that_nobody_holds_is_counted_when_a_later_one_waits_for_it(
+    seen: Service, released: int, gap: int
+) -> None:
     journal = seen.parts.journal
     for nonce in range(3, 6):
         submit(seen, add_batch(seen, nonce), 1, submitter=CURRENT)
         assert journal.reserve_nonce(1, CURRENT, 3, f"batch-{nonce}-1") == nonce
-    journal.release_nonce(1, CURRENT, 4, "batch-4-1")
+    journal.release_nonce(1, CURRENT, released, f"batch-{released}-1")
     chain = Chain("test", Node(["http://127.0.0.1:9"], 1), (key(CURRENT),), "", ())
     text = metrics(replace(seen.parts, chains=(chain,))).decode()
-    assert f'evidence_nonce_gap{{chain="1",key="{CURRENT}"}} 1.0' in text
+    assert f'evidence_nonce_gap{{chain="1",key="{CURRENT}"}} {gap}.0' in text
