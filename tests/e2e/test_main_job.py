@@ -71,6 +71,17 @@ def test_any_changed_byte_is_refused_and_named(result: Result, tmp_path: Path, w
         assert failed and set(failed) <= {"pdf": {"7.1"}, "bundle": {"2.1"}, "file": {"1.1"}}[what]
 
 
+def test_a_bundle_with_two_tokens_their_lists_and_one_chain_is_small(result: Result) -> None:
+    value = bundle.parse(result.bundle.read_bytes())
+    value["timestamps"] = [item for item in value["timestamps"] if item["of"] == "manifest"]
+    assert len(value["timestamps"]) == 2
+    assert {item["revocation"]["status"] for item in value["timestamps"]} == {"collected"}
+    (anchor,) = value["anchors"]
+    assert anchor["state"] is not None
+    members = {name: member for name, member in value.items() if name not in ("format", "checksum")}
+    assert len(bundle.build(members)) <= 20 * 1024
+
+
 def test_other_peoples_tools_accept_certificate_and_record(result: Result) -> None:
     signature = subprocess.run(["pdfsig", result.pdf], capture_output=True, text=True, check=False).stdout
     assert "Signature is Valid" in signature
