@@ -23,7 +23,7 @@ def plain(words: object) -> str:
 
 
 def cell(words: object, style: str = "") -> Text:
-    """The same for tables and consoles: no markup, no emoji codes; folded, since ids and hashes are copied."""
+    """The same for tables and consoles: no markup or emoji codes; folded, since ids and hashes are copied."""
     return Text(plain(words), style=style, overflow="fold")
 
 
