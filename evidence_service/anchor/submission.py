@@ -138,6 +138,9 @@ class Journal(Protocol):
         """Store the proof for the block a mined submission is in; replaces one for another block.
 
         Durable on return; ``proved_block`` of the stored submission then names that block.
+
+        Raises:
+            ConflictError: the stored submission is not in that block any more.
         """
 
     def reserve_nonce(self, chain_id: int, submitter: str, next_on_chain: int, submission_id: str) -> int:
@@ -145,13 +148,20 @@ class Journal(Protocol):
 
         Durable on return. Idempotent: a submission that holds a nonce gets the same again, whatever
         ``next_on_chain`` says. No nonce is given twice for a chain and submitter.
+
+        Raises:
+            ConflictError: another process reserved one at the same moment; the next round starts from that.
         """
 
     def reserved_nonce(self, chain_id: int, submitter: str, submission_id: str) -> int | None:
         """The nonce a submission holds, even when it was reserved just before a crash."""
 
     def take_nonce(self, chain_id: int, submitter: str, nonce: int, submission_id: str) -> None:
-        """Give a nonce that nobody holds to a submission that fills it. Durable on return and idempotent."""
+        """Give a nonce that nobody holds to a submission that fills it. Durable on return and idempotent.
+
+        Raises:
+            ConflictError: as for :meth:`reserve_nonce`.
+        """
 
     def nonces(self, chain_id: int, submitter: str, first: int) -> Mapping[int, str | None]:
         """Every nonce from ``first`` on that was ever reserved, with the submission that holds it."""
