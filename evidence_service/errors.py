@@ -23,6 +23,11 @@ class EvidenceServiceError(Exception):
         self.message = message
         self.what_to_do = what_to_do
 
+    @property
+    def told(self) -> str:
+        """Both in one line, for where there is one."""
+        return f"{self.message} ({self.what_to_do})" if self.what_to_do else self.message
+
     def __reduce__(self) -> tuple[object, ...]:
         # Durable workflows store a step's error; default pickling would drop the keyword argument.
         return (_rebuild, (type(self), self.message, self.what_to_do))

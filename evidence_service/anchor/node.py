@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import httpx
@@ -80,17 +80,9 @@ class Node(Caller):
         Raises:
             NodeUnavailableError: no address did.
         """
-        failures = []
-        for endpoint in self.in_order(prefer):
-            try:
-                return read(endpoint)
-            except NodeLiedError as error:
-                endpoint.caught(error.message)
-                failures.append(f"{endpoint.name} contradicts itself: {error.message}")
-            except NodeUnavailableError as error:
-                failures.append(f"{endpoint.name}: {error.message}")
-            except _SHAPELESS as error:
-                failures.append(f"{endpoint.name}: an answer that is not of its form ({error!r})")
+        failures: list[str] = []
+        for _, value in _answers(self.in_order(prefer), read, failures):
+            return value
         raise _silence(self.chain_id, what, failures)
 
     def each(
@@ -110,22 +102,32 @@ class Node(Caller):
             NodeUnavailableError: no address answered.
         """
         answers: list[tuple[Endpoint, T]] = []
-        failures = []
+        failures: list[str] = []
         for endpoint in self.in_order() if among is None else among:
             if among is None and endpoint.resting and len(answers) >= at_least:
                 break
-            try:
-                answers.append((endpoint, read(endpoint)))
-            except NodeLiedError as error:
-                endpoint.caught(error.message)
-                failures.append(f"{endpoint.name} contradicts itself: {error.message}")
-            except NodeUnavailableError as error:
-                failures.append(f"{endpoint.name}: {error.message}")
-            except _SHAPELESS as error:
-                failures.append(f"{endpoint.name}: an answer that is not of its form ({error!r})")
+            answers += _answers([endpoint], read, failures)
         if not answers:
             raise _silence(self.chain_id, "anything", failures)
         return answers
+
+
+def _answers(
+    endpoints: Sequence[Endpoint], read: Callable[[Endpoint], T], failures: list[str]
+) -> Iterator[tuple[Endpoint, T]]:
+    """What addresses give, one after the other; why one gives nothing goes to ``failures``."""
+    for endpoint in endpoints:
+        try:
+            value = read(endpoint)
+        except NodeLiedError as error:
+            endpoint.caught(error.message)
+            failures.append(f"{endpoint.name} contradicts itself: {error.message}")
+        except NodeUnavailableError as error:
+            failures.append(f"{endpoint.name}: {error.message}")
+        except _SHAPELESS as error:
+            failures.append(f"{endpoint.name}: an answer that is not of its form ({error!r})")
+        else:
+            yield endpoint, value
 
 
 def _silence(chain_id: int, what: str, failures: Sequence[str]) -> NodeUnavailableError:

@@ -109,13 +109,6 @@ class Submission:
 class Journal(Protocol):
     """Durable memory of submissions; the caller cares for one per (chain, submitter, commitment)."""
 
-    def load(self, submission_id: str) -> Submission:
-        """The submission as last saved.
-
-        Raises:
-            NotFoundError: never saved.
-        """
-
     def open(self, chain_id: int, submitter: str, *, unbegun: int) -> Sequence[Submission]:
         """Everything that was begun and is not done, by nonce; then the oldest of what was not begun.
 

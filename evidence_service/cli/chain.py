@@ -132,7 +132,7 @@ def _check(item: Chain, journal: Journal | None) -> ChainCheck:
         item.finality.standing(item.node, view.final_number, _hash_at(view.endpoint, view.final_number))
         found.keys = [_key(item, view, address, journal) for address in addresses]
     except EvidenceServiceError as error:
-        found.problems.append(f"{error.message} ({error.what_to_do})" if error.what_to_do else error.message)
+        found.problems.append(error.told)
     for key in found.keys:
         if int(key.balance) < item.fees.balance_alert:
             found.problems.append(

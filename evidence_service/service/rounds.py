@@ -179,7 +179,7 @@ class Rounds:
         try:
             done = sender.round()
         except UnavailableError as error:
-            words = f"{error.message} ({error.what_to_do})" if error.what_to_do else error.message
+            words = error.told
             self._note(sender.address, dict.fromkeys(self._open(sender.address), words))
             self._record(sender, {"problem": error.message, "nodes": self._nodes()}, Counter(unavailable=1))
             return False

@@ -49,5 +49,5 @@ def until_available(
 
 def _words(error: Exception) -> str:
     if isinstance(error, EvidenceServiceError):
-        return f"{error.message} ({error.what_to_do})" if error.what_to_do else error.message
+        return error.told
     return "the database does not answer"

@@ -94,9 +94,3 @@ def judge_token(facts: TimestampFacts, vouchers: Sequence[Voucher]) -> JudgedTok
         if path is not None:
             return JudgedToken(facts, voucher, path, "")
     return JudgedToken(facts, None, facts.signed.path, why)
-
-
-def trust_token(facts: TimestampFacts, vouchers: Sequence[Voucher]) -> tuple[Voucher | None, str]:
-    """The trusted authority that made a token, or None and why in words."""
-    judged = judge_token(facts, vouchers)
-    return judged.voucher, judged.why

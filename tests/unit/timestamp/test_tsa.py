@@ -18,7 +18,7 @@ from evidence_service.errors import AuthorityUnavailableError, EvidenceError, Mi
 from evidence_service.timestamp import tsa
 from evidence_service.timestamp.exchange import Answer, exchange
 from evidence_service.verify.policy import Voucher
-from evidence_service.verify.timestamp import read_token, trust_token
+from evidence_service.verify.timestamp import judge_token, read_token
 
 DATA = b"what was stamped"
 DIGEST = hashlib.sha512(DATA).digest()
@@ -47,7 +47,7 @@ def test_both_give_tokens_that_name_different_authorities(
     facts = [read_token(token, imprint=DIGEST) for token in tokens.values()]
     assert len({item.authority for item in facts}) == 2
     for item, authority in zip(facts, authorities, strict=True):
-        voucher, _ = trust_token(item, [Voucher(authority.name, authority.roots, demonstration=True)])
+        voucher = judge_token(item, [Voucher(authority.name, authority.roots, demonstration=True)]).voucher
         assert voucher is not None
         assert abs(item.gen_time - now()) < timedelta(minutes=5)
 
@@ -90,7 +90,7 @@ def test_any_changed_byte_is_refused_without_knowing_a_root(
                 continue
             # Only the signature of a top certificate whose issuer is not inside can be unbound.
             assert signed.unbound_top, f"byte {position} of {name}'s token is not bound by anything"
-            voucher, _ = trust_token(facts, [Voucher(name, roots[name], demonstration=True)])
+            voucher = judge_token(facts, [Voucher(name, roots[name], demonstration=True)]).voucher
             assert voucher is None, f"byte {position} of {name}'s token can change unnoticed"
 
 
@@ -112,9 +112,9 @@ def test_a_root_that_travels_in_the_token_is_not_trusted(
     facts = read_token(info.dump(), imprint=DIGEST)
     assert len(facts.signed.path) == 2
     assert not facts.signed.unbound_top
-    assert trust_token(facts, [Voucher(second.name, second.roots, demonstration=True)])[0] is None
-    assert trust_token(facts, [])[0] is None
-    assert trust_token(facts, [Voucher(first.name, first.roots, demonstration=True)])[0] is not None
+    assert judge_token(facts, [Voucher(second.name, second.roots, demonstration=True)]).voucher is None
+    assert judge_token(facts, []).voucher is None
+    assert judge_token(facts, [Voucher(first.name, first.roots, demonstration=True)]).voucher is not None
 
 
 def test_a_surplus_certificate_is_refused(tokens: dict[str, bytes], authorities: list[tsa.Authority]) -> None:
