@@ -20,7 +20,6 @@ from evidence_service.anchor.signer import KeystoreSigner, Signer
 from evidence_service.anchor.submission import Attempt, State, Submission
 from evidence_service.anchor.web3signer import Web3Signer
 from evidence_service.capture.browser import BrowserSettings
-from evidence_service.capture.egress import EgressPolicy
 from evidence_service.capture.session import CaptureLimits
 from evidence_service.certificate.facts import Issuer
 from evidence_service.certificate.seal import SealKey
@@ -31,6 +30,7 @@ from evidence_service.config import (
     Settings,
     SignerSettings,
 )
+from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Stamping

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from evidence_service.capture.browser import BrowserIdentity, BrowserSettings
-from evidence_service.capture.egress import EgressPolicy
 from evidence_service.core.document import format_time
+from evidence_service.egress.policy import EgressPolicy
 
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 

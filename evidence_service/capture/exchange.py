@@ -1,123 +1,142 @@
-"""One request and its response as they were on the wire, and where HTTP/1.1 messages end."""
+"""One request and its response as they were on the wire, and the journal the recorder keeps of them.
+
+The recorder writes the bytes of each direction to a file of their own and one line of JSON into
+``journal.jsonl`` when an exchange begins, and one when it ends. Whoever reads the journal afterwards knows
+what was recorded, even when the recorder was killed: an exchange that only began says so.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-import h11
-
-from evidence_service.errors import LimitExceededError, MalformedError
-
-MAX_HEAD = 256 * 1024
-"""Most bytes of a message head."""
+JOURNAL = "journal.jsonl"
+_UNFINISHED = "the recorder ended before the exchange did"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Bytes of one direction, verbatim, in a file that was hashed while it was written.
+
+    Attributes:
+        name: of the file in the recorder's directory.
+        size: bytes.
+        sha256: hexadecimal; empty when the recorder ended before it could tell.
+    """
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """What the recorder knows of one exchange.
 
     Attributes:
-        request: bytes sent to the server, verbatim.
-        response: file with the bytes the server sent, verbatim; None when there are none.
-        response_size: their number.
-        head_size: bytes of the response up to and including the empty line; 0 when it never came.
+        id: ``x0001``, ``x0002`` … in the order they began.
+        kind: ``http``; ``websocket``: after the two heads, frames in both directions; ``tunnel``: bytes the
+            recorder passed on without seeing into them.
+        source: ``wire``, or ``browser`` where the bytes are what the browser said it sent and received.
+        request: bytes sent to the server; None when nothing was sent.
+        response: bytes the server sent; None when there were none.
+        request_head, response_head: bytes up to and including the empty line, informational responses (1xx)
+            included; 0 when it never came.
         peer: address and port of the socket that carried the bytes.
-        resolved: every address the name resolved to.
-        tls: version, cipher, verified (yes or the reason why not), chain length; empty without TLS.
-        chain: certificates the server sent, DER.
+        resolved: every address the name resolved to; ``resolver`` says who was asked.
+        tls: ``verified`` (``yes``, or the reason why not), ``version``, ``cipher``; empty without TLS.
+        chain: SHA-256 (hexadecimal) of each certificate the server sent, leaf first; the certificate itself
+            is the file ``certificates/<sha256>.der`` in the recorder's directory.
         problem: why it is incomplete, in words; empty when it is complete.
+        truncated: ``length``, ``time`` or ``disconnect`` (ISO 28500, WARC-Truncated); empty when whole.
     """
 
+    id: str
     url: str
     method: str
     started_at: str
-    request: bytes = b""
-    response: Path | None = None
-    response_size: int = 0
-    head_size: int = 0
+    kind: str = "http"
+    source: str = "wire"
+    request: Stored | None = None
+    request_head: int = 0
+    response: Stored | None = None
+    response_head: int = 0
     status: int | None = None
     content_type: str = ""
     peer: tuple[str, int] | None = None
     resolved: tuple[str, ...] = ()
-    tls: dict[str, str] = field(default_factory=dict)
-    chain: tuple[bytes, ...] = ()
+    resolver: str = ""
+    tls: Mapping[str, str] = field(default_factory=dict)
+    chain: tuple[str, ...] = ()
     finished_at: str = ""
     problem: str = ""
+    truncated: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Members by name, as JSON has them; nothing that is empty but None."""
+        value = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        for side in ("request", "response"):
+            stored = value[side]
+            value[side] = stored and {"name": stored.name, "size": stored.size, "sha256": stored.sha256}
+        return {**value, "tls": dict(self.tls)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Exchange:
+        """The inverse of :meth:`to_json`."""
+        members = dict(value)
+        for side in ("request", "response"):
+            if members[side] is not None:
+                members[side] = Stored(**members[side])
+        if members["peer"] is not None:
+            members["peer"] = (members["peer"][0], members["peer"][1])
+        for name in ("resolved", "chain"):
+            members[name] = tuple(members[name])
+        return cls(**members)
 
 
-class RequestReader:
-    """Finds the end of requests from the browser; keeps their bytes as they are."""
+def read_journal(directory: Path) -> list[Exchange]:
+    """Exchanges recorded so far, in the order they began; safe while the recorder writes.
 
-    def __init__(self) -> None:
-        self._buffer = b""
-
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes."""
-        self._buffer += data
-
-    def take(self) -> tuple[h11.Request, bytes, bytes] | None:
-        """The next whole request: parsed head, head bytes, body bytes; None when more bytes are needed.
-
-        Raises:
-            MalformedError: not HTTP.
-            LimitExceededError: a head without an end.
-        """
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._buffer) > MAX_HEAD:
-                raise LimitExceededError("a request head is larger than the limit")
-            return None
-        parser = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
-        parser.receive_data(self._buffer)
-        try:
-            request = parser.next_event()
-            event = request
-            while not isinstance(event, h11.EndOfMessage):
-                event = parser.next_event()
-                if event in (h11.NEED_DATA, h11.PAUSED):
-                    return None
-        except h11.RemoteProtocolError as error:
-            raise MalformedError(f"the browser sent something that is not HTTP: {error}") from error
-        if not isinstance(request, h11.Request):
-            raise MalformedError("the browser sent something that is not a request")
-        whole = self._buffer[: len(self._buffer) - len(parser.trailing_data[0])]
-        self._buffer = self._buffer[len(whole) :]
-        return request, whole[: end + 4], whole[end + 4 :]
+    An exchange that never ended has a ``problem``, and the bytes that reached its files.
+    """
+    found: dict[str, Exchange] = {}
+    for value in _lines(directory / JOURNAL):
+        exchange = Exchange.from_json(value)
+        found[exchange.id] = exchange
+    return [item if item.finished_at else _unfinished(directory, item) for item in found.values()]
 
 
-class ResponseFraming:
-    """Watches a response's bytes go by and says when it is complete; changes nothing."""
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return
+    with path.open("rb") as lines:
+        for line in lines:
+            # The last line may be half written.
+            if line.endswith(b"\n"):
+                yield json.loads(line)
 
-    def __init__(self, method: bytes) -> None:
-        self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
-        self._parser.send(h11.Request(method=method, target=b"/", headers=[("Host", "x")]))
-        self._parser.send(h11.EndOfMessage())
-        self.head: h11.Response | None = None
-        self.complete = False
-        self.until_close = False
-        """The framing is not HTTP/1.1's; only the closing of the connection ends the response."""
-        self.surplus = 0
-        """Bytes after the end of the response."""
 
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes; an empty one means that the server closed."""
-        if self.until_close:
-            self.complete = not data
-            return
-        try:
-            self._parser.receive_data(data)
-            while True:
-                event = self._parser.next_event()
-                if isinstance(event, h11.Response):
-                    self.head = event
-                if isinstance(event, h11.EndOfMessage):
-                    self.complete = True
-                    self.surplus = len(self._parser.trailing_data[0])
-                if event in (h11.NEED_DATA, h11.PAUSED) or isinstance(
-                    event, (h11.EndOfMessage, h11.ConnectionClosed)
-                ):
-                    return
-        except h11.RemoteProtocolError:
-            # With data, the framing is broken; without, the server closed before its own announced end.
-            self.until_close = bool(data)
+def _unfinished(directory: Path, exchange: Exchange) -> Exchange:
+    def left(side: str) -> Stored | None:
+        path = directory / f"{exchange.id}.{side}"
+        return Stored(path.name, path.stat().st_size, "") if path.exists() else None
+
+    return replace(
+        exchange,
+        request=left("request"),
+        response=left("response"),
+        problem=exchange.problem or _UNFINISHED,
+        truncated=exchange.truncated or "disconnect",
+    )
+
+
+def record_id(capture: uuid.UUID, exchange: str, part: str) -> str:
+    """The WARC-Record-ID of one part (``request``, ``response``, ``metadata``) of an exchange.
+
+    It follows from the capture's random id, so that a fact can cite the record before it is written.
+    """
+    return f"urn:uuid:{uuid.uuid5(capture, f'{exchange} {part}')}"

@@ -1,34 +1,88 @@
 """The recording proxy: everything the browser asks for goes through it and is kept as it was on the wire.
 
 It owns name resolution and connections, so that the address that was checked is the address that carried the
-bytes (:mod:`evidence_service.capture.egress`). One connection to the server for each request: what a socket
+bytes (:mod:`evidence_service.egress.policy`). One connection to the server for each request: what a socket
 carried is exactly one exchange.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import re
 import ssl
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from evidence_service.capture.egress import EgressPolicy
-from evidence_service.capture.exchange import Exchange, RequestReader, ResponseFraming
+from evidence_service.capture.exchange import JOURNAL, Exchange, Stored, read_journal
+from evidence_service.capture.framing import RequestReader, ResponseFraming
 from evidence_service.capture.interception import InterceptionAuthority
 from evidence_service.core.document import format_time
+from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import EvidenceError, PolicyRefusedError, UnavailableError
 
 _CHUNK = 64 * 1024
 _HOP_HEADERS = re.compile(
     rb"\r\n(?:Proxy-Connection|Proxy-Authorization|Connection): [^\r\n]*", re.IGNORECASE
 )
+
+
+@dataclass(slots=True)
+class _Draft:
+    """An exchange while it goes on."""
+
+    id: str
+    url: str
+    method: str
+    started_at: str
+    request: bytes = b""
+    response: Path | None = None
+    response_size: int = 0
+    response_hash: Any = field(default_factory=hashlib.sha256)
+    head_size: int = 0
+    status: int | None = None
+    content_type: str = ""
+    peer: tuple[str, int] | None = None
+    resolved: tuple[str, ...] = ()
+    tls: dict[str, str] = field(default_factory=dict)
+    chain: tuple[bytes, ...] = ()
+    finished_at: str = ""
+    problem: str = ""
+    truncated: str = ""
+
+    def frozen(self) -> Exchange:
+        request = Stored(f"{self.id}.request", len(self.request), hashlib.sha256(self.request).hexdigest())
+        response = None
+        if self.response is not None:
+            response = Stored(self.response.name, self.response_size, self.response_hash.hexdigest())
+        return Exchange(
+            id=self.id,
+            url=self.url,
+            method=self.method,
+            started_at=self.started_at,
+            # The request is sent just before the response's file is opened.
+            request=request if response else None,
+            request_head=self.request.find(b"\r\n\r\n") + 4 if response else 0,
+            response=response,
+            response_head=self.head_size,
+            status=self.status,
+            content_type=self.content_type,
+            peer=self.peer,
+            resolved=self.resolved,
+            resolver="system",
+            tls=self.tls,
+            chain=tuple(hashlib.sha256(item).hexdigest() for item in self.chain),
+            finished_at=self.finished_at,
+            problem=self.problem,
+            truncated=self.truncated or ("disconnect" if self.problem else ""),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +118,6 @@ class Recorder:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self.exchanges: list[Exchange] = []
         self.limits_fired: list[str] = []
         self.port = 0
         self.authority = InterceptionAuthority(now())
@@ -74,9 +127,15 @@ class Recorder:
         self._limits = limits or RecorderLimits()
         self._tls = tls or ssl.create_default_context()
         self._total = 0
+        self._count = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="recorder", daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """What was recorded so far, in the order it began."""
+        return read_journal(self._directory)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -146,12 +205,15 @@ class Recorder:
         self, url: str, method: bytes, head: bytes, body: bytes, browser: asyncio.StreamWriter
     ) -> bool:
         """Carry out one exchange; whether the browser's connection can be used again."""
-        exchange = Exchange(url=url, method=method.decode("latin-1"), started_at=format_time(self._now()))
-        if len(self.exchanges) >= self._limits.exchanges:
+        if self._count >= self._limits.exchanges:
             self._fire(f"more than {self._limits.exchanges} exchanges")
             await _answer(browser, 503, "the recorder's limit of exchanges is reached")
             return False
-        self.exchanges.append(exchange)
+        self._count += 1
+        exchange = _Draft(
+            f"x{self._count:04}", url, method.decode("latin-1"), started_at=format_time(self._now())
+        )
+        self._journal(exchange)
         try:
             if b"\r\nupgrade: websocket" in head.lower():
                 raise PolicyRefusedError("WebSocket connections are not recorded and therefore refused")
@@ -164,17 +226,23 @@ class Recorder:
             exchange.problem = f"{type(error).__name__}: {error}".rstrip(": ")
         finally:
             exchange.finished_at = format_time(self._now())
+            self._journal(exchange)
         return False
+
+    def _journal(self, exchange: _Draft) -> None:
+        with (self._directory / JOURNAL).open("a", encoding="utf-8") as journal:
+            journal.write(json.dumps(exchange.frozen().to_json()) + "\n")
 
     # --- the server's side ---
 
-    async def _carry(self, exchange: Exchange, method: bytes, browser: asyncio.StreamWriter) -> bool:
+    async def _carry(self, exchange: _Draft, method: bytes, browser: asyncio.StreamWriter) -> bool:
         reader, writer = await self._connect(exchange)
         try:
             writer.write(exchange.request)
             await writer.drain()
             framing = ResponseFraming(method)
-            path = self._directory / f"response-{len(self.exchanges)}-{id(exchange):x}"
+            (self._directory / f"{exchange.id}.request").write_bytes(exchange.request)
+            path = self._directory / f"{exchange.id}.response"
             exchange.response = path
             seen = b""
             with path.open("xb") as sink:
@@ -185,6 +253,7 @@ class Recorder:
                         exchange.head_size = _head_end(seen)
                     sink.write(data)
                     exchange.response_size += len(data)
+                    exchange.response_hash.update(data)
                     self._total += len(data)
                     framing.feed(data)
                     browser.write(data)
@@ -202,7 +271,7 @@ class Recorder:
             exchange.content_type = kinds[0].decode("latin-1") if kinds else ""
         return not framing.until_close and framing.surplus == 0 and _keeps_alive(seen)
 
-    async def _connect(self, exchange: Exchange) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self, exchange: _Draft) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         parts = urlsplit(exchange.url)
         host, secure = parts.hostname or "", parts.scheme == "https"
         port = parts.port or (443 if secure else 80)
@@ -231,16 +300,24 @@ class Recorder:
             # The socket itself is asked: what was checked has to be what was connected to.
             self._policy.check_address(host, port, exchange.peer[0])
             _describe_tls(exchange, writer.get_extra_info("ssl_object"))
+            self._keep_certificates(exchange.chain)
             return reader, writer
         raise UnavailableError(f"{host}:{port} cannot be reached: {problem}")
 
-    def _over_limit(self, exchange: Exchange) -> bool:
+    def _keep_certificates(self, chain: tuple[bytes, ...]) -> None:
+        directory = self._directory / "certificates"
+        directory.mkdir(exist_ok=True)
+        for item in chain:
+            (directory / f"{hashlib.sha256(item).hexdigest()}.der").write_bytes(item)
+
+    def _over_limit(self, exchange: _Draft) -> bool:
         if exchange.response_size > self._limits.body:
             exchange.problem = f"the response is larger than {self._limits.body} bytes"
         elif self._total > self._limits.total:
             exchange.problem = f"all responses together are larger than {self._limits.total} bytes"
         else:
             return False
+        exchange.truncated = "length"
         self._fire(exchange.problem)
         return True
 
@@ -259,7 +336,7 @@ def _for_server(url: str, head: bytes) -> bytes:
     return method + b" " + target.encode("latin-1") + b" " + version + b"\r\nConnection: close" + headers
 
 
-def _describe_tls(exchange: Exchange, connection: ssl.SSLObject | None) -> None:
+def _describe_tls(exchange: _Draft, connection: ssl.SSLObject | None) -> None:
     if connection is None:
         return
     cipher = connection.cipher()

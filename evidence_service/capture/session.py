@@ -24,7 +24,6 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Response
 
 from evidence_service.capture.browser import BrowserIdentity, BrowserSession, BrowserSettings
-from evidence_service.capture.egress import EgressPolicy
 from evidence_service.capture.environment import describe_environment
 from evidence_service.capture.exchange import Exchange
 from evidence_service.capture.files import CapturedFile, CaptureFiles
@@ -33,6 +32,7 @@ from evidence_service.capture.outcome import Observation, Outcome, classify
 from evidence_service.capture.recorder import Recorder, RecorderLimits
 from evidence_service.capture.warc import write_warc
 from evidence_service.core.document import format_time
+from evidence_service.egress.policy import EgressPolicy
 
 SOFTWARE = f"evidence-service {metadata.version('evidence-service')}"
 _SCRIPTS = Path(__file__).parent / "scripts"
@@ -95,7 +95,7 @@ def capture_listing(
     """Capture one listing into an empty or absent directory.
 
     Args:
-        url: checked with :func:`evidence_service.capture.egress.check_url` before.
+        url: checked with :func:`evidence_service.egress.policy.check_url` before.
         progress: told what is being done, in words for people.
 
     Raises:
@@ -116,20 +116,21 @@ def capture_listing(
             identity, flags = session.identity, session.flags
         progress("writing the record")
         outcome = classify(visit.observation(url))
-        _write_record(files, recorder.exchanges, visit.actions, now)
+        exchanges = recorder.exchanges
+        _write_record(files, wire, exchanges, visit.actions, now)
         environment = describe_environment(
             browser=identity,
             flags=flags,
             settings=browser,
             policy=policy,
             scripts=visit.scripts,
-            tls_versions=[item.tls["version"] for item in recorder.exchanges if "version" in item.tls],
+            tls_versions=[item.tls["version"] for item in exchanges if "version" in item.tls],
             now=now(),
         )
         files.add_json("environment.json", "environment", environment)
         facts = read_listing(visit.html, visit.final_url or url) if visit.html else {}
         files.add_json("listing.json", "listing", facts)
-        main = _main_exchange(recorder.exchanges, visit.final_url or url)
+        main = _main_exchange(exchanges, visit.final_url or url)
         return CaptureResult(
             files=files.all(),
             outcome=outcome,
@@ -225,7 +226,7 @@ class _Visit:
             self._log("failure", self._failure)
             return False
         main = _main_exchange(self._recorder.exchanges, self._page.url)
-        if main is not None and main.response_size == 0 and main.problem:
+        if main is not None and main.problem and (main.response is None or main.response.size == 0):
             # What the browser shows now is the recorder's own message; it is no evidence of the page.
             self._failure = main.problem
             self._log("failure", self._failure)
@@ -358,31 +359,16 @@ def _main_exchange(exchanges: list[Exchange], url: str) -> Exchange | None:
 
 def _write_record(
     files: CaptureFiles,
+    wire: Path,
     exchanges: list[Exchange],
     actions: list[dict[str, Any]],
     now: Callable[[], datetime],
 ) -> None:
     name = "exchanges.warc.gz"
-    digest = write_warc(files.directory / name, exchanges, written_at=format_time(now()), software=SOFTWARE)
+    digest = write_warc(
+        files.directory / name, wire, exchanges, written_at=format_time(now()), software=SOFTWARE
+    )
     files.register(name, "application/warc", "exchanges.warc", digest)
-    files.add_json("exchanges.json", "exchanges.metadata", [_describe(item) for item in exchanges])
+    files.add_json("exchanges.json", "exchanges.metadata", [item.to_json() for item in exchanges])
     lines = "".join(json.dumps(action, ensure_ascii=False, sort_keys=True) + "\n" for action in actions)
     files.add("actions.jsonl", "application/jsonl", "actions", lines.encode())
-
-
-def _describe(exchange: Exchange) -> dict[str, Any]:
-    return {
-        "url": exchange.url,
-        "method": exchange.method,
-        "status": exchange.status,
-        "content_type": exchange.content_type,
-        "started_at": exchange.started_at,
-        "finished_at": exchange.finished_at,
-        "peer": None if exchange.peer is None else f"{exchange.peer[0]} port {exchange.peer[1]}",
-        "resolved": list(exchange.resolved),
-        "tls": exchange.tls,
-        "certificates_sha256": [hashlib.sha256(item).hexdigest() for item in exchange.chain],
-        "request_bytes": len(exchange.request),
-        "response_bytes": exchange.response_size,
-        "problem": exchange.problem,
-    }

@@ -17,10 +17,13 @@ from evidence_service.core.digest import Digest
 _CHUNK = 1 << 20
 
 
-def write_warc(path: Path, exchanges: Iterable[Exchange], *, written_at: str, software: str) -> Digest:
+def write_warc(
+    path: Path, wire: Path, exchanges: Iterable[Exchange], *, written_at: str, software: str
+) -> Digest:
     """Write every exchange that has bytes; digests of the finished file.
 
     Args:
+        wire: the recorder's directory.
         written_at: time of the warcinfo record, in the formats' notation.
     """
     with HashingWriter(path) as writer:
@@ -28,11 +31,11 @@ def write_warc(path: Path, exchanges: Iterable[Exchange], *, written_at: str, so
         headers = {"Content-Type": "application/warc-fields", "WARC-Filename": path.name}
         _write(writer, "warcinfo", written_at, headers, [info], 0)
         for exchange in exchanges:
-            _write_exchange(writer, exchange)
+            _write_exchange(writer, wire, exchange)
         return writer.close()
 
 
-def _write_exchange(writer: HashingWriter, exchange: Exchange) -> None:
+def _write_exchange(writer: HashingWriter, wire: Path, exchange: Exchange) -> None:
     common = {
         "WARC-Target-URI": quote(exchange.url, safe=":/?#[]@!$&'()*+,;=%-._~"),
         "WARC-Protocol": "http/1.1",
@@ -42,21 +45,21 @@ def _write_exchange(writer: HashingWriter, exchange: Exchange) -> None:
     if exchange.tls.get("version"):
         common["WARC-Cipher-Suite"] = exchange.tls["cipher"]
     response_id = ""
-    if exchange.response is not None and exchange.head_size:
+    if exchange.response is not None and exchange.response_head:
         headers = {**common, "Content-Type": "application/http;msgtype=response"}
-        if exchange.problem:
-            headers["WARC-Truncated"] = "length" if "larger" in exchange.problem else "disconnect"
-        blocks = list(_blocks(exchange.response))
+        if exchange.truncated:
+            headers["WARC-Truncated"] = exchange.truncated
+        blocks = list(_blocks(wire / exchange.response.name))
         # Readers take the first head for the only one: after informational responses (1xx) they would find
         # another payload than ours, so the block's digest has to do.
-        head = 0 if blocks[0][8:10] == b" 1" else exchange.head_size
+        head = 0 if blocks[0][8:10] == b" 1" else exchange.response_head
         response_id = _write(writer, "response", exchange.started_at, headers, blocks, head)
-    if exchange.request:
+    if exchange.request is not None:
         headers = {**common, "Content-Type": "application/http;msgtype=request"}
         if response_id:
             headers["WARC-Concurrent-To"] = response_id
-        head = exchange.request.find(b"\r\n\r\n") + 4
-        _write(writer, "request", exchange.started_at, headers, [exchange.request], head)
+        request = list(_blocks(wire / exchange.request.name))
+        _write(writer, "request", exchange.started_at, headers, request, exchange.request_head)
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

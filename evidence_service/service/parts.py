@@ -15,10 +15,10 @@ from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import Signer
 from evidence_service.anchor.submission import Journal, Submission
 from evidence_service.capture.browser import BrowserSettings
-from evidence_service.capture.egress import EgressPolicy
 from evidence_service.capture.session import CaptureLimits
 from evidence_service.certificate.facts import Issuer
 from evidence_service.certificate.seal import SealKey
+from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.ports import Objects
 from evidence_service.service.receipt_key import ReceiptKey

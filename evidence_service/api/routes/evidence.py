@@ -14,8 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from evidence_service.api.auth import Actor, Wired
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceView, FileView, NewCapture
-from evidence_service.capture.egress import check_url
 from evidence_service.core.manifest import check_path
+from evidence_service.egress.policy import check_url
 from evidence_service.errors import LimitExceededError, MalformedError, NotFoundError, RefusedError
 from evidence_service.service.accept import Order, accept
 from evidence_service.service.bundles import assemble

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import socket
 import ssl
@@ -17,11 +18,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from warcio.archiveiterator import ArchiveIterator
 
-from evidence_service.capture.egress import EgressPolicy
-from evidence_service.capture.exchange import Exchange
+from evidence_service.capture.exchange import Exchange, Stored
 from evidence_service.capture.interception import InterceptionAuthority
 from evidence_service.capture.recorder import Recorder, RecorderLimits
 from evidence_service.capture.warc import write_warc
+from evidence_service.egress.policy import EgressPolicy
 
 BIG = bytes(range(256)) * 2_000
 RESPONSES: dict[str, bytes] = {
@@ -117,9 +118,19 @@ def get(recorder: Recorder, port: int, path: str, *, method: str = "GET", header
     return talk(recorder, f"{line}{headers}Proxy-Connection: keep-alive\r\nX-Case: Kept\r\n\r\n".encode())
 
 
-def recorded(exchange: Exchange) -> bytes:
-    assert exchange.response is not None
-    return exchange.response.read_bytes()
+def recorded(directory: Path, exchange: Exchange) -> bytes:
+    return stored(directory, exchange.response)
+
+
+def sent(directory: Path, exchange: Exchange) -> bytes:
+    return stored(directory, exchange.request)
+
+
+def stored(directory: Path, part: Stored | None) -> bytes:
+    assert part is not None
+    data = (directory / part.name).read_bytes()
+    assert (part.size, part.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    return data
 
 
 @pytest.mark.parametrize("path", COMPLETE)
@@ -127,11 +138,12 @@ def test_bytes_are_verbatim_both_ways(server: RawServer, tmp_path: Path, path: s
     with Recorder(tmp_path, allowing(server.port), now=now) as recorder:
         assert get(recorder, server.port, path) == RESPONSES[path]
     (exchange,) = recorder.exchanges
-    assert recorded(exchange) == RESPONSES[path]
-    assert server.requests == [exchange.request]
-    assert exchange.request.startswith(f"GET {path} HTTP/1.1\r\n".encode())
-    assert b"X-Case: Kept\r\n" in exchange.request
-    assert b"Proxy-Connection" not in exchange.request
+    assert recorded(tmp_path, exchange) == RESPONSES[path]
+    request = sent(tmp_path, exchange)
+    assert server.requests == [request]
+    assert request.startswith(f"GET {path} HTTP/1.1\r\n".encode())
+    assert b"X-Case: Kept\r\n" in request
+    assert b"Proxy-Connection" not in request
     assert exchange.peer == ("127.0.0.1", server.port)
     assert exchange.status == int(RESPONSES[path].split(b"HTTP/1.")[-1].split(b" ")[1])
     assert exchange.problem == ""
@@ -140,7 +152,7 @@ def test_bytes_are_verbatim_both_ways(server: RawServer, tmp_path: Path, path: s
 def test_a_response_that_was_cut_off_says_so(server: RawServer, tmp_path: Path) -> None:
     with Recorder(tmp_path, allowing(server.port), now=now) as recorder:
         get(recorder, server.port, "/cut")
-    assert recorded(recorder.exchanges[0]) == RESPONSES["/cut"]
+    assert recorded(tmp_path, recorder.exchanges[0]) == RESPONSES["/cut"]
     assert "closed before" in recorder.exchanges[0].problem
 
 
@@ -148,7 +160,7 @@ def test_a_request_with_a_body_is_kept_whole(server: RawServer, tmp_path: Path) 
     with Recorder(tmp_path, allowing(server.port), now=now) as recorder:
         line = f"POST http://127.0.0.1:{server.port}/length?q=1 HTTP/1.1\r\nHost: x\r\n"
         talk(recorder, f"{line}Content-Length: 4\r\n\r\nbody".encode())
-    assert recorder.exchanges[0].request.endswith(b"\r\n\r\nbody")
+    assert sent(tmp_path, recorder.exchanges[0]).endswith(b"\r\n\r\nbody")
 
 
 def test_limits_fire_and_are_named(server: RawServer, tmp_path: Path) -> None:
@@ -218,7 +230,7 @@ def test_tls_is_recorded_from_the_socket_that_carried_it(
         assert connect_through(recorder, server.port, "/length") == RESPONSES["/length"]
     (exchange,) = recorder.exchanges
     assert exchange.url == f"https://127.0.0.1:{server.port}/length"
-    assert recorded(exchange) == RESPONSES["/length"]
+    assert recorded(tmp_path / "r", exchange) == RESPONSES["/length"]
     assert exchange.tls["verified"] == "yes"
     assert exchange.tls["version"].startswith("TLSv1.")
     assert len(exchange.chain) == 1
@@ -247,7 +259,11 @@ def test_the_warc_holds_the_same_bytes_and_warcio_accepts_it(server: RawServer, 
             get(recorder, server.port, path)
     warc = tmp_path / "out.warc.gz"
     digest = write_warc(
-        warc, recorder.exchanges, written_at="2026-01-02T03:04:05.000Z", software="evidence-service"
+        warc,
+        tmp_path / "r",
+        recorder.exchanges,
+        written_at="2026-01-02T03:04:05.000Z",
+        software="evidence-service",
     )
     assert digest.size == warc.stat().st_size
     program = Path(sys.executable).with_name("warcio")

@@ -19,9 +19,9 @@ from PIL import Image
 from warcio.archiveiterator import ArchiveIterator
 
 from evidence_service.capture.browser import BrowserSettings, find_browser
-from evidence_service.capture.egress import EgressPolicy
 from evidence_service.capture.session import CaptureLimits, CaptureResult, capture_listing
 from evidence_service.core.digest import digest_of
+from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import BrowserUnavailableError
 from evidence_service.sandbox.marketplace import Marketplace
 

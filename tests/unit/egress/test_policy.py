@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evidence_service.capture.egress import EgressPolicy, check_url, resolve
+from evidence_service.egress.policy import EgressPolicy, check_url, resolve
 from evidence_service.errors import PolicyRefusedError, RefusedError, UnavailableError
 
 REFUSED = [
