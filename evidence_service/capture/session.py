@@ -129,7 +129,7 @@ def capture_listing(
         )
         files.add_json("environment.json", "environment", environment)
         facts = read_listing(visit.html, visit.final_url or url) if visit.html else {}
-        files.add_json("listing.json", "listing", facts)
+        files.add_json("listing.json", "listing", {name: fact.to_json() for name, fact in facts.items()})
         main = _main_exchange(exchanges, visit.final_url or url)
         return CaptureResult(
             files=files.all(),
