@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import metadata
@@ -28,6 +28,7 @@ from evidence_service.capture.environment import describe_environment
 from evidence_service.capture.exchange import Exchange
 from evidence_service.capture.files import CapturedFile, CaptureFiles
 from evidence_service.capture.listing import Fact, read_listing
+from evidence_service.capture.options import CaptureOptions
 from evidence_service.capture.outcome import Observation, Outcome, classify
 from evidence_service.capture.recorder import Recorder, RecorderLimits
 from evidence_service.capture.warc import write_warc
@@ -66,6 +67,8 @@ class CaptureResult:
         redirects: addresses between the requested and the final one.
         peer: address of the socket that carried the main response.
         browser: version line and binary hash.
+        mode: of the recorder, for the manifest's ``egress.mode``.
+        tool: what the manifest's ``tool`` says besides the browser, name → at most 400 characters.
     """
 
     files: tuple[CapturedFile, ...]
@@ -80,6 +83,8 @@ class CaptureResult:
     started_at: str
     finished_at: str
     exceptions: tuple[str, ...]
+    mode: str = "recording_proxy"
+    tool: Mapping[str, str] = field(default_factory=dict)
 
 
 def capture_listing(
@@ -91,15 +96,22 @@ def capture_listing(
     now: Callable[[], datetime],
     progress: Progress = lambda _: None,
     limits: CaptureLimits | None = None,
+    options: CaptureOptions | None = None,
+    recipients: Sequence[str] = (),
+    clocks: Mapping[str, Callable[[], datetime]] | None = None,
 ) -> CaptureResult:
     """Capture one listing into an empty or absent directory.
 
     Args:
         url: checked with :func:`evidence_service.egress.policy.check_url` before.
         progress: told what is being done, in words for people.
+        options: profile, mode, steps, login state; each is printed in the record but the login state's values.
+        recipients: age public keys the unredacted original is encrypted to; needed with a login state.
+        clocks: other sources of time by name (time-stamping authorities), each gives a UTC datetime.
 
     Raises:
         BrowserUnavailableError: the browser is missing or did not start; nothing was captured.
+        RefusedError: a login state was given and nobody may read the original; nothing was started.
     """
     limits = limits or CaptureLimits()
     files = CaptureFiles(directory)
