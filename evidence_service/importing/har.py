@@ -18,7 +18,7 @@ SIZE_LIMIT = 48 * 1024 * 1024
 _REDACTED = re.compile(r"(?i)\[?(redacted|removed|masked|sanitized|filtered)\]?|\*{3,}|x{6,}")
 _SECRET = ("cookie", "set-cookie", "authorization", "proxy-authorization")
 _PHASES = ("blocked", "dns", "connect", "send", "wait", "receive")
-_NEEDED = {
+_NEEDED: Mapping[str, Mapping[str, type]] = {
     "request": {"method": str, "url": str, "httpVersion": str, "headers": list, "cookies": list},
     "response": {"status": int, "statusText": str, "headers": list, "cookies": list, "content": dict},
 }
@@ -155,8 +155,8 @@ class _Entries:
 
     def _secrets(self, message: Mapping[str, Any]) -> None:
         for kind in ("headers", "cookies"):
-            fields = message.get(kind)
-            for field in fields if isinstance(fields, list) else []:
+            fields: Any = message.get(kind)
+            for field in fields if isinstance(fields, list) else ():
                 if isinstance(field, dict):
                     secret = kind == "cookies" or str(field.get("name", "")).lower() in _SECRET
                     self._counts["secret"] += secret

@@ -296,8 +296,8 @@ class _Package:
         if algorithm == "sha256" and resource.doubled.digest() == declared:
             self._notes.add(
                 "wacz.resource_hash_doubled",
-                "the declared hash is the hash of the file with each chunk counted twice, the known defect of "
-                "Scoop's writer (js-wacz); the bytes are those that were written, their own hash is "
+                "the declared hash is the hash of the file with each chunk counted twice, the known defect "
+                "of Scoop's writer (js-wacz); the bytes are those that were written, their own hash is "
                 f"sha256:{resource.digests.hexadecimal('sha256')}",
                 path,
             )

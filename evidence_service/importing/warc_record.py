@@ -112,8 +112,8 @@ class Heads:
         if total and counts["lower_case"] == total:
             notes.add(
                 "warc.headers_lower_case",
-                f"all {total} responses have header names in small letters only: HTTP/1.1 servers do not send "
-                "them so; the software that archived them changed them, or it was HTTP/2 and that is not said",
+                f"all {total} responses have header names in small letters only: HTTP/1.1 servers do not "
+                "send them so; the archiving software changed them, or it was HTTP/2 and is not said",
             )
         if total and counts["sorted"] == total:
             notes.add(
