@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zipfile
 from collections.abc import Callable, Mapping
@@ -11,7 +10,7 @@ from typing import Any, BinaryIO, Final
 
 from evidence_service.core import manifest
 from evidence_service.errors import EvidenceError, LimitExceededError, MalformedError
-from evidence_service.importing import wacz_index, wacz_signature, warc
+from evidence_service.importing import json_text, wacz_index, wacz_signature, warc
 from evidence_service.importing.digests import Digests, DoubledDigest, UnknownDigestError, algorithm_of, parse
 from evidence_service.importing.findings import Notes
 from evidence_service.importing.stream import BrokenError, Readable
@@ -256,8 +255,8 @@ class _Package:
 
     def _object(self, name: str, data: bytes) -> dict[str, Any] | None:
         try:
-            value = json.loads(data)
-        except (ValueError, RecursionError) as error:
+            value = json_text.parse(data)
+        except ValueError as error:
             self._notes.add("wacz.datapackage", f"it is not JSON: {error}", name)
             return None
         if not isinstance(value, dict):
