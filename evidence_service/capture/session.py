@@ -36,7 +36,6 @@ from evidence_service.capture.login import check_login_state, login_hosts
 from evidence_service.capture.options import CaptureOptions
 from evidence_service.capture.outcome import Observation, Outcome, classify
 from evidence_service.capture.recorder import Recorder
-from evidence_service.capture.steps.opening import redirected
 from evidence_service.capture.steps.profiles import profile
 from evidence_service.capture.steps.route import go
 from evidence_service.capture.steps.visit import ActionLog, CaptureLimits, Progress, Visit
@@ -211,7 +210,6 @@ class _Capture:
             visit.lacks(f"the browser failed: {error.message.splitlines()[0]}"[:400])
         finally:
             watchdog.cancel()
-        visit.redirects = redirected(visit, self.url)
         return visit
 
     def _observation(self, visit: Visit, recorder: Recorder) -> Observation:

@@ -1,8 +1,8 @@
 """The order of the steps of a visit, and what becomes of it when one of them fails.
 
-open → settle → consent → scroll with tiles → settle → consent again → steps on the listing → picture, DOM,
-MHTML, PDF → steps on other pages. What fails is named; what comes after it is still tried while there is a
-page.
+open → settle → consent → scroll with tiles and settle → consent again → steps on the listing → picture,
+DOM, MHTML, PDF → steps on other pages. What fails is named; what comes after it is still tried while there
+is a page.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from evidence_service.capture.options import Step
 from evidence_service.capture.recorder import Recorder
 from evidence_service.capture.steps.consent import dismiss_consent
 from evidence_service.capture.steps.keeping import keep_page
-from evidence_service.capture.steps.opening import RECORDER_ENDED, open_page, read_answer
+from evidence_service.capture.steps.opening import RECORDER_ENDED, open_page, read_answer, redirected
 from evidence_service.capture.steps.scripted import carry_out, split_steps
 from evidence_service.capture.steps.scrolling import scroll_through
 from evidence_service.capture.steps.settling import settle
@@ -35,8 +35,7 @@ def go(visit: Visit, watch: Watch, recorder: Recorder, url: str, steps: tuple[St
             settle(visit, watch)
             read_answer(visit, watch)
             dismiss_consent(visit)
-            scroll_through(visit)
-            settle(visit, watch, everywhere=True)
+            scroll_through(visit, watch)
             dismiss_consent(visit)
             carry_out(visit, watch, on_listing)
         finally:
@@ -44,6 +43,7 @@ def go(visit: Visit, watch: Watch, recorder: Recorder, url: str, steps: tuple[St
                 read_answer(visit, watch)
 
     _guarded(visit, recorder, prepare)
+    visit.redirects = redirected(visit, url)
     if visit.failure or visit.is_dead:
         return
     _guarded(visit, recorder, lambda: keep_page(visit, watch))
