@@ -97,7 +97,7 @@ def capture_listing(
     Args:
         url: checked with :func:`evidence_service.egress.policy.check_url` before.
         progress: told what is being done, in words for people.
-        options: profile, mode, steps, login state; all printed in the record but the login state's values.
+        options: profile, mode, steps, login state; all printed in the record, but never the login state.
         recipients: age public keys the unredacted original is encrypted to; needed with a login state.
         clocks: other sources of time by name (time-stamping authorities), each gives a UTC datetime.
 
@@ -171,7 +171,7 @@ class _Capture:
             now=self.now(),
         )
         files.add_json("environment.json", "environment", environment)
-        files.add_json("listing.json", "listing", facts)
+        files.add_json("listing.json", "listing", {name: fact.to_json() for name, fact in facts.items()})
         return CaptureResult(
             files=files.all(),
             outcome=outcome,

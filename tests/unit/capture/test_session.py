@@ -80,11 +80,11 @@ def test_a_listing_is_captured_with_every_file(chinese: tuple[CaptureResult, Pat
 
 def test_facts_are_read_with_their_place(chinese: tuple[CaptureResult, Path]) -> None:
     facts = chinese[0].listing
-    assert facts["price"] == {"value": "398.00", "read_from": "JSON-LD block 1, offers.price"}
-    assert facts["seller_name"]["value"] == "蓝海鞋包工厂店"
-    assert facts["seller_id"]["value"] == "S-6026"
-    assert facts["listing_id"]["value"] == "200101"
-    assert facts["platform_name"]["read_from"] == "OpenGraph og:site_name"
+    assert (facts["price"].value, facts["price"].where) == ("398.00", "JSON-LD block 1, offers.price")
+    assert facts["seller_name"].value == "蓝海鞋包工厂店"
+    assert facts["seller_id"].value == "S-6026"
+    assert facts["listing_id"].value == "200101"
+    assert facts["platform_name"].where == "OpenGraph og:site_name"
 
 
 def test_every_lazy_picture_was_fetched_and_recorded(chinese: tuple[CaptureResult, Path]) -> None:
