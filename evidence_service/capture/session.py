@@ -108,9 +108,7 @@ def capture_listing(
     try:
         with Recorder(wire, policy, now=now, limits=limits.recorder) as recorder:
             progress("starting the browser")
-            with BrowserSession(
-                browser, proxy_port=recorder.port, spki=recorder.authority.spki_sha256
-            ) as session:
+            with BrowserSession(browser, proxy_port=recorder.port, spki=recorder.spki) as session:
                 visit = _Visit(session, recorder, files, limits, now, progress)
                 visit.run(url)
             identity, flags = session.identity, session.flags
