@@ -19,7 +19,7 @@ import evidence_service
 from evidence_service.capture.exchange import Exchange, read_journal, read_limits
 from evidence_service.capture.recording.settings import Clock, RecorderLimits, Settings
 from evidence_service.egress.policy import EgressPolicy
-from evidence_service.errors import UnavailableError
+from evidence_service.errors import ConfigurationError, UnavailableError
 from evidence_service.processes import ManagedProcess
 
 __all__ = ["Recorder", "RecorderLimits"]
@@ -36,11 +36,15 @@ class Recorder:
     The thread that calls :meth:`start` has to outlive the block: the process dies with it.
 
     Args:
+        policy: one without a resolver of its own, which could not be handed to another process.
         directory: the wire directory, empty or absent: a file for each direction of each exchange, and the
             journal. It may get another owner. The caller removes it.
         mode: ``recording_proxy``, or ``tunnel``: TLS is passed through unseen and counted.
         websockets: whether WebSockets are recorded; otherwise they are refused.
         roots: PEM file of root certificates that are trusted beside the system's.
+
+    Raises:
+        ConfigurationError: the policy has no JSON form.
     """
 
     def __init__(
@@ -54,6 +58,11 @@ class Recorder:
         websockets: bool = True,
         roots: Path | None = None,
     ) -> None:
+        if policy.resolver is not None:
+            raise ConfigurationError(
+                "the recorder is another process: a policy with a resolver of its own cannot be handed to it",
+                what_to_do="name nameservers in the policy instead",
+            )
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._log = directory / "recorder.log"

@@ -19,6 +19,7 @@ from evidence_service.errors import (
     LimitExceededError,
     MalformedError,
     PolicyRefusedError,
+    RefusedError,
     StorageUnavailableError,
     UnavailableError,
 )
@@ -153,7 +154,7 @@ class _Conversation:
         draft = self._ledger.begin(f"https://{authority}", "CONNECT", "tunnel")
         try:
             await relay_tunnel(self._ledger, self._servers, draft, browser, host=host, port=port)
-        except (PolicyRefusedError, UnavailableError) as error:
+        except (RefusedError, UnavailableError) as error:
             draft.fail(error.message)
             if draft.sent == draft.received == 0 and not isinstance(error, StorageUnavailableError):
                 await answer(browser, 502, error.message)

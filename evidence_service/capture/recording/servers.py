@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from evidence_service.capture.recording.channels import Channel, PlainChannel
 from evidence_service.capture.recording.ledger import Draft, Ledger
 from evidence_service.capture.recording.tls import ServerVerification
+from evidence_service.egress.dial import connect, look_up
 from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import UnavailableError
-
-_CONNECT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,7 @@ class ServerConnection:
     number: int
     peer: tuple[str, int]
     resolved: tuple[str, ...]
+    resolver: str
     tls: dict[str, str] = field(default_factory=dict)
     chain: tuple[str, ...] = ()
     uses: int = 0
@@ -94,7 +94,7 @@ class Servers:
         if connection is None:
             connection = await self._open(draft, origin)
         connection.uses += 1
-        draft.peer, draft.resolved, draft.resolver = connection.peer, connection.resolved, "system"
+        draft.peer, draft.resolved, draft.resolver = connection.peer, connection.resolved, connection.resolver
         draft.tls, draft.chain, draft.connection = connection.tls, connection.chain, connection.number
         return connection
 
@@ -116,32 +116,18 @@ class Servers:
         Raises:
             PolicyRefusedError, UnavailableError: as :meth:`take`.
         """
-        loop = asyncio.get_running_loop()
-        draft.resolver = "system"
-        addresses = await loop.run_in_executor(None, self._policy.permit, host, port)
-        draft.resolved = tuple(addresses)
-        problem: BaseException | None = None
-        for address in addresses:
-            try:
-                async with asyncio.timeout(min(self._ledger.limits.idle, _CONNECT_SECONDS)):
-                    plain = PlainChannel(*await asyncio.open_connection(address, port))
-                draft.peer = plain.peer
-            except (OSError, TimeoutError) as error:
-                problem = error
-                continue
-            try:
-                self._policy.check_address(host, port, draft.peer[0])
-            except BaseException:
-                plain.close()
-                raise
-            return plain
-        raise UnavailableError(f"{host}:{port} cannot be reached: {problem or 'it did not answer in time'}")
+        self._policy.check_port(host, port)
+        resolution = await look_up(self._policy, host, port)
+        draft.resolved, draft.resolver = resolution.addresses, resolution.asked
+        found = await connect(self._policy, host, port, resolution)
+        draft.peer = found.peer
+        return PlainChannel(found.reader, found.writer)
 
     async def _open(self, draft: Draft, origin: Origin) -> ServerConnection:
         plain = await self.dial(draft, origin.host, origin.port)
         self._count += 1
         peer = draft.peer or ("", 0)
-        connection = ServerConnection(origin, plain, self._count, peer, draft.resolved)
+        connection = ServerConnection(origin, plain, self._count, peer, draft.resolved, draft.resolver)
         if origin.scheme == "https":
             try:
                 await self._secure(draft, connection, plain)

@@ -50,6 +50,7 @@ class Settings:
 
     Attributes:
         directory: the wire directory; exists.
+        policy: one that has a JSON form.
         mode: ``recording_proxy``; or ``tunnel``: TLS is passed through unseen.
         websockets: whether they are recorded; otherwise refused.
         roots: further root certificates, PEM; empty for the system's alone.
@@ -67,7 +68,7 @@ class Settings:
         """One line."""
         value = {
             "directory": self.directory,
-            "exceptions": sorted(self.policy.exceptions),
+            "policy": self.policy.to_json(),
             "clock": [self.clock.moment.isoformat(), self.clock.steady],
             "mode": self.mode,
             "websockets": self.websockets,
@@ -80,10 +81,9 @@ class Settings:
     def from_json(cls, line: bytes) -> Self:
         """The inverse of :meth:`to_json`."""
         value = json.loads(line)
-        exceptions = frozenset((host, port) for host, port in value.pop("exceptions"))
         moment, steady = value.pop("clock")
         return cls(
-            policy=EgressPolicy(exceptions),
+            policy=EgressPolicy.from_json(value.pop("policy")),
             clock=Clock(datetime.fromisoformat(moment), steady),
             limits=RecorderLimits(**value.pop("limits")),
             **value,

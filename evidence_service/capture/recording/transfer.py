@@ -13,7 +13,7 @@ from evidence_service.capture.recording.relay import relay_websocket
 from evidence_service.capture.recording.servers import Origin, ServerConnection, Servers
 from evidence_service.errors import (
     EvidenceError,
-    PolicyRefusedError,
+    RefusedError,
     StorageUnavailableError,
     UnavailableError,
 )
@@ -64,7 +64,7 @@ class Transfer:
             keep = await self._carry()
             if draft.problem:
                 await self._tell(draft.problem)
-        except (PolicyRefusedError, UnavailableError, EvidenceError) as error:
+        except (RefusedError, UnavailableError, EvidenceError) as error:
             full = isinstance(error, StorageUnavailableError)
             draft.fail(error.message, "length" if full else "disconnect")
             await self._tell(error.message)
