@@ -148,7 +148,7 @@ class _Capture:
             with BrowserSession(
                 self.settings,
                 proxy_port=recorder.port,
-                spki=recorder.authority.spki_sha256,
+                spki=recorder.spki,
                 context={**device.arguments, **self._login()},
             ) as session:
                 visit = self._visit(session, recorder, files)
