@@ -143,16 +143,20 @@ class _Capture:
         files = CaptureFiles(self.directory)
         started_at = format_time(self.now())
         device = profile(self.options, self.settings, self.identity)
-        with Recorder(wire, self.policy, now=self.now, limits=self.limits.recorder) as recorder:
-            self.progress("starting the browser")
-            with BrowserSession(
+        self.progress("starting the browser")
+        with (
+            Recorder(
+                wire, self.policy, now=self.now, limits=self.limits.recorder, mode=self.options.mode
+            ) as recorder,
+            BrowserSession(
                 self.settings,
                 proxy_port=recorder.port,
                 spki=recorder.spki,
                 context={**device.arguments, **self._login()},
-            ) as session:
-                visit = self._visit(session, recorder, files)
-                flags = session.flags
+            ) as session,
+        ):
+            visit = self._visit(session, recorder, files)
+            flags = session.flags
         exchanges = recorder.exchanges
         main = _main_exchange(exchanges, visit.final_url or self.url)
         if main is not None and main.problem and not visit.failure:

@@ -107,6 +107,7 @@ def capture(
     *,
     options: CaptureOptions | None = None,
     limits: CaptureLimits | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> CaptureResult:
     """A whole capture of one of the pages."""
     return capture_listing(
@@ -117,6 +118,7 @@ def capture(
         now=now,
         options=options,
         limits=limits,
+        progress=progress,
     )
 
 
@@ -158,8 +160,6 @@ def browsing(pages: Pages, directory: Path) -> Iterator[Browsing]:
     settings = BrowserSettings()
     with (
         Recorder(directory / "wire", pages.policy, now=now) as recorder,
-        BrowserSession(
-            settings, proxy_port=recorder.port, spki=recorder.authority.spki_sha256, context={}
-        ) as session,
+        BrowserSession(settings, proxy_port=recorder.port, spki=recorder.spki, context={}) as session,
     ):
         yield Browsing(pages, session, recorder.port)
