@@ -20,6 +20,7 @@ from evidence_service.anchor.signer import KeystoreSigner, Signer
 from evidence_service.anchor.submission import Attempt, State, Submission
 from evidence_service.anchor.web3signer import Web3Signer
 from evidence_service.capture.browser import BrowserSettings
+from evidence_service.capture.recorder import RecorderLimits
 from evidence_service.capture.session import CaptureLimits
 from evidence_service.certificate.facts import Issuer
 from evidence_service.certificate.seal import SealKey
@@ -92,6 +93,10 @@ def parts(settings: Settings, engine: Database) -> Parts:
                 executable=settings.chromium, locale=settings.locale, timezone=settings.timezone
             ),
             policy=egress_policy(settings),
+            limits=_limits(settings),
+            at_once=settings.captures_at_once,
+            profile=settings.capture_profile,
+            recipients=tuple(settings.originals_recipients),
         ),
         attestations=Attestations(engine),
         renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
@@ -231,7 +236,7 @@ def promised_delay(settings: Settings) -> timedelta:
     Raises:
         ConfigurationError: it is less than a capture and the wait for its batch may take.
     """
-    needed = settings.batch_seconds + CaptureLimits().seconds
+    needed = settings.batch_seconds + settings.capture_limits.seconds
     if settings.promised_delay_seconds < needed:
         raise ConfigurationError(
             f"promised_delay_seconds is {settings.promised_delay_seconds:g}, but a capture and the wait for "
@@ -239,6 +244,15 @@ def promised_delay(settings: Settings) -> timedelta:
             what_to_do=f"set promised_delay_seconds to {needed:g} or more, or batch_seconds lower",
         )
     return timedelta(seconds=settings.promised_delay_seconds)
+
+
+def _limits(settings: Settings) -> CaptureLimits:
+    limits = settings.capture_limits
+    return CaptureLimits(
+        seconds=limits.seconds,
+        height=limits.height,
+        recorder=RecorderLimits(body=limits.body_bytes, total=limits.total_bytes, exchanges=limits.exchanges),
+    )
 
 
 def _read(path: Path) -> bytes:
