@@ -1,8 +1,9 @@
 """How a capture ended, decided from what was seen, with the reasons in words.
 
-Only ``captured`` may be certified without a visible qualification, so doubt always decides against it. A page
-that shows a listing (a title and a price that were read and can be seen) is not judged by words and widgets that
-listings happen to carry: a login form in the header, a reCAPTCHA badge, "no longer available in red".
+Only ``captured`` may be certified without a visible qualification, so doubt always decides against it. A
+page that shows a listing (a title and a price that were read and can be seen) is not judged by words and
+widgets that listings happen to carry: a login form in the header, a reCAPTCHA badge, "no longer available
+in red".
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """The rules of outcomes: data with names (``outcome_rules.json``), in the order they are tried.
 
-A rule's ``look`` says where: ``text`` (visible), ``title``, ``html``, ``url`` (final), ``redirect`` (final
-address, when it differs from the requested), ``dialog`` (what lies over the page), ``status``; ``fixed`` rules
-are code in :mod:`~evidence_service.capture.outcome`. Its ``when`` says under which condition a match counts:
-``always``; ``bare`` when no listing is seen on the page; ``opening`` at the beginning of the text, whatever else
-is seen; ``empty`` when no listing and hardly any text is seen; ``refused`` when the status is 400 or higher.
+A rule's ``look`` says where: ``text`` (visible), ``title``, ``html``, ``url`` (final), ``redirect``
+(final address, when it differs from the requested), ``dialog`` (what lies over the page), ``status``;
+``fixed`` rules are code in :mod:`~evidence_service.capture.outcome`. Its ``when`` says under which
+condition a match counts: ``always``; ``bare`` when no listing is seen on the page; ``opening`` at the
+beginning of the text, whatever else is seen; ``empty`` when no listing and hardly any text is seen;
+``refused`` when the status is 400 or higher.
 """
 
 from __future__ import annotations
