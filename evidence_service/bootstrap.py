@@ -20,6 +20,7 @@ from evidence_service.anchor.signer import KeystoreSigner, Signer
 from evidence_service.anchor.submission import Attempt, State, Submission
 from evidence_service.anchor.web3signer import Web3Signer
 from evidence_service.capture.browser import BrowserSettings
+from evidence_service.capture.recorder import RecorderLimits
 from evidence_service.capture.session import CaptureLimits
 from evidence_service.certificate.facts import Issuer
 from evidence_service.certificate.seal import SealKey
@@ -30,7 +31,8 @@ from evidence_service.config import (
     Settings,
     SignerSettings,
 )
-from evidence_service.egress.policy import EgressPolicy
+from evidence_service.egress.policy import EgressPolicy, parse_exception, parse_networks
+from evidence_service.egress.resolver import parse_nameserver
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Stamping
@@ -89,7 +91,11 @@ def parts(settings: Settings, engine: Database) -> Parts:
             browser=BrowserSettings(
                 executable=settings.chromium, locale=settings.locale, timezone=settings.timezone
             ),
-            policy=EgressPolicy(frozenset(_host_and_port(item) for item in settings.egress_exceptions)),
+            policy=egress_policy(settings),
+            limits=_limits(settings),
+            at_once=settings.captures_at_once,
+            profile=settings.capture_profile,
+            recipients=tuple(settings.originals_recipients),
         ),
         attestations=Attestations(engine),
         renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
@@ -121,6 +127,21 @@ def parts(settings: Settings, engine: Database) -> Parts:
         host=platform.node(),
         tool=f"evidence-service {__version__}",
         now=lambda: datetime.now(UTC),
+    )
+
+
+def egress_policy(settings: Settings) -> EgressPolicy:
+    """Where the service may connect to by itself.
+
+    Raises:
+        ConfigurationError: an exception, a nameserver or a network cannot be used.
+    """
+    for nameserver in settings.nameservers:
+        parse_nameserver(nameserver)
+    return EgressPolicy(
+        exceptions=frozenset(parse_exception(item) for item in settings.egress_exceptions),
+        nameservers=tuple(settings.nameservers),
+        denied=parse_networks(settings.egress_denied),
     )
 
 
@@ -213,7 +234,7 @@ def promised_delay(settings: Settings) -> timedelta:
     Raises:
         ConfigurationError: it is less than a capture and the wait for its batch may take.
     """
-    needed = settings.batch_seconds + CaptureLimits().seconds
+    needed = settings.batch_seconds + settings.capture_limits.seconds
     if settings.promised_delay_seconds < needed:
         raise ConfigurationError(
             f"promised_delay_seconds is {settings.promised_delay_seconds:g}, but a capture and the wait for "
@@ -223,11 +244,13 @@ def promised_delay(settings: Settings) -> timedelta:
     return timedelta(seconds=settings.promised_delay_seconds)
 
 
-def _host_and_port(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
-        raise ConfigurationError(f"the egress exception {text!r} is not host:port")
-    return host.lower(), int(port)
+def _limits(settings: Settings) -> CaptureLimits:
+    limits = settings.capture_limits
+    return CaptureLimits(
+        seconds=limits.seconds,
+        height=limits.height,
+        recorder=RecorderLimits(body=limits.body_bytes, total=limits.total_bytes, exchanges=limits.exchanges),
+    )
 
 
 def _read(path: Path) -> bytes:

@@ -15,6 +15,7 @@ from evidence_service.config import (
     AuthoritySettings,
     AwsKmsSettings,
     CalendarSettings,
+    CaptureLimitSettings,
     ChainSettings,
     ClientSettings,
     IssuerSettings,
@@ -28,6 +29,7 @@ from evidence_service.config import (
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 NESTED = (
     ("authorities[]", AuthoritySettings),
+    ("capture_limits", CaptureLimitSettings),
     ("chains[]", ChainSettings),
     ("chains[].signers[]", KeystoreSettings),
     ("chains[].signers[]", AwsKmsSettings),

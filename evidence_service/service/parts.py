@@ -42,12 +42,18 @@ class Capturing:
 
     Attributes:
         directory: scratch space; emptied after each capture.
+        at_once: browsers at once, in each worker.
+        profile: of orders that name none.
+        recipients: age public keys that can open unredacted originals.
     """
 
     directory: Path
     browser: BrowserSettings = field(default_factory=BrowserSettings)
     policy: EgressPolicy = field(default_factory=EgressPolicy)
     limits: CaptureLimits = field(default_factory=CaptureLimits)
+    at_once: int = 1
+    profile: str = "desktop"
+    recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,17 +57,23 @@ def test_a_listing_is_captured_with_every_file(chinese: tuple[CaptureResult, Pat
     result, directory = chinese
     assert result.outcome.status == "captured"
     assert result.outcome.reasons == ()
-    assert [item.path for item in result.files] == [
+    tiles = [item.path for item in result.files if item.role == "screenshot.tile"]
+    assert tiles == [f"screenshots/tile-{number:02}.png" for number in range(1, len(tiles) + 1)]
+    assert [item.path for item in result.files if item.path not in tiles] == [
         "actions.jsonl",
         "dom.html",
         "environment.json",
         "exchanges.json",
         "exchanges.warc.gz",
         "listing.json",
+        "page.mhtml",
+        "page.pdf",
+        "screenshot-after-consent.png",
         "screenshot-before-consent.png",
         "screenshot.png",
     ]
-    assert {item.name for item in directory.iterdir()} == {item.path for item in result.files}
+    written = {str(item.relative_to(directory)) for item in directory.rglob("*") if item.is_file()}
+    assert written == {item.path for item in result.files}
     for item in result.files:
         assert digest_of((directory / item.path).read_bytes()) == item.digest
 

@@ -1,17 +1,12 @@
-"""Settings: a JSON file and the environment, read here and nowhere else.
-
-``EVIDENCE_CONFIG`` names the file; a variable ``EVIDENCE_…`` outweighs it (``EVIDENCE_SEAL__PKCS12`` for a
-nested one). The table in ``docs/reference/settings.md`` is generated from the descriptions below.
-"""
+"""All settings of the service, in one object."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     JsonConfigSettingsSource,
@@ -19,6 +14,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from evidence_service.config.capture import AGE_RECIPIENT, CaptureLimitSettings
+from evidence_service.config.chains import ChainSettings
 from evidence_service.errors import ConfigurationError
 
 
@@ -38,121 +35,6 @@ class CalendarSettings(BaseModel):
         default_factory=list,
         description="Further addresses it may name for the rest of a proof: the members of the pool",
     )
-
-
-_ADDRESS = r"^0x[0-9a-fA-F]{40}$"
-
-
-class KeystoreSettings(BaseModel):
-    """A signer whose key is in an encrypted file (Web3 keystore JSON)."""
-
-    kind: Literal["keystore"] = Field(description="`keystore`")
-    path: Path = Field(description="The keystore")
-    password_file: Path = Field(description="File with its password")
-
-
-class AwsKmsSettings(BaseModel):
-    """A signer whose key is in AWS KMS; credentials are found as AWS tools find them."""
-
-    kind: Literal["aws_kms"] = Field(description="`aws_kms`")
-    key_id: str = Field(description="Id, ARN or alias of a key of spec ECC_SECG_P256K1", min_length=1)
-    region: str = Field(default="", description="AWS region; empty: that of the AWS configuration")
-    endpoint: str = Field(default="", description="Address of KMS; empty: that of the region")
-    address: str = Field(
-        default="", pattern=f"^$|{_ADDRESS}", description="Address of the key; empty: KMS is asked"
-    )
-
-
-class Web3SignerSettings(BaseModel):
-    """A signer whose key is in a Web3Signer."""
-
-    kind: Literal["web3signer"] = Field(description="`web3signer`")
-    url: str = Field(description="Where it listens (http or https)")
-    address: str = Field(pattern=_ADDRESS, description="Address of the key it signs with")
-
-
-SignerSettings = Annotated[
-    KeystoreSettings | AwsKmsSettings | Web3SignerSettings, Field(discriminator="kind")
-]
-"""Who signs for a chain. In a list of them the first is the current one, the others are retiring: they only
-finish what they began."""
-
-
-class ChainSettings(BaseModel):
-    """A chain batches are anchored on."""
-
-    name: str = Field(default="", description="For people; empty: the chain id")
-    chain_id: int = Field(ge=1, description="EIP-155 id; a node that answers with another one is not used")
-    rpc_urls: list[str] = Field(
-        description="Nodes of different providers, asked in order; what they say is checked", min_length=1
-    )
-    required: bool = Field(
-        default=True, description="Whether a batch counts as anchored only with its anchor on this chain"
-    )
-    contract: str = Field(
-        default="",
-        pattern=f"^$|{_ADDRESS}",
-        description="Address of the anchor contract; empty: the same on every chain",
-    )
-    signers: list[SignerSettings] = Field(
-        min_length=1,
-        description="Who signs: the first one sends, the others are retiring and finish what they began",
-    )
-    agreeing_nodes: int = Field(
-        default=0,
-        ge=0,
-        description="Nodes that have to share a block, each by itself, before anything is begun or sealed; "
-        "0: two, or the only one there is",
-    )
-    finality_depth: int | None = Field(
-        default=None,
-        ge=1,
-        description="Only for a chain without the finalized tag: blocks on top of one that is final",
-    )
-    max_fee_gwei: float = Field(
-        default=500,
-        gt=0,
-        allow_inf_nan=False,
-        description="Most a transaction may cost, per gas; at it, anchors wait",
-    )
-    max_tip_gwei: float = Field(
-        default=50, ge=0, allow_inf_nan=False, description="Most a block's producer is offered, per gas"
-    )
-    bump_after_blocks: int = Field(default=5, ge=1, description="Blocks after which the fees are raised")
-    max_in_flight: int = Field(default=16, ge=1, le=1000, description="Transactions that wait at once")
-    gas_cap: int = Field(default=1_000_000, ge=60_000, description="Most gas a transaction may use")
-    balance_alert: float = Field(
-        default=0.05,
-        ge=0,
-        allow_inf_nan=False,
-        description="Balance, in the chain's own currency, below which it is told",
-    )
-
-    @field_validator("rpc_urls")
-    @classmethod
-    def _different_nodes(cls, urls: list[str]) -> list[str]:
-        """One node under two spellings of its address must not count as two that agree."""
-        seen: dict[tuple[str, str, int, str], int] = {}
-        for position, url in enumerate(urls, start=1):
-            first = seen.setdefault(_node(url, position), position)
-            if first != position:
-                raise ValueError(f"addresses {first} and {position} are the same node; name each node once")
-        return urls
-
-
-def _node(url: str, position: int) -> tuple[str, str, int, str]:
-    """Scheme, host, port and path, which tell nodes apart. An address may hold a key: no error repeats it."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError(
-            f"address {position} has a host or port that cannot be read; write http(s)://host:port/path"
-        ) from None
-    if parts.scheme not in ("http", "https") or not host or any(letter.isspace() for letter in url):
-        raise ValueError(f"address {position} is not an http or https address with a host")
-    usual = 443 if parts.scheme == "https" else 80
-    return parts.scheme, host, usual if port is None else port, parts.path.rstrip("/")
 
 
 class SealSettings(BaseModel):
@@ -197,7 +79,35 @@ class Settings(BaseSettings):
     egress_exceptions: list[str] = Field(
         default_factory=list, description="host:port pairs captures may reach although they are not public"
     )
+    egress_denied: list[str] = Field(
+        default_factory=list,
+        description="Networks (`ADDRESS/BITS`) that are not to be reached although they are public: your own",
+    )
+    nameservers: list[str] = Field(
+        default_factory=list,
+        description="Who is asked for addresses, `ADDRESS[:PORT]`; empty: the machine's own resolver",
+    )
     captures_at_once: int = Field(default=1, ge=1, le=64, description="Browsers at once in one worker")
+    capture_profile: Literal["desktop", "mobile"] = Field(
+        default="desktop", description="Profile of captures whose order names none"
+    )
+    capture_limits: CaptureLimitSettings = Field(
+        default_factory=CaptureLimitSettings, description="Where a capture stops"
+    )
+    capture_tls_roots: Path | None = Field(
+        default=None,
+        description="Further root certificates (PEM) that servers of captured pages may lead to; "
+        "empty: only those of the system",
+    )
+    capture_websockets: Literal["record", "refuse"] = Field(
+        default="record", description="What becomes of WebSocket connections a page opens"
+    )
+    originals_recipients: list[Annotated[str, Field(pattern=AGE_RECIPIENT)]] = Field(
+        default_factory=list,
+        max_length=20,
+        description="Public keys (age1…) that can open the unredacted originals of captures behind a login; "
+        "without one, orders with a login state are refused",
+    )
     authorities: list[AuthoritySettings] = Field(
         default_factory=list, description="Time-stamping authorities, in the order they are asked"
     )
@@ -257,15 +167,6 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment before the file; no dotenv, no secrets directory."""
         return (init_settings, env_settings, JsonConfigSettingsSource(settings_cls, _file()))
-
-
-class ClientSettings(BaseSettings):
-    """What the commands that talk to a running service need."""
-
-    model_config = SettingsConfigDict(env_prefix="EVIDENCE_")
-
-    api_url: str = Field(default="http://127.0.0.1:8080", description="Address of the API")
-    api_key: str = Field(default="", description="Key for the API")
 
 
 def load() -> Settings:
