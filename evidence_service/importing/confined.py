@@ -86,7 +86,7 @@ def main() -> None:
 
 
 class LoadingEndedError(BaseException):
-    """A library wants to load something after the limits; no handler of any library may take it for a defect."""
+    """Something is to be loaded after the limits; no handler of a library may take that for a defect."""
 
 
 class _NothingMore(importlib.abc.MetaPathFinder):
