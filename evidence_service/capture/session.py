@@ -31,7 +31,7 @@ from evidence_service.capture.browser import (
 from evidence_service.capture.environment import describe_environment
 from evidence_service.capture.exchange import Exchange
 from evidence_service.capture.files import CapturedFile, CaptureFiles
-from evidence_service.capture.listing import Fact, read_listing
+from evidence_service.capture.listing import Fact, place, read_listing
 from evidence_service.capture.login import check_login_state, login_hosts
 from evidence_service.capture.options import CaptureOptions
 from evidence_service.capture.outcome import Observation, Outcome, classify
@@ -162,8 +162,8 @@ class _Capture:
         if main is not None and main.problem and not visit.failure:
             visit.lacks(f"the page itself did not arrive whole: {main.problem}"[:400])
         self.progress("writing the record")
-        outcome = classify(self._observation(visit, recorder))
-        facts = read_listing(visit.html, visit.final_url or self.url) if visit.html else {}
+        facts = self._facts(visit)
+        outcome = classify(self._observation(visit, recorder, facts))
         self._write(files, wire, exchanges, visit)
         environment = describe_environment(
             browser=self.identity,
@@ -216,7 +216,12 @@ class _Capture:
             watchdog.cancel()
         return visit
 
-    def _observation(self, visit: Visit, recorder: Recorder) -> Observation:
+    def _facts(self, visit: Visit) -> dict[str, Fact]:
+        if not visit.html:
+            return {}
+        return place(read_listing(visit.html, visit.final_url or self.url), visit.boxes)
+
+    def _observation(self, visit: Visit, recorder: Recorder, facts: Mapping[str, Fact]) -> Observation:
         return Observation(
             requested_url=self.url,
             final_url=visit.final_url or self.url,
@@ -227,6 +232,11 @@ class _Capture:
             failure=visit.failure,
             limits=(*recorder.limits_fired, *visit.fired),
             incomplete=tuple(visit.incomplete),
+            title=visit.seen.title,
+            dialog=visit.seen.dialog,
+            dialog_password=visit.seen.dialog_password,
+            pictures=visit.seen.pictures,
+            facts=facts,
         )
 
     def _login(self) -> dict[str, Any]:
