@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,11 +32,12 @@ from evidence_service.capture.browser import (
 from evidence_service.capture.environment import describe_environment
 from evidence_service.capture.exchange import Exchange
 from evidence_service.capture.files import CapturedFile, CaptureFiles
-from evidence_service.capture.listing import Fact, place, read_listing
+from evidence_service.capture.listing import Fact, Source, place, read_listing
 from evidence_service.capture.login import check_login_state, login_hosts
 from evidence_service.capture.options import CaptureOptions
 from evidence_service.capture.outcome import Observation, Outcome, classify
 from evidence_service.capture.recorder import Recorder
+from evidence_service.capture.responses import main_exchange, pictures, sources
 from evidence_service.capture.steps.profiles import profile
 from evidence_service.capture.steps.route import go
 from evidence_service.capture.steps.visit import ActionLog, CaptureLimits, Progress, Visit
@@ -141,6 +143,7 @@ class _Capture:
     def run(self, wire: Path) -> CaptureResult:
         """Visit the page, then write what the visit left."""
         files = CaptureFiles(self.directory)
+        capture = uuid.uuid4()
         started_at = format_time(self.now())
         device = profile(self.options, self.settings, self.identity)
         self.progress("starting the browser")
@@ -158,12 +161,17 @@ class _Capture:
             visit = self._visit(session, recorder, files)
             flags = session.flags
         exchanges = recorder.exchanges
-        main = _main_exchange(exchanges, visit.final_url or self.url)
+        main = main_exchange(exchanges, visit.final_url or self.url)
         if main is not None and main.problem and not visit.failure:
             visit.lacks(f"the page itself did not arrive whole: {main.problem}"[:400])
         self.progress("writing the record")
-        facts = self._facts(visit)
+        facts = self._facts(visit, sources(wire, exchanges, capture, main))
         outcome = classify(self._observation(visit, recorder, facts))
+        if "images" in facts:
+            named, page = facts["images"].value, visit.final_url or self.url
+            for item, path, media_type, data in pictures(wire, exchanges, named, page):
+                files.add(path, media_type, "image", data)
+                visit.log.add("image", f"{path} is {item.url}"[:500], exchange=item.id)
         self._write(files, wire, exchanges, visit)
         environment = describe_environment(
             browser=self.identity,
@@ -216,10 +224,10 @@ class _Capture:
             watchdog.cancel()
         return visit
 
-    def _facts(self, visit: Visit) -> dict[str, Fact]:
+    def _facts(self, visit: Visit, made_from: list[Source]) -> dict[str, Fact]:
         if not visit.html:
             return {}
-        return place(read_listing(visit.html, visit.final_url or self.url), visit.boxes)
+        return place(read_listing(visit.html, visit.final_url or self.url, made_from), visit.boxes)
 
     def _observation(self, visit: Visit, recorder: Recorder, facts: Mapping[str, Fact]) -> Observation:
         return Observation(
@@ -265,9 +273,3 @@ class _Capture:
             json.dumps(item, ensure_ascii=False, sort_keys=True) + "\n" for item in visit.log.entries
         )
         files.add("actions.jsonl", "application/jsonl", "actions", lines.encode("utf-8", "replace"))
-
-
-def _main_exchange(exchanges: list[Exchange], url: str) -> Exchange | None:
-    """The last exchange that asked for the page itself."""
-    wanted = url.split("#", maxsplit=1)[0].rstrip("/")
-    return next((item for item in reversed(exchanges) if item.url.rstrip("/") == wanted), None)
