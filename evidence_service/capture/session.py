@@ -39,8 +39,9 @@ from evidence_service.capture.outcome import Observation, Outcome, classify
 from evidence_service.capture.recorder import Recorder
 from evidence_service.capture.responses import main_exchange, pictures, sources
 from evidence_service.capture.steps.profiles import profile
+from evidence_service.capture.steps.reporting import Reports
 from evidence_service.capture.steps.route import go
-from evidence_service.capture.steps.visit import ActionLog, CaptureLimits, Progress, Visit
+from evidence_service.capture.steps.visit import ActionLog, CaptureLimits, Progress, Visit, first_line
 from evidence_service.capture.steps.watching import Watch
 from evidence_service.capture.warc import write_warc
 from evidence_service.core.document import format_time
@@ -146,6 +147,7 @@ class _Capture:
         capture = uuid.uuid4()
         started_at = format_time(self.now())
         device = profile(self.options, self.settings, self.identity)
+        tunnel = self.options.mode == "tunnel"
         self.progress("starting the browser")
         with (
             Recorder(
@@ -154,12 +156,17 @@ class _Capture:
             BrowserSession(
                 self.settings,
                 proxy_port=recorder.port,
-                spki=recorder.spki,
+                # Behind a tunnel the browser meets the servers' own certificates; none is excepted.
+                spki="" if tunnel else recorder.spki,
                 context={**device.arguments, **self._login()},
             ) as session,
         ):
-            visit = self._visit(session, recorder, files)
+            visit = self._visit(session, files)
+            reports = Reports(visit, wire, self.limits.recorder, self.now) if tunnel else None
+            self._carry_out(visit, session, recorder, reports)
             flags = session.flags
+        if reports is not None:
+            reports.close()
         exchanges = recorder.exchanges
         main = main_exchange(exchanges, visit.final_url or self.url)
         if main is not None and main.problem and not visit.failure:
@@ -201,9 +208,8 @@ class _Capture:
             tool={**device.described, **self._described()},
         )
 
-    def _visit(self, session: BrowserSession, recorder: Recorder, files: CaptureFiles) -> Visit:
-        """Carry out the visit; the browser is killed when its time is over."""
-        visit = Visit(
+    def _visit(self, session: BrowserSession, files: CaptureFiles) -> Visit:
+        return Visit(
             page=session.page,
             context=session.context,
             cdp=session.context.new_cdp_session(session.page),
@@ -213,16 +219,27 @@ class _Capture:
             progress=self.progress,
             began=time.monotonic(),
         )
+
+    def _carry_out(
+        self, visit: Visit, session: BrowserSession, recorder: Recorder, reports: Reports | None
+    ) -> None:
+        """The visit; the browser is killed when its time is over."""
         watchdog = threading.Timer(self.limits.seconds, session.kill)
         watchdog.daemon = True
         watchdog.start()
         try:
-            go(visit, Watch(visit), recorder, self.url, self.options.steps)
+            watch = Watch(visit)
+            if reports is not None:
+                reports.listen()
+            go(visit, watch, recorder, self.url, self.options.steps)
+            if reports is not None:
+                reports.keep_chain()
+            if self.options.login_state is not None:
+                visit.state = dict(visit.context.storage_state())
         except PlaywrightError as error:
-            visit.lacks(f"the browser failed: {error.message.splitlines()[0]}"[:400])
+            visit.lacks(f"the browser failed: {first_line(error)}")
         finally:
             watchdog.cancel()
-        return visit
 
     def _facts(self, visit: Visit, made_from: list[Source]) -> dict[str, Fact]:
         if not visit.html:

@@ -100,6 +100,7 @@ class Visit:
         failure: why the page could not be opened; empty when it could.
         addresses: asked for as the main frame's document, in order, each redirect of its own.
         seen: what a visitor sees; boxes: CSS selector → place of the element a fact was read from.
+        state: cookies and storage at the end, when a login state was supplied.
         layout: width and height of the document; layout_changed: monotonic time of the last change.
     """
 
@@ -122,6 +123,7 @@ class Visit:
     redirects: tuple[str, ...] = ()
     html: str = ""
     documents: list[Document] = field(default_factory=list)
+    state: dict[str, Any] = field(default_factory=dict)
     crashed: bool = False
     seen: Seen = field(default_factory=Seen)
     boxes: dict[str, Any] = field(default_factory=dict)
