@@ -54,7 +54,8 @@ def read_payload(wire: Path, exchange: Exchange, side: Side = "response") -> Ite
         return
     path = wire / stored.name
     stages = _stages(head_of(path, head_size))
-    data = body_of(path, head_size)
+    surplus = exchange.surplus if side == "response" else 0
+    data = _body(path, head_size, stored.size - surplus)
     for stage in stages:
         data = stage(data)
     try:
@@ -69,11 +70,12 @@ def head_of(path: Path, size: int) -> bytes:
         return reader.read(size)
 
 
-def body_of(path: Path, head_size: int) -> Iterator[bytes]:
-    """What follows the head, as it was on the wire."""
+def _body(path: Path, start: int, end: int) -> Iterator[bytes]:
+    """What follows the head, as it was on the wire, without what came after the message's own end."""
     with path.open("rb") as reader:
-        reader.seek(head_size)
-        while data := reader.read(_STEP):
+        reader.seek(start)
+        while data := reader.read(min(_STEP, end - start)):
+            start += len(data)
             yield data
 
 

@@ -36,6 +36,7 @@ from evidence_service.capture.listing import Fact, Source, place, read_listing
 from evidence_service.capture.login import check_login_state, login_hosts
 from evidence_service.capture.options import CaptureOptions
 from evidence_service.capture.outcome import Observation, Outcome, classify
+from evidence_service.capture.package import Page, write_package
 from evidence_service.capture.recorder import Recorder
 from evidence_service.capture.responses import main_exchange, pictures, sources
 from evidence_service.capture.steps.profiles import profile
@@ -43,7 +44,6 @@ from evidence_service.capture.steps.reporting import Reports
 from evidence_service.capture.steps.route import go
 from evidence_service.capture.steps.visit import ActionLog, CaptureLimits, Progress, Visit, first_line
 from evidence_service.capture.steps.watching import Watch
-from evidence_service.capture.warc import write_warc
 from evidence_service.core.document import format_time
 from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import RefusedError, StorageUnavailableError
@@ -191,6 +191,16 @@ class _Capture:
         )
         files.add_json("environment.json", "environment", environment)
         files.add_json("listing.json", "listing", {name: fact.to_json() for name, fact in facts.items()})
+        write_package(
+            files,
+            wire,
+            exchanges,
+            capture=uuid.uuid4(),
+            page=Page(visit.final_url or self.url, str(visit.measured.get("title", "")), started_at),
+            attachments=files.all(),
+            written_at=format_time(self.now()),
+            software=SOFTWARE,
+        )
         return CaptureResult(
             files=files.all(),
             outcome=outcome,
@@ -280,11 +290,6 @@ class _Capture:
     def _write(self, files: CaptureFiles, wire: Path, exchanges: list[Exchange], visit: Visit) -> None:
         for item in visit.documents:
             files.add(item.path, item.media_type, item.role, item.data)
-        name = "exchanges.warc.gz"
-        digest = write_warc(
-            files.directory / name, wire, exchanges, written_at=format_time(self.now()), software=SOFTWARE
-        )
-        files.register(name, "application/warc", "exchanges.warc", digest)
         files.add_json("exchanges.json", "exchanges.metadata", [item.to_json() for item in exchanges])
         lines = "".join(
             json.dumps(item, ensure_ascii=False, sort_keys=True) + "\n" for item in visit.log.entries

@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import json
 import socketserver
-import subprocess
-import sys
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ from evidence_service.core.digest import digest_of
 from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import BrowserUnavailableError
 from evidence_service.sandbox.marketplace import Marketplace
+from tests.capture.oracles import check_wacz
 
 
 def now() -> datetime:
@@ -63,10 +63,10 @@ def test_a_listing_is_captured_with_every_file(chinese: tuple[CaptureResult, Pat
     assert pictures[0] == "images/0001.jpg"
     assert [item.path for item in result.files if item.path not in tiles + pictures] == [
         "actions.jsonl",
+        "capture.wacz",
         "dom.html",
         "environment.json",
         "exchanges.json",
-        "exchanges.warc.gz",
         "listing.json",
         "page.mhtml",
         "page.pdf",
@@ -110,7 +110,7 @@ def test_the_listing_s_pictures_are_the_bytes_that_were_served(
 
 def test_every_lazy_picture_was_fetched_and_recorded(chinese: tuple[CaptureResult, Path]) -> None:
     _, directory = chinese
-    with (directory / "exchanges.warc.gz").open("rb") as stream:
+    with zipfile.ZipFile(directory / "capture.wacz").open("archive/data.warc.gz") as stream:
         addresses = {
             record.rec_headers["WARC-Target-URI"].rsplit("/", 1)[1]
             for record in ArchiveIterator(stream)
@@ -121,10 +121,10 @@ def test_every_lazy_picture_was_fetched_and_recorded(chinese: tuple[CaptureResul
     assert "9 of 9 pictures are complete" in [item["detail"] for item in actions]
 
 
-def test_the_record_holds_the_cookies_one_by_one_and_checks(chinese: tuple[CaptureResult, Path]) -> None:
-    _, directory = chinese
-    warc = directory / "exchanges.warc.gz"
-    subprocess.run([sys.executable, "-m", "warcio.cli", "check", str(warc)], check=True)
+def test_the_record_holds_the_cookies_one_by_one_and_checks(
+    chinese: tuple[CaptureResult, Path], tmp_path: Path
+) -> None:
+    warc = check_wacz(chinese[1] / "capture.wacz", tmp_path)
     with warc.open("rb") as stream:
         first = next(record for record in ArchiveIterator(stream) if record.rec_type == "response")
         cookies = [value for name, value in first.http_headers.headers if name.lower() == "set-cookie"]
@@ -211,7 +211,7 @@ def test_a_page_that_stalls_ends_in_partial(tmp_path: Path) -> None:
         server.shutdown()
     assert result.outcome.status in ("partial", "blocked")
     assert result.outcome.reasons
-    assert "exchanges.warc.gz" in [item.path for item in result.files]
+    assert "capture.wacz" in [item.path for item in result.files]
 
 
 def test_a_missing_browser_is_named(tmp_path: Path) -> None:
