@@ -7,7 +7,6 @@ silence.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import threading
@@ -30,15 +29,15 @@ from evidence_service.capture.browser import (
     identify,
 )
 from evidence_service.capture.environment import describe_environment
-from evidence_service.capture.exchange import Exchange
 from evidence_service.capture.files import CapturedFile, CaptureFiles
 from evidence_service.capture.listing import Fact, Source, place, read_listing
 from evidence_service.capture.login import check_login_state, login_hosts
 from evidence_service.capture.options import CaptureOptions
 from evidence_service.capture.outcome import Observation, Outcome, classify
 from evidence_service.capture.package import Page, write_package
+from evidence_service.capture.record import Record
 from evidence_service.capture.recorder import Recorder
-from evidence_service.capture.responses import main_exchange, pictures, sources
+from evidence_service.capture.responses import main_exchange, sources
 from evidence_service.capture.steps.profiles import profile
 from evidence_service.capture.steps.reporting import Reports
 from evidence_service.capture.steps.route import go
@@ -174,12 +173,6 @@ class _Capture:
         self.progress("writing the record")
         facts = self._facts(visit, sources(wire, exchanges, capture, main))
         outcome = classify(self._observation(visit, recorder, facts))
-        if "images" in facts:
-            named, page = facts["images"].value, visit.final_url or self.url
-            for item, path, media_type, data in pictures(wire, exchanges, named, page):
-                files.add(path, media_type, "image", data)
-                visit.log.add("image", f"{path} is {item.url}"[:500], exchange=item.id)
-        self._write(files, wire, exchanges, visit)
         environment = describe_environment(
             browser=self.identity,
             flags=flags,
@@ -189,14 +182,13 @@ class _Capture:
             tls_versions=[item.tls["version"] for item in exchanges if "version" in item.tls],
             now=self.now(),
         )
-        files.add_json("environment.json", "environment", environment)
-        files.add_json("listing.json", "listing", {name: fact.to_json() for name, fact in facts.items()})
+        Record(files, wire, exchanges).write(visit, facts, environment)
         write_package(
             files,
             wire,
             exchanges,
-            capture=uuid.uuid4(),
-            page=Page(visit.final_url or self.url, str(visit.measured.get("title", "")), started_at),
+            capture=capture,
+            page=Page(visit.final_url or self.url, visit.seen.title, started_at),
             attachments=files.all(),
             written_at=format_time(self.now()),
             software=SOFTWARE,
@@ -286,12 +278,3 @@ class _Capture:
             hosts = ", ".join(login_hosts(self.options.login_state))
             described["login_state"] = f"a login state supplied by the operator was used, for {hosts}"[:400]
         return described
-
-    def _write(self, files: CaptureFiles, wire: Path, exchanges: list[Exchange], visit: Visit) -> None:
-        for item in visit.documents:
-            files.add(item.path, item.media_type, item.role, item.data)
-        files.add_json("exchanges.json", "exchanges.metadata", [item.to_json() for item in exchanges])
-        lines = "".join(
-            json.dumps(item, ensure_ascii=False, sort_keys=True) + "\n" for item in visit.log.entries
-        )
-        files.add("actions.jsonl", "application/jsonl", "actions", lines.encode("utf-8", "replace"))

@@ -112,7 +112,7 @@ def spoiled(
         "actions.jsonl",
         "environment.json",
         "exchanges.json",
-        "exchanges.warc.gz",
+        "capture.wacz",
         "listing.json",
     }
     for item in result.files:

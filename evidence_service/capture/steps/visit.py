@@ -168,8 +168,8 @@ class Visit:
 
     def measure(self) -> dict[str, Any]:
         """Size, visible text and pictures of the page as it is now."""
-        self.measured = self.evaluate("measure_page")
-        return self.measured
+        measured: dict[str, Any] = self.evaluate("measure_page")
+        return measured
 
     def hold(self, path: str, media_type: str, role: str, text: str) -> int:
         """Keep a text for the end of the visit; gives its size in bytes."""

@@ -70,7 +70,9 @@ def test_every_action_has_its_time_and_every_script_its_hash(tmp_path: Path) -> 
         "page_state.js",
         "find_consent.js",
         "scroll_to.js",
+        "observe_page.js",
         "measure_page.js",
+        "locate.js",
         "serialise_dom.js",
     }
     assert all(len(digest) == 64 for digest in scripts.values())
