@@ -24,7 +24,8 @@ from playwright.sync_api import Error as PlaywrightError
 
 from evidence_service.capture.browser import BrowserSession, BrowserSettings
 from evidence_service.capture.exchange import Exchange
-from evidence_service.capture.recorder import Recorder, RecorderLimits
+from evidence_service.capture.recorder import Recorder
+from evidence_service.capture.recording.settings import RecorderLimits
 from evidence_service.egress.http import exchange
 from evidence_service.egress.policy import EgressPolicy, check_url
 from evidence_service.errors import RefusedError, UnavailableError
@@ -101,7 +102,7 @@ class Campaign:
 
     def run(self, cases: Sequence[Case]) -> list[Verdict]:
         wire = Path(tempfile.mkdtemp(prefix="ssrf-"))
-        limits = RecorderLimits(exchanges=100_000)
+        limits = RecorderLimits(exchanges=100_000, seconds=900.0)
         try:
             with Recorder(wire, self._policy, now=lambda: datetime.now(UTC), limits=limits) as recorder:
                 self._world.sniffer.infrastructure.add(recorder.port)
@@ -109,9 +110,11 @@ class Campaign:
                 with BrowserSession(
                     BrowserSettings(),
                     proxy_port=recorder.port,
-                    spki=recorder.authority.spki_sha256,
+                    spki=recorder.spki,
                     context={},
                 ) as session:
+                    self._world.sniffer.infrastructure.add(session.devtools_port)
+                    self._attacker.ports["devtools"] = session.devtools_port
                     return [self._case(case, session, recorder) for case in cases]
         finally:
             shutil.rmtree(wire, ignore_errors=True)

@@ -143,7 +143,7 @@ def _redirects() -> list[Case]:
         Case("meta-refresh", page='<meta http-equiv=refresh content="0;url={leak}">', short=True),
         Case("location", page="<script>location={leak!r}</script>", short=True),
         Case("location-replace", page="<script>location.replace({leak!r})</script>"),
-        Case("window-open", page="<script>tried=1;window.open({leak!r})</script>", short=True),
+        Case("window-open", seen="browser", page="<script>tried=1;window.open({leak!r})</script>", short=True),
         Case("link-click", page='<a id=a href="{leak}">x</a><script>a.click()</script>'),
         Case("form-get", page='<form action="{leak}"></form><script>document.forms[0].submit()</script>'),
         Case("form-post", page='<form method=post action="{leak}"></form><script>document.forms[0].submit()</script>', short=True),
@@ -175,7 +175,6 @@ _EMBEDDED = {
     "font-face": "<style>@font-face{{font-family:x;src:url({leak})}}body{{font-family:x}}</style>text",
     "preload": '<link rel=preload as=image href="{leak}">',
     "modulepreload": '<link rel=modulepreload href="{leak}">',
-    "manifest": '<link rel=manifest href="{leak}">',
     "video": '<video src="{leak}" preload=auto></video>', "video-poster": '<video poster="{leak}"></video>',
     "audio": '<audio src="{leak}" preload=auto></audio>', "source": '<video preload=auto><source src="{leak}"></video>',
     "track": '<video crossorigin src="data:video/mp4,x"><track default src="{leak}"></video><script>document.querySelector("track").track.mode="showing"</script>',
@@ -205,10 +204,11 @@ _EMBEDDED = {
 
 _SHORT_EMBEDDED = {
     "img", "iframe", "iframe-data", "css-url", "fetch-preflight", "beacon", "event-source", "web-socket",
-    "worker-fetch", "shared-worker", "manifest", "preload",
+    "worker-fetch", "shared-worker", "preload",
 }  # fmt: skip
 
 _KEPT_INSIDE = {
+    "manifest": '<link rel=manifest href="{leak}">',
     "dns-prefetch": '<link rel=dns-prefetch href="//inside.test">', "preconnect": '<link rel=preconnect href="{leak}">',
     "prefetch": '<link rel=prefetch href="{leak}">', "prerender": '<link rel=prerender href="{leak}">',
     "speculation-rules": '<script type=speculationrules>{{"prefetch":[{{"source":"list","urls":["{leak}"]}}],"prerender":[{{"source":"list","urls":["{leak}"]}}]}}</script>',

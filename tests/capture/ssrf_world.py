@@ -17,7 +17,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -62,10 +61,14 @@ def open_network() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Something that was sent to an address nobody may be sent to."""
+    """Something that was sent to an address nobody may be sent to.
 
-    at: float
+    Attributes:
+        inside: its ports when it went from loopback to loopback, where the recorder and the browser talk.
+    """
+
     what: str
+    inside: frozenset[int] = frozenset()
 
 
 class Sniffer:
@@ -76,8 +79,7 @@ class Sniffer:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
         self._socket.bind(("lo", 0))
         self.infrastructure: set[int] = set()
-        self.leaks: list[Leak] = []
-        self.packets = 0
+        self._seen: list[Leak] = []
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -86,7 +88,6 @@ class Sniffer:
         packet, address = self._socket.recvfrom(65535)
         if address[2] != _PACKET_OUTGOING or not packet:
             return
-        self.packets += 1
         version, protocol = packet[0] >> 4, packet[9]
         start = (packet[0] & 15) * 4
         source, destination = packet[12:16], packet[16:20]
@@ -95,10 +96,19 @@ class Sniffer:
         to = ipaddress.ip_address(destination)
         ports = struct.unpack("!HH", packet[start : start + 4]) if protocol in (_TCP, _UDP) else (0, 0)
         inside = to.is_loopback and ipaddress.ip_address(source).is_loopback
-        if to in ALLOWED or (inside and self.infrastructure & set(ports)):
+        if to in ALLOWED:
             return
         name = {_TCP: "TCP", _UDP: "UDP"}.get(protocol, f"protocol {protocol}")
-        self.leaks.append(Leak(time.monotonic(), f"{name} to {to} port {ports[1]}"))
+        self._seen.append(Leak(f"{name} to {to} port {ports[1]}", frozenset(ports if inside else ())))
+
+    @property
+    def leaks(self) -> list[Leak]:
+        """All but what the recorder, the browser's driver and the nameserver said to one another."""
+        return [leak for leak in self._seen if not leak.inside & self.infrastructure]
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        self._seen.clear()
 
     def close(self) -> None:
         self._socket.close()
@@ -132,7 +142,7 @@ class World:
     def forget(self) -> None:
         """Begin to count anew."""
         self._leaks.clear()
-        self.sniffer.leaks.clear()
+        self.sniffer.forget()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -176,7 +186,7 @@ class World:
                 return
 
     def _leak(self, what: str) -> None:
-        self._leaks.append(Leak(time.monotonic(), what))
+        self._leaks.append(Leak(what))
 
 
 def _datagram(port: int) -> socket.socket:
