@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
-	fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle bench-sending live-capture \
+	fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle bench-sending bench-capture live-capture \
 	bench-recorder
 
 setup:
@@ -89,3 +89,7 @@ live-capture:
 # What recording costs: memory and time for 200 MB, beside a direct download in the same run.
 bench-recorder:
 	$(PY) -m bench.recorder
+
+# A whole capture beside bare Playwright on the same page, in the same run.
+bench-capture:
+	$(PY) -m bench.capture

@@ -13,6 +13,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import metadata
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import sync_playwright
 
 from evidence_service.capture.browser import (
     BrowserIdentity,
@@ -148,22 +151,31 @@ class _Capture:
         device = profile(self.options, self.settings, self.identity)
         tunnel = self.options.mode == "tunnel"
         self.progress("starting the browser")
-        with (
-            Recorder(
+        with ExitStack() as stack:
+            storing = stack.enter_context(ThreadPoolExecutor(1, "capture-files"))
+            recorder = Recorder(
                 wire, self.policy, now=self.now, limits=self.limits.recorder, mode=self.options.mode
-            ) as recorder,
-            BrowserSession(
-                self.settings,
-                proxy_port=recorder.port,
-                # Behind a tunnel the browser meets the servers' own certificates; none is excepted.
-                spki="" if tunnel else recorder.spki,
-                context={**device.arguments, **self._login()},
-            ) as session,
-        ):
-            visit = self._visit(session, files)
+            )
+            stack.callback(recorder.stop)
+            recorder.start()
+            # Playwright's driver starts while the recorder does.
+            driver = stack.enter_context(sync_playwright())
+            recorder.wait()
+            session = stack.enter_context(
+                BrowserSession(
+                    self.settings,
+                    proxy_port=recorder.port,
+                    # Behind a tunnel the browser meets the servers' own certificates; none is excepted.
+                    spki="" if tunnel else recorder.spki,
+                    context={**device.arguments, **self._login()},
+                    driver=driver,
+                )
+            )
+            visit = self._visit(session, files, storing)
             reports = Reports(visit, wire, self.limits.recorder, self.now) if tunnel else None
             self._carry_out(visit, session, recorder, reports)
             flags = session.flags
+        visit.finish_storing()
         if reports is not None:
             reports.close()
         exchanges = recorder.exchanges
@@ -210,7 +222,7 @@ class _Capture:
             tool={**device.described, **self._described()},
         )
 
-    def _visit(self, session: BrowserSession, files: CaptureFiles) -> Visit:
+    def _visit(self, session: BrowserSession, files: CaptureFiles, storing: Executor) -> Visit:
         return Visit(
             page=session.page,
             context=session.context,
@@ -220,6 +232,7 @@ class _Capture:
             log=ActionLog(self.now),
             progress=self.progress,
             began=time.monotonic(),
+            storing=storing,
         )
 
     def _carry_out(

@@ -119,7 +119,8 @@ class WarcWriter:
         return Written(record_id, offset, self.size - offset, content.digest(), payload.digest())
 
     def _member(self, head: bytes, block: Block) -> None:
-        engine = zlib.compressobj(wbits=31)
+        # Level 1: most of what is stored is compressed already.
+        engine = zlib.compressobj(level=1, wbits=31)
         self._append(engine.compress(head))
         for data in block.read():
             self._append(engine.compress(data))

@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -155,6 +156,7 @@ class Browsing:
         assert self._browser is not None
         context = self._browser.new_context(proxy=self._proxy, viewport={"width": 1280, "height": 900})
         page = context.new_page()
+        storing = ThreadPoolExecutor(1)
         visit = Visit(
             page=page,
             context=context,
@@ -164,10 +166,13 @@ class Browsing:
             log=ActionLog(now),
             progress=lambda _: None,
             began=time.monotonic(),
+            storing=storing,
         )
         watch = Watch(visit)
         page.goto(self._pages.url(path), wait_until="commit")
         yield visit, watch
+        visit.finish_storing()
+        storing.shutdown()
         context.close()
 
 

@@ -21,7 +21,7 @@ _STRIP = 8_192
 
 def take_viewport(visit: Visit, path: str, role: str) -> None:
     """What is in view now."""
-    visit.files.add(path, "image/png", role, _shoot(visit, {"fromSurface": True}))
+    visit.store(path, "image/png", role, _shoot(visit, {"fromSurface": True}))
 
 
 def take_full(visit: Visit, path: str, role: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def take_full(visit: Visit, path: str, role: str) -> dict[str, Any]:
         )
         for top in range(0, height, strip)
     ]
-    visit.files.add(path, "image/png", role, strips[0] if len(strips) == 1 else join_strips(strips))
+    visit.store(path, "image/png", role, strips[0] if len(strips) == 1 else join_strips(strips))
     return measured
 
 
