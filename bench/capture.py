@@ -23,7 +23,7 @@ from playwright.sync_api import sync_playwright
 from evidence_service.capture.browser import find_browser, identify
 from tests.capture.serving import WORDS, Answer, Pages, capture, response
 
-RUNS = 3
+RUNS = 7
 LIMIT = 1.6
 
 

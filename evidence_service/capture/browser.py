@@ -158,7 +158,6 @@ class BrowserSession:
         proxy_port: the recorder's port on loopback.
         spki: base64 SHA-256 of the recorder's key; the only certificate error accepted; empty: none is.
         context: of Playwright's ``new_context``: viewport, user agent, locale, login state.
-        driver: Playwright's, when the caller started it; else the session starts one of its own.
 
     Attributes:
         flags: the command line, but for the path of the profile.
@@ -167,13 +166,7 @@ class BrowserSession:
     """
 
     def __init__(
-        self,
-        settings: BrowserSettings,
-        *,
-        proxy_port: int,
-        spki: str,
-        context: Mapping[str, Any],
-        driver: Playwright | None = None,
+        self, settings: BrowserSettings, *, proxy_port: int, spki: str, context: Mapping[str, Any]
     ) -> None:
         self.identity = identify(find_browser(settings.executable))
         self._arguments = context
@@ -189,7 +182,6 @@ class BrowserSession:
         # The binary itself: a distribution's launcher would add flags of its own.
         self._argv = [self.identity.program, *self.flags, f"--user-data-dir={self._profile}", "about:blank"]
         self._process: ManagedProcess | None = None
-        self._driver = driver
         self._playwright: Playwright | None = None
         self.page: Page
         self.context: BrowserContext
@@ -214,14 +206,12 @@ class BrowserSession:
             environment={"PATH": _PATH, "LANG": "C.UTF-8", "HOME": str(self._profile)},
             user=self._user,
         )
-        playwright = self._driver
-        if playwright is None:
-            # Playwright's driver starts while Chromium does.
-            playwright = self._playwright = sync_playwright().start()
+        # Playwright's driver starts while Chromium does.
+        self._playwright = sync_playwright().start()
         self._process.wait_until(lambda: port_file.exists() and "\n" in port_file.read_text(), seconds=30)
         port, path = port_file.read_text().strip().splitlines()
         self.devtools_port = int(port)
-        browser = playwright.chromium.connect_over_cdp(f"ws://127.0.0.1:{port}{path}")
+        browser = self._playwright.chromium.connect_over_cdp(f"ws://127.0.0.1:{port}{path}")
         self.context = browser.new_context(
             proxy={"server": self._proxy, "bypass": "<-loopback>"},
             **self._arguments,

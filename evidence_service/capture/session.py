@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import sync_playwright
 
 from evidence_service.capture.browser import (
     BrowserIdentity,
@@ -157,9 +156,6 @@ class _Capture:
                 wire, self.policy, now=self.now, limits=self.limits.recorder, mode=self.options.mode
             )
             stack.callback(recorder.stop)
-            recorder.start()
-            # Playwright's driver starts while the recorder does.
-            driver = stack.enter_context(sync_playwright())
             recorder.wait()
             session = stack.enter_context(
                 BrowserSession(
@@ -168,7 +164,6 @@ class _Capture:
                     # Behind a tunnel the browser meets the servers' own certificates; none is excepted.
                     spki="" if tunnel else recorder.spki,
                     context={**device.arguments, **self._login()},
-                    driver=driver,
                 )
             )
             visit = self._visit(session, files, storing)

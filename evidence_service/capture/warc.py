@@ -19,6 +19,7 @@ from typing import Protocol
 from evidence_service.errors import MismatchError
 
 _STEP = 1 << 20
+_SAMPLE = 1 << 16
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 
 Field = tuple[str, str]
@@ -119,8 +120,7 @@ class WarcWriter:
         return Written(record_id, offset, self.size - offset, content.digest(), payload.digest())
 
     def _member(self, head: bytes, block: Block) -> None:
-        # Level 1: most of what is stored is compressed already.
-        engine = zlib.compressobj(level=1, wbits=31)
+        engine = zlib.compressobj(level=_level(block), wbits=31)
         self._append(engine.compress(head))
         for data in block.read():
             self._append(engine.compress(data))
@@ -143,3 +143,9 @@ def _pieces(path: Path) -> Iterator[bytes]:
     with path.open("rb") as reader:
         while data := reader.read(_STEP):
             yield data
+
+
+def _level(block: Block) -> int:
+    """How hard to compress: pictures and compressed bodies, most of what is stored, get no smaller."""
+    sample = next(iter(block.read()), b"")[-_SAMPLE:]
+    return 0 if len(zlib.compress(sample, 1)) > 0.95 * len(sample) else 6

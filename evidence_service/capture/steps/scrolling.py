@@ -16,7 +16,7 @@ from evidence_service.capture.steps.settling import settle
 from evidence_service.capture.steps.visit import Visit
 from evidence_service.capture.steps.watching import Watch
 
-_STEP_SHARE = 0.8
+_STEP_SHARE = 0.9
 _PATIENCE = 1.0
 
 
