@@ -28,6 +28,7 @@ async ({top, patience}) => {
   while (pending() && performance.now() < end) await pause(20);
   return {
     top: Math.round(scroller.scrollTop),
+    viewport: scroller === root ? innerHeight : scroller.clientHeight,
     width: root.scrollWidth,
     height: scroller === root ? Math.max(root.scrollHeight, document.body ? document.body.scrollHeight : 0)
                               : scroller.scrollHeight,
