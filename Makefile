@@ -2,7 +2,8 @@
 PY := .venv/bin/python
 
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
-	campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle bench-sending live-capture
+	campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle bench-sending \
+	live-capture bench-recorder
 
 setup:
 	./scripts/setup
@@ -88,3 +89,7 @@ bench-sending:
 # django-oscar behind nginx, captured and certified; every byte beside the web server's own log.
 live-capture:
 	$(PY) -m tests.live.capture
+
+# What recording costs: memory and time for 200 MB, beside a direct download in the same run.
+bench-recorder:
+	$(PY) -m bench.recorder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,14 @@ Answer = str | bytes | Callable[[socket.socket], None]
 """A page's HTML, a whole response in its bytes, or what answers on the connection itself."""
 
 
+WORDS = (
+    "<p>"
+    + "Brass table lamp with a linen shade, sold by the shop Lichthaus; ships in two days. " * 6
+    + "</p>"
+)
+"""Enough text for a page to count as one that shows something."""
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 
@@ -38,8 +47,9 @@ def response(body: bytes, kind: str = "text/html; charset=utf-8", headers: str =
 class Pages:
     """A server on loopback; a path that has no answer gets 404. ``requests`` are the heads it was sent."""
 
-    def __init__(self, answers: Mapping[str, Answer]) -> None:
+    def __init__(self, answers: Mapping[str, Answer], tls: ssl.SSLContext | None = None) -> None:
         self.answers = dict(answers)
+        self._tls = tls
         self.requests: list[bytes] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
@@ -57,7 +67,7 @@ class Pages:
 
     def url(self, path: str = "/item/1") -> str:
         """Address of a page."""
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}{path}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -81,6 +91,8 @@ class Pages:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
             data = b""
             while b"\r\n\r\n" not in data:
                 received = connection.recv(65536)
@@ -120,6 +132,11 @@ def capture(
         limits=limits,
         progress=progress,
     )
+
+
+def says(result: CaptureResult, words: str) -> bool:
+    """Whether one of the outcome's reasons has the words."""
+    return any(words in reason for reason in result.outcome.reasons)
 
 
 class Browsing:

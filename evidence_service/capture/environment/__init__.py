@@ -3,6 +3,7 @@
 Other resolvers, clocks, a page of control and a second fetch are asked in threads beside the browser.
 """
 
-from evidence_service.capture.environment.examination import Checks, Examination, Seen, describe_environment
+from evidence_service.capture.environment.examination import Checks, Examination, Seen
+from evidence_service.capture.environment.others import Fetched
 
-__all__ = ["Checks", "Examination", "Seen", "describe_environment"]
+__all__ = ["Checks", "Examination", "Fetched", "Seen"]

@@ -113,7 +113,7 @@ class Examination:
             self._clocks.result(),
             self._inventory.result(),
             others.control(self._checks.control_url, before),
-            point(11, "pass", dict(seen.scripts)),
+            point(11, "pass", dict(seen.scripts) or "no script of the capture ran in the page"),
             others.second_fetch(self._second.result() if self._second else _NO_SECOND, seen.page),
             _judged(*seen.outcome),
             _not_before(seen.not_before),
@@ -130,28 +130,6 @@ class Examination:
         return (
             others.fetch(self._checks.control_url, self._policy) if self._checks.control_url else _NO_CONTROL
         )
-
-
-def describe_environment(
-    *,
-    browser: BrowserIdentity,
-    flags: Sequence[str],
-    settings: BrowserSettings,
-    policy: EgressPolicy,
-    scripts: Mapping[str, str],
-    tls_versions: Sequence[str],
-    now: datetime,
-) -> dict[str, Any]:
-    """The checklist of a capture beside which nobody was asked."""
-    examination = Examination("", policy=policy, checks=Checks(), clocks={}, now=lambda: now)
-    seen = Seen(
-        flags=flags,
-        user=-1,
-        sandbox="--no-sandbox" not in flags,
-        scripts=scripts,
-        tls=[{"verified": "yes", "version": version} for version in tls_versions],
-    )
-    return examination.finish(seen, browser=browser, settings=settings)
 
 
 def _host(text: str) -> str:
@@ -181,7 +159,7 @@ def _browser(seen: Seen, browser: BrowserIdentity, settings: BrowserSettings) ->
 def _tls(exchanges: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     if not exchanges:
         return unavailable(7, "no exchange of the record spoke TLS")
-    refused = sorted({item["verified"] for item in exchanges if item.get("verified") != "yes"} - {""})
+    refused = sorted({item.get("verified", "unknown") for item in exchanges} - {"yes"})
     value = {
         "exchanges": str(len(exchanges)),
         "not_verified": refused,

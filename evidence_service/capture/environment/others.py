@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from evidence_service.capture.environment.points import lines, point, unavailable
 from evidence_service.core.document import format_time
@@ -35,6 +35,11 @@ class Fetched:
     title: str = ""
     why: str = ""
 
+    @classmethod
+    def of(cls, status: int, body: bytes) -> Self:
+        """What an answer's body, its coding removed, comes to."""
+        return cls(status, len(body), hashlib.sha256(body).hexdigest(), title_of(body))
+
     def value(self) -> dict[str, str]:
         """For the record."""
         return {
@@ -53,9 +58,7 @@ def fetch(url: str, policy: EgressPolicy) -> Fetched:
         )
     except EvidenceServiceError as error:
         return Fetched(why=error.message)
-    return Fetched(
-        answer.status, len(answer.body), hashlib.sha256(answer.body).hexdigest(), title_of(answer.body)
-    )
+    return Fetched.of(answer.status, answer.body)
 
 
 def title_of(document: bytes) -> str:

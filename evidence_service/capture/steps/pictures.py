@@ -24,8 +24,8 @@ def take_viewport(visit: Visit, path: str, role: str) -> None:
     visit.files.add(path, "image/png", role, _shoot(visit, {"fromSurface": True}))
 
 
-def take_full(visit: Visit, path: str, role: str) -> tuple[int, int]:
-    """The page from its top to ``limits.height``; gives its width and height in CSS pixels."""
+def take_full(visit: Visit, path: str, role: str) -> dict[str, Any]:
+    """The page from its top to ``limits.height``; gives what was measured just before."""
     measured = visit.measure()
     width, height = int(measured["width"]), int(min(measured["height"], visit.limits.height))
     if measured["height"] > visit.limits.height:
@@ -42,7 +42,7 @@ def take_full(visit: Visit, path: str, role: str) -> tuple[int, int]:
         for top in range(0, height, strip)
     ]
     visit.files.add(path, "image/png", role, strips[0] if len(strips) == 1 else join_strips(strips))
-    return width, height
+    return measured
 
 
 def join_strips(strips: list[bytes]) -> bytes:

@@ -100,6 +100,7 @@ class Visit:
         failure: why the page could not be opened; empty when it could.
         addresses: asked for as the main frame's document, in order, each redirect of its own.
         seen: what a visitor sees; boxes: CSS selector → place of the element a fact was read from.
+        state: cookies and storage at the end, when a login state was supplied.
         layout: width and height of the document; layout_changed: monotonic time of the last change.
     """
 
@@ -122,6 +123,7 @@ class Visit:
     redirects: tuple[str, ...] = ()
     html: str = ""
     documents: list[Document] = field(default_factory=list)
+    state: dict[str, Any] = field(default_factory=dict)
     crashed: bool = False
     seen: Seen = field(default_factory=Seen)
     boxes: dict[str, Any] = field(default_factory=dict)
@@ -166,8 +168,8 @@ class Visit:
 
     def measure(self) -> dict[str, Any]:
         """Size, visible text and pictures of the page as it is now."""
-        self.measured = self.evaluate("measure_page")
-        return self.measured
+        measured: dict[str, Any] = self.evaluate("measure_page")
+        return measured
 
     def hold(self, path: str, media_type: str, role: str, text: str) -> int:
         """Keep a text for the end of the visit; gives its size in bytes."""
