@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from evidence_service.egress.hosts import canonical_host
 from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import RefusedError
 
+_PATIENCE = 2.0
+"""Seconds that what was asked may still take when the page was visited; a capture does not wait longer."""
+_LATE = "no answer by the time the page was captured"
 _NO_CONTROL = Fetched(why="no page of control is configured (control_url)")
 _NO_SECOND = Fetched(why="a second fetch is not configured (second_fetch)")
 
@@ -69,6 +73,7 @@ class Examination:
     Args:
         url: that is captured.
         clocks: other sources of time by name, each gives a UTC datetime.
+        patience: seconds that what was asked may still take when the page was visited.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Examination:
         checks: Checks,
         clocks: Mapping[str, Callable[[], datetime]],
         now: Callable[[], datetime],
+        patience: float = _PATIENCE,
     ) -> None:
         parts = urlsplit(url)
         self._policy, self._checks, self._now = policy, checks, now
@@ -88,6 +94,7 @@ class Examination:
         submit = self._pool.submit
         self._before = submit(self._fetch_control)
         self._after: Future[Fetched] | None = None
+        self._patience, self._until = patience, 0.0
         self._second = submit(others.fetch, url, policy) if checks.second_fetch else None
         self._resolvers = submit(others.resolvers, self._host, port, policy, checks.second_nameserver)
         self._clocks = submit(others.clocks, clocks, now)
@@ -97,24 +104,25 @@ class Examination:
         """The browser is done: the page of control is fetched again while the record is written."""
         if self._after is None:
             self._after = self._pool.submit(self._fetch_control)
+            self._until = time.monotonic() + self._patience
 
     def finish(self, seen: Seen, *, browser: BrowserIdentity, settings: BrowserSettings) -> dict[str, Any]:
-        """The checklist: ``{"at", "points"}``; waits for what was asked."""
+        """The checklist: ``{"at", "points"}``; waits a little for what was asked."""
         self.visited()
-        before, after = self._before.result(), self._after.result() if self._after else _NO_CONTROL
+        before, after = self._fetched(self._before), self._fetched(self._after)
         points = [
             machine.process(),
             _browser(seen, browser, settings),
             machine.proxies(machine.variable_names()),
             machine.hosts_file(self._host),
-            self._resolvers.result(),
+            self._answer(self._resolvers, 5),
             machine.route(self._policy, seen.peer),
             _tls(seen.tls),
-            self._clocks.result(),
-            self._inventory.result(),
+            self._answer(self._clocks, 8),
+            self._answer(self._inventory, 9),
             others.control(self._checks.control_url, before),
             point(11, "pass", dict(seen.scripts) or "no script of the capture ran in the page"),
-            others.second_fetch(self._second.result() if self._second else _NO_SECOND, seen.page),
+            others.second_fetch(self._fetched(self._second) if self._second else _NO_SECOND, seen.page),
             _judged(*seen.outcome),
             _not_before(seen.not_before),
             others.control_repeat(self._checks.control_url, before, after),
@@ -125,6 +133,18 @@ class Examination:
     def close(self) -> None:
         """Wait for nothing more; safe to call twice, and for a capture that failed."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _answer(self, asked: Future[dict[str, Any]], number: int) -> dict[str, Any]:
+        try:
+            return asked.result(max(self._until - time.monotonic(), 0))
+        except TimeoutError:
+            return unavailable(number, _LATE)
+
+    def _fetched(self, asked: Future[Fetched] | None) -> Fetched:
+        try:
+            return asked.result(max(self._until - time.monotonic(), 0)) if asked else _NO_CONTROL
+        except TimeoutError:
+            return Fetched(why=_LATE)
 
     def _fetch_control(self) -> Fetched:
         return (

@@ -244,6 +244,19 @@ def test_the_process_says_when_the_machine_started(tmp_path: Path) -> None:
     assert machine.process(tmp_path)["value"]["machine_up_seconds"] == "unknown"
 
 
+def test_a_capture_does_not_wait_for_what_is_slow() -> None:
+    release = threading.Event()
+
+    def slow() -> datetime:
+        release.wait(10)
+        return NOW
+
+    found = examined("http://shop.test/", clocks={"A": slow, "B": slow}, patience=0.05)
+    release.set()
+    assert found[8]["status"] == "unavailable"
+    assert "by the time the page was captured" in found[8]["value"]
+
+
 def test_nothing_is_waited_for_when_a_capture_fails() -> None:
     release = threading.Event()
 
