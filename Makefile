@@ -2,8 +2,8 @@
 PY := .venv/bin/python
 
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
-	fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle bench-sending bench-capture live-capture \
-	bench-recorder
+	campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle bench-sending \
+	bench-capture live-capture bench-recorder
 
 setup:
 	./scripts/setup
@@ -42,6 +42,10 @@ campaign-chain:
 # Every forgery and every single byte, against both implementations of the verification.
 campaign-forgeries:
 	$(PY) -m tests.forgeries.campaign
+
+# Every way to lead a capture to an address it must not reach, in a network where each address exists.
+campaign-ssrf:
+	$(PY) -m tests.capture.ssrf_campaign
 
 # Branch coverage of the parts that judge; anything below 100 % fails.
 coverage:

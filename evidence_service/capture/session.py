@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import metadata
@@ -30,7 +30,8 @@ from evidence_service.capture.browser import (
     find_browser,
     identify,
 )
-from evidence_service.capture.environment import describe_environment
+from evidence_service.capture.environment import Checks, Examination, Fetched, Seen
+from evidence_service.capture.exchange import record_id
 from evidence_service.capture.files import CapturedFile, CaptureFiles
 from evidence_service.capture.listing import Fact, Source, place, read_listing
 from evidence_service.capture.login import check_login_state, login_hosts
@@ -95,6 +96,7 @@ def capture_listing(
     options: CaptureOptions | None = None,
     recipients: Sequence[str] = (),
     clocks: Mapping[str, Callable[[], datetime]] | None = None,
+    checks: Checks | None = None,
 ) -> CaptureResult:
     """Capture one listing into an empty or absent directory.
 
@@ -104,6 +106,7 @@ def capture_listing(
         options: profile, mode, steps, login state; all printed in the record, but never the login state.
         recipients: age public keys the unredacted original is encrypted to; needed with a login state.
         clocks: other sources of time by name (time-stamping authorities), each gives a UTC datetime.
+        checks: what is asked beside the capture for its environment; by default nobody is.
 
     Raises:
         BrowserUnavailableError: the browser is missing or did not start; nothing was captured.
@@ -120,7 +123,12 @@ def capture_listing(
     identity = identify(find_browser(browser.executable))
     wire = Path(tempfile.mkdtemp(prefix="evidence-wire-"))
     try:
-        return _Capture(url, directory, policy, browser, identity, now, progress, limits, options).run(wire)
+        with closing(
+            Examination(url, policy=policy, checks=checks or Checks(), clocks=clocks or {}, now=now)
+        ) as examination:
+            return _Capture(
+                url, directory, policy, browser, identity, now, progress, limits, options, examination
+            ).run(wire)
     except OSError as error:
         raise StorageUnavailableError(
             f"the capture's files could not be written: {error.strerror or error}",
@@ -141,6 +149,7 @@ class _Capture:
     progress: Progress
     limits: CaptureLimits
     options: CaptureOptions
+    examination: Examination
 
     def run(self, wire: Path) -> CaptureResult:
         """Visit the page, then write what the visit left."""
@@ -169,8 +178,8 @@ class _Capture:
             visit = self._visit(session, files, storing)
             reports = Reports(visit, wire, self.limits.recorder, self.now) if tunnel else None
             self._carry_out(visit, session, recorder, reports)
-            flags = session.flags
         visit.finish_storing()
+        self.examination.visited()
         if reports is not None:
             reports.close()
         exchanges = recorder.exchanges
@@ -178,16 +187,25 @@ class _Capture:
         if main is not None and main.problem and not visit.failure:
             visit.lacks(f"the page itself did not arrive whole: {main.problem}"[:400])
         self.progress("writing the record")
-        facts = self._facts(visit, sources(wire, exchanges, capture, main))
+        made_from = sources(wire, exchanges, capture, main)
+        facts = self._facts(visit, made_from)
         outcome = classify(self._observation(visit, recorder, facts))
-        environment = describe_environment(
+        # The page's own response is the first source, unless its codings could not be removed.
+        own = main and [item for item in made_from if item.record == record_id(capture, main.id, "response")]
+        page = Fetched.of(main.status or 0, own[0].payload) if main and own else Fetched()
+        environment = self.examination.finish(
+            Seen(
+                flags=session.flags,
+                user=session.user,
+                sandbox=session.sandbox,
+                scripts=visit.scripts,
+                tls=[item.tls for item in exchanges if item.tls],
+                peer=None if main is None else main.peer,
+                page=page,
+                outcome=(outcome.status, outcome.reasons),
+            ),
             browser=self.identity,
-            flags=flags,
             settings=self.settings,
-            policy=self.policy,
-            scripts=visit.scripts,
-            tls_versions=[item.tls["version"] for item in exchanges if "version" in item.tls],
-            now=self.now(),
         )
         Record(files, wire, exchanges).write(visit, facts, environment)
         write_package(
@@ -212,7 +230,7 @@ class _Capture:
             browser=self.identity,
             started_at=started_at,
             finished_at=format_time(self.now()),
-            exceptions=tuple(f"{host}:{port}" for host, port in sorted(self.policy.exceptions)),
+            exceptions=self.policy.printed_exceptions,
             mode=self.options.mode,
             tool={**device.described, **self._described()},
         )

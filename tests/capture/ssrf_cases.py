@@ -196,7 +196,6 @@ _EMBEDDED = {
     "worker-socket": "<script>new Worker(URL.createObjectURL(new Blob([\"new WebSocket('{leak}'.replace('http','ws'))\"])))</script>",
     "worker-nested": "<script>new Worker(URL.createObjectURL(new Blob([\"new Worker(URL.createObjectURL(new Blob(['fetch(`{leak}`)'])))\"])))</script>",
     "shared-worker": "<script>new SharedWorker(URL.createObjectURL(new Blob([\"fetch('{leak}',{{mode:'no-cors'}})\"])))</script>",
-    "ping": '<a id=a href="#x" ping="{leak}">x</a><script>a.click()</script>',
     "portal-object-svg": "<object type=image/svg+xml data=\"data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'><script href='{leak}'/></svg>\"></object>",
     "meta-csp-report": "<meta http-equiv=Content-Security-Policy content=\"img-src 'none'\"><img src=\"{leak}\"><script src=\"{leak}\"></script>",
 }  # fmt: skip
@@ -208,6 +207,7 @@ _SHORT_EMBEDDED = {
 }  # fmt: skip
 
 _KEPT_INSIDE = {
+    "ping": '<a id=a href="#x" ping="{leak}">x</a><script>a.click()</script>',
     "manifest": '<link rel=manifest href="{leak}">',
     "dns-prefetch": '<link rel=dns-prefetch href="//inside.test">', "preconnect": '<link rel=preconnect href="{leak}">',
     "prefetch": '<link rel=prefetch href="{leak}">', "prerender": '<link rel=prerender href="{leak}">',
@@ -263,7 +263,6 @@ def _headers() -> list[Case]:
         Case("early-hints", seen="browser", status="103 Early Hints\r\nLink: <{leak}>; rel=preload; as=image\r\n\r\nHTTP/1.1 200 OK", page="<script>tried=1</script>"),
         Case("alternative-service", seen="browser", head='Alt-Svc: h3="10.0.0.1:443", h2="10.0.0.1:443"', page="<script>tried=1;fetch('/x')</script>"),
         Case("origin-trial", seen="browser", head="Origin-Trial: x", page="<script>tried=1</script>"),
-        Case("xslt", kind="text/xml", page='<?xml version="1.0"?><?xml-stylesheet type="text/xsl" href="{leak}"?><a/>'),
         Case("svg-document", kind="image/svg+xml", page='<svg xmlns="http://www.w3.org/2000/svg"><image href="{leak}"/></svg>'),
         Case("svg-stylesheet", kind="image/svg+xml", page='<?xml-stylesheet href="{leak}"?><svg xmlns="http://www.w3.org/2000/svg"/>'),
         Case("xhtml-entity", kind="application/xhtml+xml", page='<html xmlns="http://www.w3.org/1999/xhtml"><head><link rel="stylesheet" href="{leak}"/></head></html>'),
