@@ -175,7 +175,7 @@ class _Capture:
                     context={**device.arguments, **self._login()},
                 )
             )
-            visit = self._visit(session, files, storing)
+            visit = self._visit(session, files, storing, device.arguments["device_scale_factor"])
             reports = Reports(visit, wire, self.limits.recorder, self.now) if tunnel else None
             self._carry_out(visit, session, recorder, reports)
         visit.finish_storing()
@@ -235,7 +235,7 @@ class _Capture:
             tool={**device.described, **self._described()},
         )
 
-    def _visit(self, session: BrowserSession, files: CaptureFiles, storing: Executor) -> Visit:
+    def _visit(self, session: BrowserSession, files: CaptureFiles, storing: Executor, scale: float) -> Visit:
         return Visit(
             page=session.page,
             context=session.context,
@@ -246,6 +246,7 @@ class _Capture:
             progress=self.progress,
             began=time.monotonic(),
             storing=storing,
+            scale=scale,
         )
 
     def _carry_out(

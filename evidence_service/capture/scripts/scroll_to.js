@@ -1,5 +1,5 @@
-// Scrolls to a height at once (smooth scrolling would make the moment of a picture a matter of luck), lets a frame
-// be drawn, and gives the pictures in view at most `patience` ms. A page that scrolls inside an element of its own
+// Scrolls to a height at once (smooth scrolling would make the moment of a picture a matter of luck), lets two
+// frames be drawn, and gives the pictures in view at most `patience` ms. A page that scrolls inside an element of its own
 // instead of in its window is scrolled there.
 async ({top, patience}) => {
   const root = document.scrollingElement || document.documentElement;
@@ -16,9 +16,9 @@ async ({top, patience}) => {
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
   const frame = () => Promise.race([new Promise((done) => requestAnimationFrame(done)), pause(100)]);
   scroller.scrollTo({top, left: 0, behavior: 'instant'});
-  // Observers are told of the new position at the end of the frame, after its callbacks (HTML, update the rendering).
+  // Observers are told of the new position by a task after the first frame (Intersection Observer, 3.2.5).
   await frame();
-  await pause(0);
+  await frame();
   const pending = () => [...document.images].filter((image) => {
     if (image.complete) return false;
     const box = image.getBoundingClientRect();

@@ -13,9 +13,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,6 +43,7 @@ class Reports:
     now: Callable[[], datetime]
     exchanges: list[Exchange] = field(default_factory=list)
     total: int = 0
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
     _tls: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def listen(self) -> None:
@@ -56,7 +58,7 @@ class Reports:
         """Write the journal's lines, after the recorder has written its own."""
         tunnels = _tunnels(self.wire)
         with (self.wire / JOURNAL).open("a", encoding="utf-8") as journal:
-            for item in self.exchanges:
+            for item in sorted(self.exchanges, key=lambda item: item.id):
                 placed = _placed(item, tunnels.get(urlsplit(item.url).netloc, []))
                 journal.write(json.dumps(placed.to_json()) + "\n")
 
@@ -121,7 +123,8 @@ class Reports:
         return True
 
     def _began(self, request: Request) -> Exchange:
-        identifier = f"b{len(self.exchanges) + 1:04}"
+        # Other requests end while one of them waits for its body.
+        identifier = f"b{next(self._numbers):04}"
         parts = urlsplit(request.url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         head = _head(f"{request.method} {target} HTTP/1.1", request.headers_array())

@@ -101,6 +101,7 @@ class Visit:
         failure: why the page could not be opened; empty when it could.
         addresses: asked for as the main frame's document, in order, each redirect of its own.
         seen: what a visitor sees; boxes: CSS selector → place of the element a fact was read from.
+        scale: device pixels for each CSS pixel.
         storing: writes pictures, one after the other, beside the browser's work.
         state: cookies and storage at the end, when a login state was supplied.
         layout: width and height of the document; layout_changed: monotonic time of the last change.
@@ -115,6 +116,7 @@ class Visit:
     progress: Progress
     began: float
     storing: Executor
+    scale: float = 1
     stored: list[Future[CapturedFile]] = field(default_factory=list)
     scripts: dict[str, str] = field(default_factory=dict)
     fired: list[str] = field(default_factory=list)
