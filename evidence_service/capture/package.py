@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evidence_service.capture.cdxj import index_lines
+from evidence_service.capture.certificates import chains_pem
 from evidence_service.capture.exchange import Exchange
-from evidence_service.capture.files import CapturedFile, CaptureFiles
+from evidence_service.capture.files import CapturedFile, CaptureFiles, HashingWriter
+from evidence_service.capture.har import write_har
 from evidence_service.capture.records import CaptureRecords
 from evidence_service.capture.wacz import Page, WaczWriter
 from evidence_service.capture.warc import Block, WarcWriter
@@ -32,6 +34,9 @@ def write_package(
 ) -> CapturedFile:
     """Write ``capture.wacz``: every exchange and every attachment, complete by itself.
 
+    ``certificates.pem`` and ``exchanges.har`` are written beside it; the former is an attachment too, the
+    latter only shows what the exchanges' records hold.
+
     Args:
         files: the capture's files; what is written here is registered with them.
         wire: the recorder's directory.
@@ -42,6 +47,8 @@ def write_package(
     Raises:
         MismatchError: stored bytes are no longer those that were received.
     """
+    attachments = [*attachments, *_chains(files, wire, exchanges)]
+    _har(files, wire, exchanges, page, software)
     size = sum(part.size for item in exchanges for part in (item.request, item.response) if part is not None)
     size += sum(item.digest.size for item in attachments)
     with WaczWriter(files.directory / WACZ, written_at) as wacz:
@@ -58,3 +65,16 @@ def write_package(
                 index.write(line)
         digest_of_all = wacz.finish(page, software)
     return files.register(WACZ, "application/wacz", "package.wacz", digest_of_all)
+
+
+def _chains(files: CaptureFiles, wire: Path, exchanges: Sequence[Exchange]) -> list[CapturedFile]:
+    pem = chains_pem(wire, exchanges)
+    return [files.add("certificates.pem", "application/x-pem-file", "tls.chains", pem)] if pem else []
+
+
+def _har(
+    files: CaptureFiles, wire: Path, exchanges: Sequence[Exchange], page: Page, software: str
+) -> CapturedFile:
+    with HashingWriter(files.directory / "exchanges.har") as writer:
+        write_har(writer, wire, exchanges, page=page, software=software)
+        return files.register("exchanges.har", "application/json", "har", writer.close())
