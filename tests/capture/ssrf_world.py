@@ -176,17 +176,20 @@ class World:
         if str(getattr(local, "ipv4_mapped", None) or local) not in (PUBLIC, PUBLIC6):
             self._leak(f"a connection at {local} port {port}")
         connection.settimeout(5)
-        with suppress(OSError), closing(connection):
-            with closing(
+        with (
+            suppress(OSError),
+            closing(connection),
+            closing(
                 self._tls.wrap_socket(connection, server_side=True) if port == 443 else connection
-            ) as client:
-                data = b""
-                while b"\r\n\r\n" not in data:
-                    received = client.recv(65536)
-                    if not received:
-                        return
-                    data += received
-                client.sendall(self._answer(data))
+            ) as client,
+        ):
+            data = b""
+            while b"\r\n\r\n" not in data:
+                received = client.recv(65536)
+                if not received:
+                    return
+                data += received
+            client.sendall(self._answer(data))
 
     def _leak(self, what: str) -> None:
         self._leaks.append(Leak(what))
