@@ -155,11 +155,22 @@ class ManagedProcess:
 def unprivileged_user() -> int | None:
     """Number of a user that nobody is, for a child that must not run as root; None where this is not root.
 
-    It is one that no account has: another service's files, or its processes, are then not within its reach.
+    It is one that no account has and that runs nothing now: no file of another service, and no process of
+    another child, is within its reach.
     """
     if os.geteuid() != 0:
         return None
-    return next(number for number in _FREE_USERS if not _is_account(number))
+    busy = _busy_users()
+    return next(number for number in _FREE_USERS if number not in busy and not _is_account(number))
+
+
+def _busy_users() -> set[int]:
+    found = set()
+    for entry in Path("/proc").iterdir():
+        with suppress(FileNotFoundError):
+            if entry.name.isdecimal():
+                found.add(entry.stat().st_uid)
+    return found
 
 
 def _is_account(number: int) -> bool:

@@ -32,6 +32,7 @@ from evidence_service.errors import RefusedError, UnavailableError
 from tests.capture.ssrf_cases import CASES, FORMS, PUBLIC_ZONES, ZONES, Case
 from tests.capture.ssrf_world import PUBLIC, World, enter_namespace, open_network
 from tests.nameserver import Nameserver
+from tests.unit.capture.recording.pki import Pki
 
 FORBIDDEN = ("169.254.169.254", "10.0.0.1", "127.0.0.3", "192.168.0.1", "[fc00::1]", "172.16.9.9")
 PATIENCE = 8.0
@@ -52,7 +53,12 @@ class Verdict:
 def leak_of(case: Case) -> str:
     """The case's forbidden address: one of several kinds, the same one in each run."""
     host = FORBIDDEN[sum(case.name.encode()) % len(FORBIDDEN)]
-    return f"http://{host}/leak/{case.name}"
+    return f"{scheme_of(case)}://{host}/leak/{case.name}"
+
+
+def scheme_of(case: Case) -> str:
+    """Of the case's page and its target."""
+    return "https" if case.secure else "http"
 
 
 class Attacker:
@@ -74,7 +80,7 @@ class Attacker:
             return _response("404 Not Found", "text/plain", "", "nothing")
         places = {"leak": leak_of(case), "path": f"/leak/{case.name}", **self.ports}
         page = case.page.format(**places).replace(
-            "tried=1", f"fetch('http://attack.test/tried/{case.name}',{{mode:'no-cors'}})"
+            "tried=1", f"fetch('{scheme_of(case)}://attack.test/tried/{case.name}',{{mode:'no-cors'}})"
         )
         return _response(case.status.format(**places), case.kind, case.head.format(**places), page)
 
@@ -95,8 +101,9 @@ def rebinding(count: int) -> tuple[tuple[str, str], ...]:
 class Campaign:
     """Runs cases one after the other with the real recorder and the real browser."""
 
-    def __init__(self, world: World, attacker: Attacker, policy: EgressPolicy) -> None:
+    def __init__(self, world: World, attacker: Attacker, policy: EgressPolicy, roots: Path) -> None:
         self._world = world
+        self._roots = roots
         self._attacker = attacker
         self._policy = policy
 
@@ -104,7 +111,9 @@ class Campaign:
         wire = Path(tempfile.mkdtemp(prefix="ssrf-"))
         limits = RecorderLimits(exchanges=100_000, seconds=900.0)
         try:
-            with Recorder(wire, self._policy, now=lambda: datetime.now(UTC), limits=limits) as recorder:
+            with Recorder(
+                wire, self._policy, now=lambda: datetime.now(UTC), limits=limits, roots=self._roots
+            ) as recorder:
                 self._world.sniffer.infrastructure.add(recorder.port)
                 self._attacker.ports["recorder"] = recorder.port
                 with BrowserSession(
@@ -121,7 +130,9 @@ class Campaign:
 
     def _case(self, case: Case, session: BrowserSession, recorder: Recorder) -> Verdict:
         known = len(recorder.exchanges)
-        url = (case.url or f"http://attack.test/case/{case.name}").format(path=f"/leak/{case.name}")
+        url = (case.url or f"{scheme_of(case)}://attack.test/case/{case.name}").format(
+            path=f"/leak/{case.name}"
+        )
         with suppress(PlaywrightError):
             session.page.goto(url, wait_until="commit", timeout=5_000)
         if case.seen == "recorder":
@@ -217,7 +228,13 @@ def run(cases: Sequence[Case], *, with_doors: bool) -> int:
     open_network()
     attacker = Attacker()
     zones = {**ZONES, **PUBLIC_ZONES, "rebind.test": rebinding, "rebind-page.test": rebinding}
-    with Nameserver(zones) as server, World(attacker) as world:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Nameserver(zones) as server,
+        World(
+            attacker, (pki := Pki(Path(directory))).server("attack.test").context(Path(directory))
+        ) as world,
+    ):
         if problem := control(world):
             print(problem)
             return 1
@@ -225,7 +242,7 @@ def run(cases: Sequence[Case], *, with_doors: bool) -> int:
         world.sniffer.infrastructure.add(port)
         policy = EgressPolicy(nameservers=(server.address,))
         verdicts = doors(policy) if with_doors else []
-        verdicts += Campaign(world, attacker, policy).run(cases)
+        verdicts += Campaign(world, attacker, policy, pki.roots).run(cases)
         time.sleep(_QUIET)
         leaks = [leak.what for leak in world.leaks]
     return report(verdicts, leaks)

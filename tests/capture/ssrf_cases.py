@@ -23,6 +23,7 @@ class Case:
         url: what is opened; empty for the case's own page.
         page: body of that page; ``head``: further headers of its response; ``status``: its status line.
         short: part of the form that runs with every change.
+        secure: the page and its target are had over TLS: a secure context, in which more can be done.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Case:
     status: str = "200 OK"
     kind: str = "text/html"
     short: bool = False
+    secure: bool = False
 
 
 FORMS = {
@@ -269,6 +271,47 @@ def _headers() -> list[Case]:
     ]  # fmt: skip
 
 
+_SECURE = {
+    "img": '<img src="{leak}">', "fetch-preflight": "<script>fetch({leak!r},{{method:'PUT',headers:{{'X-A':'b'}}}})</script>",
+    "iframe": '<iframe src="{leak}"></iframe>', "location": "<script>location={leak!r}</script>",
+    "web-socket": "<script>new WebSocket({leak!r}.replace('https','wss'))</script>",
+    "mixed-image": '<img src="http://10.0.0.1{path}">',
+    "shared-worker": "<script>new SharedWorker(URL.createObjectURL(new Blob([\"fetch('{leak}',{{mode:'no-cors'}})\"])))</script>",
+}  # fmt: skip
+"""Pages of a secure context whose request goes out like any other."""
+
+_SECURE_INSIDE = {
+    "service-worker": "<script>navigator.serviceWorker.register('/case/worker.js?{path}').catch(()=>0)</script>",
+    "web-transport": "<script>w=new WebTransport({leak!r});w.ready.catch(()=>0);w.closed.catch(()=>0)</script>",
+    "web-transport-hashes": "<script>w=new WebTransport({leak!r},{{serverCertificateHashes:[{{algorithm:'sha-256',value:new Uint8Array(32)}}]}});w.ready.catch(()=>0);w.closed.catch(()=>0)</script>",
+    "payment-manifest": "<script>try{{new PaymentRequest([{{supportedMethods:{leak!r}}}],{{total:{{label:'x',amount:{{currency:'EUR',value:'1'}}}}}}).canMakePayment().catch(()=>0)}}catch(e){{}}</script>",
+    "federated-login": "<script>navigator.credentials.get({{identity:{{providers:[{{configURL:{leak!r},clientId:'x'}}]}}}}).catch(()=>0)</script>",
+    "related-origins": "<script>navigator.credentials.get({{publicKey:{{challenge:new Uint8Array(8),rpId:'inside.test'}}}}).catch(()=>0)</script>",
+    "fetch-later": "<script>try{{fetchLater({leak!r},{{activateAfter:0}})}}catch(e){{}}</script>",
+    "background-fetch": "<script>navigator.serviceWorker.ready.then(r=>r.backgroundFetch.fetch('x',{leak!r})).catch(()=>0)</script>",
+    "mixed-fetch": "<script>fetch('http://10.0.0.1{path}').catch(()=>0)</script>",
+    "network-error-logging": '<img src="/missing.png">', "stun": "<script>p=new RTCPeerConnection({{iceServers:[{{urls:'stun:10.0.0.1:3478'}}]}});p.createDataChannel('x');p.createOffer().then(o=>p.setLocalDescription(o))</script>",
+    "turns": "<script>p=new RTCPeerConnection({{iceServers:[{{urls:'turns:10.0.0.1:443?transport=tcp',username:'u',credential:'c'}}],iceTransportPolicy:'relay'}});p.createDataChannel('x');p.createOffer().then(o=>p.setLocalDescription(o))</script>",
+    "turn-tcp": "<script>p=new RTCPeerConnection({{iceServers:[{{urls:'turn:10.0.0.1:443?transport=tcp',username:'u',credential:'c'}}],iceTransportPolicy:'relay'}});p.createDataChannel('x');p.createOffer().then(o=>p.setLocalDescription(o))</script>",
+}  # fmt: skip
+"""And those whose request is the browser's own, or never leaves it."""
+
+
+def _secure() -> list[Case]:
+    tried, reports = (
+        "<script>tried=1</script>",
+        f'{_REPORTING}\r\nNEL: {{{{"report_to":"g","max_age":60,"success_fraction":1}}}}',
+    )
+    return [
+        *(Case(f"secure-{name}", page=page, secure=True, short=name == "fetch-preflight") for name, page in _SECURE.items()),
+        *(
+            Case(f"secure-{name}", seen="browser", page=tried + page, secure=True, short=name == "web-transport",
+                 head=reports if name == "network-error-logging" else "")
+            for name, page in _SECURE_INSIDE.items()
+        ),
+    ]  # fmt: skip
+
+
 CASES: tuple[Case, ...] = (
-    *_forms(), *_names(), *_userinfo(), *_ports(), *_redirects(), *_pages(), *_headers(),
+    *_forms(), *_names(), *_userinfo(), *_ports(), *_redirects(), *_pages(), *_headers(), *_secure(),
 )  # fmt: skip

@@ -13,12 +13,13 @@ import os
 import select
 import shutil
 import socket
+import ssl
 import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -119,10 +120,12 @@ class World:
 
     Args:
         answer: what the public server answers, from the request's bytes up to the end of its head.
+        tls: the public server's, at port 443.
     """
 
-    def __init__(self, answer: Callable[[bytes], bytes]) -> None:
+    def __init__(self, answer: Callable[[bytes], bytes], tls: ssl.SSLContext) -> None:
         self._answer = answer
+        self._tls = tls
         self.sniffer = Sniffer()
         self._listeners = [
             socket.create_server((host, port), family=family)
@@ -169,21 +172,24 @@ class World:
                     threading.Thread(target=self._serve, args=(item.accept()[0],), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with closing(connection):
-            connection.settimeout(5)
-            local = ipaddress.ip_address(connection.getsockname()[0])
-            if str(getattr(local, "ipv4_mapped", None) or local) not in (PUBLIC, PUBLIC6):
-                self._leak(f"a connection at {local} port {connection.getsockname()[1]}")
-            try:
-                data = b""
-                while b"\r\n\r\n" not in data:
-                    received = connection.recv(65536)
-                    if not received:
-                        return
-                    data += received
-                connection.sendall(self._answer(data))
-            except OSError:
-                return
+        local, port = ipaddress.ip_address(connection.getsockname()[0]), connection.getsockname()[1]
+        if str(getattr(local, "ipv4_mapped", None) or local) not in (PUBLIC, PUBLIC6):
+            self._leak(f"a connection at {local} port {port}")
+        connection.settimeout(5)
+        with (
+            suppress(OSError),
+            closing(connection),
+            closing(
+                self._tls.wrap_socket(connection, server_side=True) if port == 443 else connection
+            ) as client,
+        ):
+            data = b""
+            while b"\r\n\r\n" not in data:
+                received = client.recv(65536)
+                if not received:
+                    return
+                data += received
+            client.sendall(self._answer(data))
 
     def _leak(self, what: str) -> None:
         self._leaks.append(Leak(what))
