@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
-	fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle bench-sending live-capture
+	campaign-capture fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle bench-sending live-capture
 
 setup:
 	./scripts/setup
@@ -84,3 +84,7 @@ bench-sending:
 # django-oscar behind nginx, captured and certified; every byte beside the web server's own log.
 live-capture:
 	$(PY) -m tests.live.capture
+
+# Every fixture page captured for real: outcome, facts, served bytes against recorded bytes, and the packages.
+campaign-capture:
+	$(PY) -m tests.capture.campaign
