@@ -36,7 +36,6 @@ from evidence_service.capture.login import check_login_state, login_hosts
 from evidence_service.capture.options import CaptureOptions
 from evidence_service.capture.outcome import Observation, Outcome, classify
 from evidence_service.capture.recorder import Recorder
-from evidence_service.capture.steps.opening import redirected
 from evidence_service.capture.steps.profiles import profile
 from evidence_service.capture.steps.route import go
 from evidence_service.capture.steps.visit import ActionLog, CaptureLimits, Progress, Visit
@@ -144,16 +143,20 @@ class _Capture:
         files = CaptureFiles(self.directory)
         started_at = format_time(self.now())
         device = profile(self.options, self.settings, self.identity)
-        with Recorder(wire, self.policy, now=self.now, limits=self.limits.recorder) as recorder:
-            self.progress("starting the browser")
-            with BrowserSession(
+        self.progress("starting the browser")
+        with (
+            Recorder(
+                wire, self.policy, now=self.now, limits=self.limits.recorder, mode=self.options.mode
+            ) as recorder,
+            BrowserSession(
                 self.settings,
                 proxy_port=recorder.port,
-                spki=recorder.authority.spki_sha256,
+                spki=recorder.spki,
                 context={**device.arguments, **self._login()},
-            ) as session:
-                visit = self._visit(session, recorder, files)
-                flags = session.flags
+            ) as session,
+        ):
+            visit = self._visit(session, recorder, files)
+            flags = session.flags
         exchanges = recorder.exchanges
         main = _main_exchange(exchanges, visit.final_url or self.url)
         if main is not None and main.problem and not visit.failure:
@@ -211,7 +214,6 @@ class _Capture:
             visit.lacks(f"the browser failed: {error.message.splitlines()[0]}"[:400])
         finally:
             watchdog.cancel()
-        visit.redirects = redirected(visit, self.url)
         return visit
 
     def _facts(self, visit: Visit) -> dict[str, Fact]:

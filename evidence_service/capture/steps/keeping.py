@@ -44,6 +44,8 @@ def _keep(visit: Visit, name: str, part: Callable[[Visit], None]) -> None:
     try:
         part(visit)
     except PlaywrightError as error:
+        if visit.is_dead:
+            return
         visit.lacks(f"the {name} could not be made: {first_line(error)}")
 
 
