@@ -32,9 +32,7 @@ SHORT = (
     "broken-missing-picture-zh",
 )
 AT_ONCE = 2
-LIMITS = CaptureLimits(
-    seconds=25.0, settle=2.0, height=12_000, recorder=RecorderLimits(body=6_000_000, total=40_000_000)
-)
+LIMITS = CaptureLimits(seconds=25.0, settle=2.0, recorder=RecorderLimits(body=6_000_000, total=40_000_000))
 _BROKEN = ("partial", "blocked")
 
 
