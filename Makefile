@@ -2,7 +2,8 @@
 PY := .venv/bin/python
 
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
-	campaign-capture fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle bench-sending live-capture
+	campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle \
+	bench-sending bench-capture live-capture bench-recorder
 
 setup:
 	./scripts/setup
@@ -41,6 +42,10 @@ campaign-chain:
 # Every forgery and every single byte, against both implementations of the verification.
 campaign-forgeries:
 	$(PY) -m tests.forgeries.campaign
+
+# Every way to lead a capture to an address it must not reach, in a network where each address exists.
+campaign-ssrf:
+	$(PY) -m tests.capture.ssrf_campaign
 
 # Branch coverage of the parts that judge; anything below 100 % fails.
 coverage:
@@ -88,3 +93,11 @@ live-capture:
 # Every fixture page captured for real: outcome, facts, served bytes against recorded bytes, and the packages.
 campaign-capture:
 	$(PY) -m tests.capture.campaign
+
+# What recording costs: memory and time for 200 MB, beside a direct download in the same run.
+bench-recorder:
+	$(PY) -m bench.recorder
+
+# A whole capture beside bare Playwright on the same page, in the same run.
+bench-capture:
+	$(PY) -m bench.capture

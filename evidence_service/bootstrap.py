@@ -20,6 +20,7 @@ from evidence_service.anchor.signer import KeystoreSigner, Signer
 from evidence_service.anchor.submission import Attempt, State, Submission
 from evidence_service.anchor.web3signer import Web3Signer
 from evidence_service.capture.browser import BrowserSettings
+from evidence_service.capture.environment import Checks
 from evidence_service.capture.recorder import RecorderLimits
 from evidence_service.capture.session import CaptureLimits
 from evidence_service.certificate.facts import Issuer
@@ -97,6 +98,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
             at_once=settings.captures_at_once,
             profile=settings.capture_profile,
             recipients=tuple(settings.originals_recipients),
+            checks=_checks(settings),
         ),
         attestations=Attestations(engine),
         renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
@@ -144,6 +146,12 @@ def egress_policy(settings: Settings) -> EgressPolicy:
         nameservers=tuple(settings.nameservers),
         denied=parse_networks(settings.egress_denied),
     )
+
+
+def _checks(settings: Settings) -> Checks:
+    if settings.second_nameserver:
+        parse_nameserver(settings.second_nameserver)
+    return Checks(settings.second_nameserver, settings.control_url, settings.second_fetch)
 
 
 def worker(settings: Settings, wired: Parts, url: str, *, durable: Durable | None = None) -> Worker:

@@ -45,6 +45,10 @@ class HashingWriter:
         """Bytes written so far."""
         return self._file.tell()
 
+    def flush(self) -> None:
+        """Hand what was written to the system."""
+        self._file.flush()
+
     def close(self) -> Digest:
         """Flush, fsync, close; the digest of everything written."""
         if not self._file.closed:

@@ -15,6 +15,7 @@ from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import Signer
 from evidence_service.anchor.submission import Journal, Submission
 from evidence_service.capture.browser import BrowserSettings
+from evidence_service.capture.environment import Checks
 from evidence_service.capture.session import CaptureLimits
 from evidence_service.certificate.facts import Issuer
 from evidence_service.certificate.seal import SealKey
@@ -45,6 +46,7 @@ class Capturing:
         at_once: browsers at once, in each worker.
         profile: of orders that name none.
         recipients: age public keys that can open unredacted originals.
+        checks: who is asked beside a capture for its environment.
     """
 
     directory: Path
@@ -54,6 +56,7 @@ class Capturing:
     at_once: int = 1
     profile: str = "desktop"
     recipients: tuple[str, ...] = ()
+    checks: Checks = field(default_factory=Checks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ def _capture_now(parts: Parts, evidence: Evidence) -> Evidence:
             now=parts.now,
             progress=lambda words: parts.records.note_progress(evidence.id, words),
             limits=parts.capturing.limits,
+            checks=parts.capturing.checks,
         )
         for file in result.files:
             stored = parts.objects.put(directory / file.path)

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 import time
+import zipfile
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +19,9 @@ from evidence_service.capture.browser import BrowserSettings
 from evidence_service.capture.recorder import RecorderLimits
 from evidence_service.capture.session import CaptureLimits, CaptureResult, capture_listing
 from evidence_service.egress.policy import EgressPolicy
+from evidence_service.importing.examination import examine_here
 from evidence_service.sandbox.marketplace import FIXTURES, Fixture, Marketplace
+from tests.capture.oracles import check_wacz, check_warc
 from tests.capture.recorded import differing, warcs
 
 SHORT = (
@@ -92,28 +95,32 @@ def mislabelled(fixture: Fixture, result: CaptureResult) -> list[str]:
 
 
 def warcio_failures(directory: Path) -> list[str]:
-    """What ``warcio check`` says against the package's WARCs."""
-    faults = []
-    for name, content in warcs(directory):
-        with tempfile.NamedTemporaryFile(suffix=".warc.gz") as file:
-            file.write(content)
-            file.flush()
-            command = [sys.executable, "-m", "warcio.cli", "check", file.name]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            faults.append(f"{name}: {done.stdout.strip()[-300:]} {done.stderr.strip()[-300:]}")
+    """What ``warcio check`` says against the WARC in each package; a capture without a package fails."""
+    packages = sorted(directory.glob("*.wacz"))
+    faults = [] if packages else ["there is no package"]
+    for path in packages:
+        with zipfile.ZipFile(path) as package:
+            faults += _refused(lambda package=package: check_warc(Path(package.extract("archive/data.warc.gz", directory.parent))))
     return faults
 
 
 def wacz_failures(directory: Path) -> list[str]:
-    """What ``wacz validate`` says against the package."""
+    """What ``wacz validate`` and the project's own examination of uploads say against the package."""
     faults = []
     for path in sorted(directory.glob("*.wacz")):
-        command = [sys.executable, "-m", "wacz.main", "validate", "-f", str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            faults.append(f"{path.name}: {done.stdout.strip()[-300:]} {done.stderr.strip()[-300:]}")
+        faults += _refused(lambda path=path: check_wacz(path, directory.parent / "again"))
+        with path.open("rb") as file:
+            examined = examine_here(file, path.stat().st_size, path.name, "application/wacz", seconds=None)
+        faults += [f"{item.code}: {item.detail}" for item in examined.findings]
     return faults
+
+
+def _refused(check: Callable[[], object]) -> list[str]:
+    try:
+        check()
+    except AssertionError as refusal:
+        return [str(refusal)[-300:]]
+    return []
 
 
 def run(names: list[str]) -> int:

@@ -24,7 +24,7 @@ from evidence_service.errors import (
     UnavailableError,
 )
 
-_ABSOLUTE = re.compile(rb"http://([^/?#@]+)([^#]*)")
+_ABSOLUTE = re.compile(rb"http://([^/?#@]+)((?:[/?][^#]*)?)")
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/?#@]+)(?::([0-9]{1,5}))?")
 # RFC 9110, 11.7.2; the other is what browsers say to proxies alone.
 _FOR_PROXIES = re.compile(rb"^proxy-(?:connection|authorization):[^\n]*\n", re.IGNORECASE | re.MULTILINE)

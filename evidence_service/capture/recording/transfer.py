@@ -272,7 +272,8 @@ class Transfer:
     async def _to_browser(self, data: bytes) -> None:
         if not data:
             return
-        self._answered = True
+        # Informational responses alone are no answer yet.
+        self._answered = self._draft.response_head > 0
         try:
             async with asyncio.timeout(self._idle):
                 await self._browser.write(data)

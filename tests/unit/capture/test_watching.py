@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.capture.serving import Pages, browsing, capture
+from tests.capture.serving import WORDS, Pages, browsing, capture
 
-ASKING = """<!doctype html><body><h1>Lamp</h1><pre id="seen"></pre><script>
+ASKING = (
+    """<!doctype html><body><h1>Lamp</h1><pre id="seen"></pre><script>
 const seen = {};
 alert('first'); seen.confirm = confirm('sure?'); seen.prompt = prompt('name?');
 print();
@@ -21,6 +22,8 @@ navigator.geolocation.getCurrentPosition(() => { seen.place = 'given'; show(); }
 setTimeout(() => { throw new Error('broken'); }, 50);
 for (let n = 0; n < 300; n++) console.log('noise ' + n);
 </script></body>"""
+    + WORDS
+)
 
 
 def test_a_page_that_asks_for_everything_gets_nothing_and_is_captured(tmp_path: Path) -> None:
@@ -67,7 +70,9 @@ def test_every_action_has_its_time_and_every_script_its_hash(tmp_path: Path) -> 
         "page_state.js",
         "find_consent.js",
         "scroll_to.js",
+        "observe_page.js",
         "measure_page.js",
+        "locate.js",
         "serialise_dom.js",
     }
     assert all(len(digest) == 64 for digest in scripts.values())
