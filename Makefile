@@ -2,8 +2,8 @@
 PY := .venv/bin/python
 
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
-	campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle bench-sending \
-	bench-capture live-capture bench-recorder
+	campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle \
+	bench-sending bench-capture live-capture bench-recorder
 
 setup:
 	./scripts/setup
@@ -89,6 +89,10 @@ bench-sending:
 # django-oscar behind nginx, captured and certified; every byte beside the web server's own log.
 live-capture:
 	$(PY) -m tests.live.capture
+
+# Every fixture page captured for real: outcome, facts, served bytes against recorded bytes, and the packages.
+campaign-capture:
+	$(PY) -m tests.capture.campaign
 
 # What recording costs: memory and time for 200 MB, beside a direct download in the same run.
 bench-recorder:
