@@ -33,6 +33,7 @@ from evidence_service.config import (
 )
 from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import ConfigurationError
+from evidence_service.service import login_state
 from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Stamping
 from evidence_service.service.ports import Durable
@@ -45,8 +46,11 @@ from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
 from evidence_service.store.journal import PostgresJournal
+from evidence_service.store.lists import Lists
+from evidence_service.store.logins import Logins
 from evidence_service.store.objects import LocalObjects
 from evidence_service.store.postgres import EmbeddedPostgres, connect, migrate
+from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
 from evidence_service.store.trees import TreeFiles
@@ -98,6 +102,9 @@ def parts(settings: Settings, engine: Database) -> Parts:
         ),
         attestations=Attestations(engine),
         renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
+        queue=CaptureQueue(engine),
+        lists=Lists(engine),
+        logins=Logins(engine),
         stamping=_stamping(settings),
         chains=chains(settings.chains),
         anchors=Anchors(engine),
@@ -122,6 +129,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         receipt_key=ReceiptKey(settings.receipt_key)
         if settings.receipt_key is not None
         else open_or_make(settings.data_directory / "receipt-key.pem"),
+        sealing_key=login_state.open_or_make(settings.data_directory / "login-state.key"),
         purpose=settings.purpose,
         host=platform.node(),
         tool=f"evidence-service {__version__}",
