@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +187,7 @@ def wait_for(client: ServiceClient, evidence_ids: Sequence[str], *, show: bool) 
             time.sleep(_POLL)
 
 
-def refused(item: dict[str, Any]) -> bool:
+def refused(item: Mapping[str, Any]) -> bool:
     """Whether the work on evidence has ended without what was ordered."""
     return "refused" in (item["progress"] or "")
 

@@ -1,8 +1,8 @@
 """What became of every row of a list: a table for people, and the memory that lets a command go on.
 
 The file is written before anything is ordered and after every answer, whole and in one step: whoever is
-killed finds it as it last was. A row's ``order_key`` is made from the file's own random beginning and from what
-the row says, so the same command orders under the same keys, and the service captures nothing twice.
+killed finds it as it last was. A row's ``order_key`` is made from the file's own random beginning and from
+what the row says, so the same command orders under the same keys, and the service captures nothing twice.
 """
 
 from __future__ import annotations

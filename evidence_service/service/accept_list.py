@@ -88,18 +88,20 @@ def accept_list(parts: Parts, order: ListOrder) -> None:
             order.matter_id,
             order.operator,
             now,
-            [
-                NewRow(
-                    row.position,
-                    row.url,
-                    row.label,
-                    None if row.position in problems else row.evidence_id,
-                    problems.get(row.position),
-                )
-                for row in order.rows
-            ],
+            [_new_row(row, problems.get(row.position)) for row in order.rows],
         ),
     )
+
+
+def _new_row(row: RowOrder, problem: Mapping[str, str] | None) -> NewRow:
+    if problem is None:
+        return NewRow(row.position, row.url, row.label, evidence_id=row.evidence_id)
+    # What was refused may hold anything; the record takes no NUL.
+    return NewRow(row.position, _printable(row.url), _printable(row.label), problem=problem)
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def _order(order: ListOrder, row: RowOrder) -> Order:
@@ -134,7 +136,11 @@ def _problems(parts: Parts, order: ListOrder) -> dict[int, dict[str, str]]:
                 )
         except RefusedError as error:
             kind = "conflict" if isinstance(error, ConflictError) else "refused"
-            found[row.position] = {"kind": kind, "title": error.message, "what_to_do": error.what_to_do}
+            found[row.position] = {
+                "kind": kind,
+                "title": _printable(error.message),
+                "what_to_do": error.what_to_do,
+            }
     return found
 
 

@@ -179,10 +179,9 @@ def _row(parts: Parts, order: NewCaptureList, position: int, raw: Any, evidence_
 
 
 def _shown(raw: Any, member: str) -> str:
-    """A member of a refused row as far as the record can hold it."""
+    """A member of a row that could not be read, for whoever looks for the row."""
     found = raw.get(member) if isinstance(raw, dict) else None
-    text = found if isinstance(found, str) else ""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:400])
+    return found[:400] if isinstance(found, str) else ""
 
 
 def _accepted(parts: Parts, list_id: str) -> AcceptedListView:
