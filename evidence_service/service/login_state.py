@@ -73,7 +73,7 @@ class SealingKey:
         nonce, sealed = login.sealed[:_NONCE_SIZE], login.sealed[_NONCE_SIZE:]
         try:
             state: dict[str, Any] = json.loads(self._cipher.decrypt(nonce, sealed, login.id.encode()))
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise RefusedError(
                 "the login state cannot be opened with this service's key",
                 what_to_do="order the capture again with its login state",
