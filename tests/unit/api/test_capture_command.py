@@ -1,4 +1,4 @@
-"""``evidence capture`` as people run it: a process of its own against a running service."""
+"""``evidence capture`` against a running service; killed and followed as a process of its own."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
 
+from evidence_service.cli import main
 from tests.running import ROOT
 from tests.unit.api.conftest import Service
 from tests.unit.service.test_login_state import RECIPIENTS, SECRET, STATE
@@ -28,7 +30,7 @@ ALL_DONE = 0
 USAGE, UNAVAILABLE = 2, 6
 
 
-def command(service: Service, *arguments: str, url: str | None = None) -> list[str]:
+def command(service: Service, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "evidence_service.cli", "capture", *arguments, "--matter", service.matter]
 
 
@@ -41,10 +43,10 @@ def environment(service: Service, url: str | None = None) -> dict[str, str]:
     }
 
 
-def run(service: Service, *arguments: str, input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        command(service, *arguments), env=environment(service), input=input, capture_output=True, check=False
-    )
+def run(service: Service, *arguments: str, stdin: bytes = b"") -> Result:
+    """In this process: for what does not depend on having one of its own."""
+    given = ["capture", *arguments, "--matter", service.matter]
+    return CliRunner().invoke(main, given, env=service.environment, input=stdin)
 
 
 def write(path: Path, lines: Sequence[str]) -> Path:
@@ -69,7 +71,7 @@ def test_each_row_has_its_outcome_in_a_table_beside_the_list(
     lines = ["url,label,profile", f"{HOST}/1,a,mobile", "ftp://x/,b,", f"{HOST}/2,c,tv", f"{HOST}/3,d,"]
     path = write(tmp_path / "list.csv", lines)
     done = run(service, "--list", str(path), "--no-wait", "--locale", "zh-CN", "--json")
-    assert done.returncode == USAGE, done.stderr
+    assert done.exit_code == USAGE, done.stderr
     found = results(tmp_path / "list.csv.results.csv")
     assert [(row["line"], row["label"], row["result"]) for row in found] == [
         ("2", "a", "accepted"),
@@ -82,7 +84,7 @@ def test_each_row_has_its_outcome_in_a_table_beside_the_list(
     printed = json.loads(done.stdout)
     assert (printed["rows"], printed["accepted"], printed["refused"]) == (4, 2, 2)
     assert printed["items"] == found
-    words = done.stderr.decode()
+    words = done.stderr
     assert "line 3: only http and https" in words and "line 4: profile has to be" in words
     assert "4 rows: 2 accepted, 2 refused" in words
     kept = [service.parts.records.evidence(row["evidence_id"]).options for row in (found[0], found[3])]
@@ -95,11 +97,11 @@ def test_the_same_command_orders_nothing_twice_and_new_rows_too(
 ) -> None:
     path = write(tmp_path / "list.txt", [f"{HOST}/1", f"{HOST}/1", f"{HOST}/2"])
     first = run(service, "--list", str(path), "--no-wait")
-    assert first.returncode == ALL_DONE, first.stderr
+    assert first.exit_code == ALL_DONE, first.stderr
     before = results(tmp_path / "list.txt.results.csv")
     assert ordered(engine) == [f"{HOST}/1", f"{HOST}/1", f"{HOST}/2"], "two lines are two captures"
     write(path, [f"{HOST}/0", f"{HOST}/1", f"{HOST}/1", f"{HOST}/2"])
-    assert run(service, "--list", str(path), "--no-wait").returncode == ALL_DONE
+    assert run(service, "--list", str(path), "--no-wait").exit_code == ALL_DONE
     after = results(tmp_path / "list.txt.results.csv")
     assert ordered(engine) == [f"{HOST}/0", f"{HOST}/1", f"{HOST}/1", f"{HOST}/2"]
     assert [row["evidence_id"] for row in after[1:]] == [row["evidence_id"] for row in before]
@@ -110,9 +112,9 @@ def test_what_was_refused_is_tried_again_and_rows_that_left_the_list_are_kept(
     service: Service, engine: Engine, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "list.txt", [f"{HOST}/1", "http://127.0.0.1/"])
-    assert run(service, "--list", str(path), "--no-wait").returncode == USAGE
+    assert run(service, "--list", str(path), "--no-wait").exit_code == USAGE
     write(path, [f"{HOST}/2"])
-    assert run(service, "--list", str(path), "--no-wait").returncode == ALL_DONE
+    assert run(service, "--list", str(path), "--no-wait").exit_code == ALL_DONE
     found = results(tmp_path / "list.txt.results.csv")
     assert [(row["url"], row["result"]) for row in found] == [
         (f"{HOST}/2", "accepted"),
@@ -165,7 +167,7 @@ def between(service: Service, answered: Callable[[str], bool]) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.mark.parametrize("portions", [1, 2, 3])
+@pytest.mark.parametrize("portions", [1, 3])
 def test_killed_between_the_services_answer_and_its_own_note(
     service: Service, engine: Engine, tmp_path: Path, portions: int
 ) -> None:
@@ -191,7 +193,7 @@ def test_killed_between_the_services_answer_and_its_own_note(
     # The list has grown meanwhile: portions are not what they were.
     write(path, [f"{HOST}/{number:04}" for number in range(-1, 700)])
     done = run(service, "--list", str(path), "--no-wait")
-    assert done.returncode == ALL_DONE, done.stderr
+    assert done.exit_code == ALL_DONE, done.stderr
     assert ordered(engine) == sorted(f"{HOST}/{number:04}" for number in range(-1, 700))
     found = results(tmp_path / "list.txt.results.csv")
     assert len({row["evidence_id"] for row in found}) == len(found) == 701
@@ -248,7 +250,7 @@ def test_a_list_from_standard_input(service: Service, engine: Engine, tmp_path: 
     path = tmp_path / "out.csv"
     arguments = ("--list", "-", "--results", str(path), "--no-wait")
     for _ in range(2):
-        assert run(service, *arguments, input=f"{HOST}/1\n".encode()).returncode == ALL_DONE
+        assert run(service, *arguments, stdin=f"{HOST}/1\n".encode()).exit_code == ALL_DONE
     assert ordered(engine) == [f"{HOST}/1"]
     assert [row["url"] for row in results(path)] == [f"{HOST}/1"]
 
@@ -263,9 +265,9 @@ def test_steps_and_a_login_state_come_from_files(service: Service, engine: Engin
     path = write(tmp_path / "list.txt", [f"{HOST}/1"])
     for arguments in ([f"{HOST}/0"], ["--list", str(path)]):
         done = run(service, *arguments, *more)
-        assert done.returncode == ALL_DONE, done.stderr
-        assert b"chmod 600" in done.stderr
-        assert SECRET.encode() not in done.stdout + done.stderr
+        assert done.exit_code == ALL_DONE, done.stderr
+        assert "chmod 600" in done.stderr
+        assert SECRET not in done.stdout + done.stderr
     assert SECRET not in (tmp_path / "list.txt.results.csv").read_text()
     for evidence in service.parts.records.list_evidence():
         assert [step["text"] for step in (evidence.options or {})["steps"]] == ["x"]
@@ -282,8 +284,8 @@ def test_a_login_file_that_cannot_be_used_is_not_repeated(
     login = tmp_path / "state.json"
     login.write_text(content)
     done = run(service, f"{HOST}/1", "--login-state", str(login))
-    assert done.returncode == USAGE
-    assert words in done.stderr.decode() and SECRET not in done.stderr.decode()
+    assert done.exit_code == USAGE
+    assert words in done.stderr and SECRET not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -299,20 +301,19 @@ def test_a_login_file_that_cannot_be_used_is_not_repeated(
     ],
 )
 def test_a_command_that_cannot_be_carried_out_orders_nothing(
-    service: Service, engine: Engine, tmp_path: Path, arguments: list[str], words: str
+    service: Service,
+    engine: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    words: str,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     write(tmp_path / "list.txt", [f"{HOST}/1"])
     write(tmp_path / "list.csv", [f"{HOST}/1,label"])
-    done = subprocess.run(
-        command(service, *arguments),
-        env=environment(service),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == USAGE
-    assert words in done.stderr and "Traceback" not in done.stderr
+    done = run(service, *arguments)
+    assert done.exit_code == USAGE
+    assert words in done.stderr
     assert ordered(engine) == []
 
 
@@ -320,13 +321,8 @@ def test_a_service_that_is_away_is_said_at_once_and_the_results_file_waits(
     service: Service, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "list.txt", [f"{HOST}/1"])
-    done = subprocess.run(
-        [*command(service, "--list", str(path))[:-2], "--reference", "R", "--applicant", "A"],
-        env=environment(service, "http://127.0.0.1:9"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == UNAVAILABLE
+    arguments = ["capture", "--list", str(path), "--reference", "R", "--applicant", "A"]
+    done = CliRunner().invoke(main, arguments, env={"EVIDENCE_API_URL": "http://127.0.0.1:9"})
+    assert done.exit_code == UNAVAILABLE
     assert "does not answer" in done.stderr
     assert [row["result"] for row in results(tmp_path / "list.txt.results.csv")] == [""]
