@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
-	fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle bench-sending
+	fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle bench-sending live-capture
 
 setup:
 	./scripts/setup
@@ -80,3 +80,7 @@ bench-merkle:
 # What it takes to bring batches to a chain: time, requests, bytes, signatures.
 bench-sending:
 	$(PY) -m bench.sending
+
+# django-oscar behind nginx, captured and certified; every byte beside the web server's own log.
+live-capture:
+	$(PY) -m tests.live.capture

@@ -31,7 +31,8 @@ from evidence_service.config import (
     Settings,
     SignerSettings,
 )
-from evidence_service.egress.policy import EgressPolicy
+from evidence_service.egress.policy import EgressPolicy, parse_exception, parse_networks
+from evidence_service.egress.resolver import parse_nameserver
 from evidence_service.errors import ConfigurationError
 from evidence_service.service import login_state
 from evidence_service.service.durable import DbosDurable, Engine
@@ -94,7 +95,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
             browser=BrowserSettings(
                 executable=settings.chromium, locale=settings.locale, timezone=settings.timezone
             ),
-            policy=EgressPolicy(frozenset(_host_and_port(item) for item in settings.egress_exceptions)),
+            policy=egress_policy(settings),
             limits=_limits(settings),
             at_once=settings.captures_at_once,
             profile=settings.capture_profile,
@@ -134,6 +135,21 @@ def parts(settings: Settings, engine: Database) -> Parts:
         host=platform.node(),
         tool=f"evidence-service {__version__}",
         now=lambda: datetime.now(UTC),
+    )
+
+
+def egress_policy(settings: Settings) -> EgressPolicy:
+    """Where the service may connect to by itself.
+
+    Raises:
+        ConfigurationError: an exception, a nameserver or a network cannot be used.
+    """
+    for nameserver in settings.nameservers:
+        parse_nameserver(nameserver)
+    return EgressPolicy(
+        exceptions=frozenset(parse_exception(item) for item in settings.egress_exceptions),
+        nameservers=tuple(settings.nameservers),
+        denied=parse_networks(settings.egress_denied),
     )
 
 
@@ -243,13 +259,6 @@ def _limits(settings: Settings) -> CaptureLimits:
         height=limits.height,
         recorder=RecorderLimits(body=limits.body_bytes, total=limits.total_bytes, exchanges=limits.exchanges),
     )
-
-
-def _host_and_port(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
-        raise ConfigurationError(f"the egress exception {text!r} is not host:port")
-    return host.lower(), int(port)
 
 
 def _read(path: Path) -> bytes:

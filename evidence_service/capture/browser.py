@@ -11,11 +11,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
@@ -129,15 +130,19 @@ class BrowserSession:
 
     Args:
         proxy_port: the recorder's port on loopback.
-        spki: base64 SHA-256 of the recorder's key; the only certificate error that is accepted.
+        spki: base64 SHA-256 of the recorder's key; the only certificate error accepted; empty: none is.
+        context: of Playwright's ``new_context``: viewport, user agent, locale, login state.
     """
 
-    def __init__(self, settings: BrowserSettings, *, proxy_port: int, spki: str) -> None:
+    def __init__(
+        self, settings: BrowserSettings, *, proxy_port: int, spki: str, context: Mapping[str, Any]
+    ) -> None:
         self.identity = identify(find_browser(settings.executable))
-        self._settings = settings
+        self._arguments = context
         self._proxy = f"http://127.0.0.1:{proxy_port}"
         self._profile = Path(tempfile.mkdtemp(prefix="evidence-browser-"))
-        self.flags = (*_FLAGS, f"--ignore-certificate-errors-spki-list={spki}", *_sandbox_flags())
+        trust = (f"--ignore-certificate-errors-spki-list={spki}",) if spki else ()
+        self.flags = (*_FLAGS, *trust, *_sandbox_flags())
         # The binary itself: a distribution's launcher would add flags of its own.
         self._argv = [self.identity.program, *self.flags, f"--user-data-dir={self._profile}", "about:blank"]
         self._process: ManagedProcess | None = None
@@ -159,15 +164,14 @@ class BrowserSession:
     def _open(self) -> None:
         port_file = self._profile / "DevToolsActivePort"
         self._process = ManagedProcess("Chromium", self._argv, log=self._profile / "chromium.log")
+        # Playwright's driver starts while Chromium does.
+        self._playwright = sync_playwright().start()
         self._process.wait_until(lambda: port_file.exists() and "\n" in port_file.read_text(), seconds=30)
         port, path = port_file.read_text().strip().splitlines()
-        self._playwright = sync_playwright().start()
         browser = self._playwright.chromium.connect_over_cdp(f"ws://127.0.0.1:{port}{path}")
         self.context = browser.new_context(
             proxy={"server": self._proxy, "bypass": "<-loopback>"},
-            viewport={"width": self._settings.width, "height": self._settings.height},
-            locale=self._settings.locale,
-            timezone_id=self._settings.timezone,
+            **self._arguments,
             # A service worker would answer requests that then never reach the recorder.
             service_workers="block",
             accept_downloads=False,

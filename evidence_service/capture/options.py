@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from zoneinfo import available_timezones
 
 from evidence_service.errors import RefusedError
 
@@ -68,10 +70,18 @@ def parse_options(
     steps = value.get("steps", [])
     if not isinstance(steps, list) or len(steps) > MAX_STEPS:
         raise RefusedError(f"steps has to be a list of at most {MAX_STEPS}")
+    locale, timezone = _text(value, "locale"), _text(value, "timezone")
+    # What Chromium does not know it refuses only when the capture begins.
+    if locale and re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", locale) is None:
+        raise RefusedError(
+            "locale has to be a language tag (BCP 47)", what_to_do="write it like en-GB or zh-CN"
+        )
+    if timezone and timezone not in available_timezones():
+        raise RefusedError("timezone is not in the IANA database", what_to_do="write it like Europe/Berlin")
     return CaptureOptions(
         profile=_choice(value, "profile", PROFILES),
-        locale=_text(value, "locale"),
-        timezone=_text(value, "timezone"),
+        locale=locale,
+        timezone=timezone,
         mode=_choice(value, "mode", MODES),
         steps=tuple(_step(number, item) for number, item in enumerate(steps, start=1)),
         login_state=login_state,

@@ -193,7 +193,7 @@ def _main_exchange(found: Mapping[str, Any], read: ReadObject) -> dict[str, Any]
         return None
     return {
         "tls": "; ".join(f"{name}: {value}" for name, value in main["tls"].items()),
-        "certificates": main["certificates_sha256"],
+        "certificates": main["chain"],
         "resolved": " ".join(main["resolved"]),
         "exchanges": len(exchanges),
     }

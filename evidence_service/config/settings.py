@@ -79,6 +79,14 @@ class Settings(BaseSettings):
     egress_exceptions: list[str] = Field(
         default_factory=list, description="host:port pairs captures may reach although they are not public"
     )
+    egress_denied: list[str] = Field(
+        default_factory=list,
+        description="Networks (`ADDRESS/BITS`) that are not to be reached although they are public: your own",
+    )
+    nameservers: list[str] = Field(
+        default_factory=list,
+        description="Who is asked for addresses, `ADDRESS[:PORT]`; empty: the machine's own resolver",
+    )
     captures_at_once: int = Field(default=1, ge=1, le=64, description="Browsers at once in one worker")
     capture_profile: Literal["desktop", "mobile"] = Field(
         default="desktop", description="Profile of captures whose order names none"

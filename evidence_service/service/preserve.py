@@ -164,7 +164,10 @@ def _describe(result: CaptureResult, not_before: dict[str, str]) -> dict[str, An
             "redirects": list(result.redirects),
             "http_status": result.status,
             "peer_address": result.peer,
-            "listing": result.listing,
+            "listing": {
+                name: {"value": fact.value, "read_from": fact.read_from}
+                for name, fact in result.listing.items()
+            },
         },
         "outcome": {"status": result.outcome.status, "reasons": _reasons(result.outcome.reasons)},
         "started_at": result.started_at,

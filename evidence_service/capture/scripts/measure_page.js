@@ -1,7 +1,12 @@
 // Measures the page and its images, without changing it.
 () => {
   const images = [...document.images];
-  const broken = images.filter((image) => !image.complete || image.naturalWidth === 0);
+  // A picture without an address was never asked for; one that failed at the size of a tracking pixel shows nothing.
+  const broken = images.filter((image) => {
+    if (!(image.currentSrc || image.src) || !image.checkVisibility()) return false;
+    const box = image.getBoundingClientRect();
+    return !image.complete || (image.naturalWidth === 0 && (box.width > 2 || box.height > 2));
+  });
   return {
     title: document.title,
     width: document.documentElement.clientWidth,
@@ -11,5 +16,6 @@
     incomplete_images: broken.map((image) => image.currentSrc || image.src).slice(0, 50),
     password_fields: document.querySelectorAll('input[type=password]').length,
     ready_state: document.readyState,
+    device_pixel_ratio: devicePixelRatio,
   };
 }

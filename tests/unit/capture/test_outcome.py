@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from evidence_service.capture.listing import read_listing
 from evidence_service.capture.outcome import Observation, classify
 
 ITEM = "https://shop.example/item/1"
@@ -52,22 +51,3 @@ def test_the_outcome_follows_from_what_was_seen(observation: Observation, status
     found = classify(observation)
     assert found.status == status
     assert bool(found.reasons) == (status != "captured")
-
-
-def test_a_malformed_block_does_not_take_the_others_along() -> None:
-    page = (
-        '<script type="application/ld+json">{"@type": "Product", "name": </script>'
-        '<script type="application/ld+json">{"@type": "Product", "name": "Bag", "offers": '
-        '[{"price": 12.5, "priceCurrency": "EUR", "seller": "Shop"}]}</script>'
-    )
-    facts = read_listing(page, ITEM)
-    assert facts["title"] == {"value": "Bag", "read_from": "JSON-LD block 2, name"}
-    assert facts["price"]["value"] == "12.5"
-    assert facts["seller_name"]["value"] == "Shop"
-
-
-@pytest.mark.parametrize("page", ["", "\x00", "<", "plain words", "<h1>Only a heading</h1>"])
-def test_unknown_stays_unknown(page: str) -> None:
-    facts = read_listing(page, ITEM)
-    assert facts["platform"]["value"] == "shop.example"
-    assert "price" not in facts

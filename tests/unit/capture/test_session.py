@@ -57,28 +57,34 @@ def test_a_listing_is_captured_with_every_file(chinese: tuple[CaptureResult, Pat
     result, directory = chinese
     assert result.outcome.status == "captured"
     assert result.outcome.reasons == ()
-    assert [item.path for item in result.files] == [
+    tiles = [item.path for item in result.files if item.role == "screenshot.tile"]
+    assert tiles == [f"screenshots/tile-{number:02}.png" for number in range(1, len(tiles) + 1)]
+    assert [item.path for item in result.files if item.path not in tiles] == [
         "actions.jsonl",
         "dom.html",
         "environment.json",
         "exchanges.json",
         "exchanges.warc.gz",
         "listing.json",
+        "page.mhtml",
+        "page.pdf",
+        "screenshot-after-consent.png",
         "screenshot-before-consent.png",
         "screenshot.png",
     ]
-    assert {item.name for item in directory.iterdir()} == {item.path for item in result.files}
+    written = {str(item.relative_to(directory)) for item in directory.rglob("*") if item.is_file()}
+    assert written == {item.path for item in result.files}
     for item in result.files:
         assert digest_of((directory / item.path).read_bytes()) == item.digest
 
 
 def test_facts_are_read_with_their_place(chinese: tuple[CaptureResult, Path]) -> None:
     facts = chinese[0].listing
-    assert facts["price"] == {"value": "398.00", "read_from": "JSON-LD block 1, offers.price"}
-    assert facts["seller_name"]["value"] == "蓝海鞋包工厂店"
-    assert facts["seller_id"]["value"] == "S-6026"
-    assert facts["listing_id"]["value"] == "200101"
-    assert facts["platform_name"]["read_from"] == "OpenGraph og:site_name"
+    assert (facts["price"].value, facts["price"].where) == ("398.00", "JSON-LD block 1, offers.price")
+    assert facts["seller_name"].value == "蓝海鞋包工厂店"
+    assert facts["seller_id"].value == "S-6026"
+    assert facts["listing_id"].value == "200101"
+    assert facts["platform_name"].where == "OpenGraph og:site_name"
 
 
 def test_every_lazy_picture_was_fetched_and_recorded(chinese: tuple[CaptureResult, Path]) -> None:

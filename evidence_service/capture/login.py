@@ -1,0 +1,113 @@
+"""A login state an operator supplies: checked strictly, and known only to be kept out of the record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from evidence_service.errors import RefusedError
+
+_MAX_BYTES = 1024 * 1024
+_MAX_COOKIES = 500
+_MAX_ORIGINS = 50
+_COOKIE: Mapping[str, type | tuple[type, ...]] = {
+    "name": str,
+    "value": str,
+    "domain": str,
+    "path": str,
+    "expires": (int, float),
+    "httpOnly": bool,
+    "secure": bool,
+    "sameSite": str,
+}
+_REQUIRED = ("name", "value", "domain", "path")
+_WHAT_TO_DO = 'give what Playwright\'s storage_state saves: {"cookies": […], "origins": […]}'
+_SHORTEST_SECRET = 6
+"""Shorter values ("1", "true", "en-US") are no secrets, and masking them would tear the record apart."""
+
+
+def check_login_state(state: Mapping[str, Any]) -> None:
+    """Check the shape, ``{"cookies": […], "origins": [{"origin", "localStorage": [{"name", "value"}]}]}``.
+
+    Raises:
+        RefusedError: names the place that is wrong, never a value.
+    """
+    if not isinstance(state, Mapping) or set(state) - {"cookies", "origins"} or not state:
+        raise _refuse("it has to be an object with cookies and origins")
+    if len(json.dumps(state, default=str)) > _MAX_BYTES:
+        raise _refuse(f"it is larger than {_MAX_BYTES} bytes")
+    for where, cookie in _items(state, "cookies", _MAX_COOKIES):
+        _check_cookie(where, cookie)
+    for where, origin in _items(state, "origins", _MAX_ORIGINS):
+        if set(origin) - {"origin", "localStorage"} or not _is_origin(origin.get("origin")):
+            raise _refuse(f"{where} has to have an http or https origin and its localStorage")
+        for place, item in _items(origin, "localStorage", _MAX_COOKIES, where):
+            if set(item) != {"name", "value"} or not all(isinstance(part, str) for part in item.values()):
+                raise _refuse(f"{place} has to be a name and a value")
+
+
+def login_hosts(state: Mapping[str, Any]) -> list[str]:
+    """Hosts a login state is for, in alphabetic order."""
+    cookies = {str(cookie["domain"]).lstrip(".") for cookie in state.get("cookies", [])}
+    origins = {urlsplit(origin["origin"]).hostname or "" for origin in state.get("origins", [])}
+    return sorted(cookies | origins)
+
+
+def secret_values(*states: Mapping[str, Any]) -> frozenset[bytes]:
+    """Every value of the states, in the forms bytes may have it: plain, percent-encoded, decoded, JSON."""
+    return frozenset(
+        form.encode()
+        for value in _values(states)
+        if len(value) >= _SHORTEST_SECRET
+        for form in (value, quote(value, safe=""), unquote(value), json.dumps(value)[1:-1])
+    )
+
+
+def _values(states: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
+    for state in states:
+        for cookie in state.get("cookies", []):
+            yield cookie["value"]
+        for origin in state.get("origins", []):
+            for item in origin.get("localStorage", []):
+                yield item["value"]
+
+
+def _check_cookie(where: str, cookie: Mapping[str, Any]) -> None:
+    for name, value in cookie.items():
+        if name not in _COOKIE:
+            raise _refuse(f"{where} has a member that cookies do not have")
+        if not isinstance(value, _COOKIE[name]) or (isinstance(value, bool) and _COOKIE[name] is not bool):
+            raise _refuse(f"{where}: {name} has the wrong type")
+    for name in _REQUIRED:
+        if name not in cookie:
+            raise _refuse(f"{where} has no {name}")
+    if not cookie["name"] or not cookie["domain"]:
+        raise _refuse(f"{where} has an empty name or domain")
+    if cookie.get("sameSite", "Lax") not in ("Strict", "Lax", "None"):
+        raise _refuse(f"{where}: sameSite has to be Strict, Lax or None")
+
+
+def _items(
+    value: Mapping[str, Any], name: str, at_most: int, where: str = ""
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    found = value.get(name, [])
+    place = f"{where}, {name}" if where else name
+    if not isinstance(found, list) or len(found) > at_most:
+        raise _refuse(f"{place} has to be a list of at most {at_most}")
+    for number, item in enumerate(found, start=1):
+        if not isinstance(item, dict):
+            raise _refuse(f"{place} {number} has to be an object")
+        yield f"{place} {number}", item
+
+
+def _is_origin(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    parts = urlsplit(value)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.path in ("", "/")
+
+
+def _refuse(why: str) -> RefusedError:
+    return RefusedError(f"the login state cannot be used: {why}", what_to_do=_WHAT_TO_DO)

@@ -1,0 +1,85 @@
+"""What is kept of a settled page: full-page picture, DOM with its frames, MHTML, PDF.
+
+Each is made for itself: what one of them fails at does not take the others along, and is named. The order
+is by weight, so that a page that ends the browser's patience has left its picture and its DOM before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from playwright.sync_api import Error as PlaywrightError
+
+from evidence_service.capture.steps.pictures import take_full
+from evidence_service.capture.steps.visit import TIME_OVER, Visit, first_line
+from evidence_service.capture.steps.watching import Watch
+
+_MAX_FRAMES = 50
+
+
+def keep_page(visit: Visit, watch: Watch) -> None:
+    """Write the pictures and documents of the page as it is now."""
+    visit.progress("keeping the page")
+    documents = watch.documents
+    for name, part in (
+        ("full-page picture", _keep_picture),
+        ("DOM", _keep_dom),
+        ("MHTML", _keep_mhtml),
+        ("PDF", _keep_pdf),
+    ):
+        if visit.is_dead or time.monotonic() >= visit.end:
+            break
+        _keep(visit, name, part)
+    if watch.documents != documents:
+        visit.lacks(f"the page went to {visit.addresses[-1]} while it was being kept"[:400])
+    if time.monotonic() >= visit.end:
+        visit.lacks(TIME_OVER)
+
+
+def _keep(visit: Visit, name: str, part: Callable[[Visit], None]) -> None:
+    try:
+        part(visit)
+    except PlaywrightError as error:
+        visit.lacks(f"the {name} could not be made: {first_line(error)}")
+
+
+def _keep_picture(visit: Visit) -> None:
+    width, height = take_full(visit, "screenshot.png", "screenshot.full")
+    visit.log.add("screenshot", f"{width} by {height} pixels")
+    count, broken = visit.measured["images"], visit.measured["incomplete_images"]
+    visit.log.add("images", f"{count - len(broken)} of {count} pictures are complete")
+    if broken:
+        visit.lacks(f"{len(broken)} of {count} pictures did not load, the first: {broken[0]}"[:400])
+
+
+def _keep_dom(visit: Visit) -> None:
+    page = visit.page
+    whole = visit.evaluate("serialise_dom")
+    visit.html = whole["html"]
+    visit.hold("dom.html", "text/html", "dom", visit.html)
+    visit.log.add("dom", f"{len(visit.html)} characters, {whole['roots']} open shadow roots written out")
+    frames = [frame for frame in page.frames if frame is not page.main_frame and not frame.is_detached()]
+    for number, frame in enumerate(frames[:_MAX_FRAMES], start=1):
+        try:
+            inner = visit.evaluate("serialise_dom", frame=frame)["html"]
+        except PlaywrightError as error:
+            visit.log.add("dom", f"the frame {frame.url} could not be read: {first_line(error)}"[:500])
+            continue
+        path = f"frames/{number:02}.html"
+        visit.hold(path, "text/html", "dom.frame", inner)
+        visit.log.add("dom", f"{path} is the frame {frame.url}"[:500])
+    if len(frames) > _MAX_FRAMES:
+        visit.fire(f"the page has more than {_MAX_FRAMES} frames")
+
+
+def _keep_mhtml(visit: Visit) -> None:
+    answer = visit.cdp.send("Page.captureSnapshot", {"format": "mhtml"})
+    size = visit.hold("page.mhtml", "multipart/related", "mhtml", answer["data"])
+    visit.log.add("mhtml", f"{size} bytes")
+
+
+def _keep_pdf(visit: Visit) -> None:
+    data = visit.page.pdf(print_background=True)
+    visit.files.add("page.pdf", "application/pdf", "page.pdf", data)
+    visit.log.add("pdf", f"{len(data)} bytes, as the page prints itself on A4")

@@ -1,0 +1,197 @@
+"""One visit to a page: what the steps share, and the log that every one of them writes to."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, CDPSession, Frame, Page
+from playwright.sync_api import Error as PlaywrightError
+
+from evidence_service.capture.files import CaptureFiles
+from evidence_service.capture.recorder import RecorderLimits
+from evidence_service.core.document import format_time
+
+_SCRIPTS = Path(__file__).parent.parent / "scripts"
+_KEPT_BACK = 0.25
+TIME_OVER = "the capture's time was over"
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureLimits:
+    """Where a capture stops; each is named in the outcome when it fires.
+
+    Attributes:
+        seconds: for the page's whole visit, after which the browser is killed. The last quarter is kept for
+            the pictures and documents: steps before them end earlier.
+        settle: seconds a page gets to come to rest after its load event, each time it is waited for.
+        height: CSS pixels of the full-page picture.
+        documents: pages one visit may lead through.
+    """
+
+    seconds: float = 90.0
+    settle: float = 5.0
+    height: int = 30_000
+    documents: int = 20
+    recorder: RecorderLimits = field(default_factory=RecorderLimits)
+
+
+class VisitEndedError(Exception):
+    """A limit ends the steps; what the page shows by then is still kept. Never leaves the capture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text of the page that is written when the visit is over, when everything secret in it is known."""
+
+    path: str
+    media_type: str
+    role: str
+    data: bytes
+
+
+class ActionLog:
+    """Every action of a visit in its order, as ``actions.jsonl`` has it.
+
+    A line has ``at`` (UTC, the machine's clock), ``offset_ms`` (since the log began, by a clock that only
+    goes forward), ``action``, ``detail`` in words, and what the action adds.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._began = time.monotonic()
+        self.entries: list[dict[str, Any]] = []
+
+    def add(self, action: str, detail: str, **more: Any) -> None:
+        """Append one action."""
+        offset = int((time.monotonic() - self._began) * 1000)
+        self.entries.append(
+            {"at": format_time(self._now()), "offset_ms": offset, "action": action, "detail": detail, **more}
+        )
+
+
+@dataclass(slots=True)
+class Visit:
+    """What the steps of one visit work with, and what they found.
+
+    Attributes:
+        cdp: Chrome DevTools Protocol of the page, for what Playwright has no call for.
+        deadline: monotonic time at which the steps before the pictures have to end; ``end``: everything.
+        scripts: name → SHA-256 of every script that was run in the page.
+        fired: limits that fired; incomplete: what is missing; both in words.
+        failure: why the page could not be opened; empty when it could.
+        addresses: asked for as the main frame's document, in order, each redirect of its own.
+        layout: width and height of the document; layout_changed: monotonic time of the last change.
+    """
+
+    page: Page
+    context: BrowserContext
+    cdp: CDPSession
+    files: CaptureFiles
+    limits: CaptureLimits
+    log: ActionLog
+    progress: Progress
+    began: float
+    scripts: dict[str, str] = field(default_factory=dict)
+    fired: list[str] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
+    measured: dict[str, Any] = field(default_factory=dict)
+    failure: str = ""
+    status: int | None = None
+    final_url: str | None = None
+    redirects: tuple[str, ...] = ()
+    html: str = ""
+    documents: list[Document] = field(default_factory=list)
+    crashed: bool = False
+    layout: tuple[int, int] = (0, 0)
+    layout_changed: float = 0.0
+
+    @property
+    def deadline(self) -> float:
+        """When the steps before the pictures have to be done."""
+        return self.began + self.limits.seconds * (1 - _KEPT_BACK)
+
+    @property
+    def end(self) -> float:
+        """When everything has to be done."""
+        return self.began + self.limits.seconds
+
+    def left(self, at_most: float = 3600.0, *, until_end: bool = False) -> float:
+        """Milliseconds for a call of Playwright's; never 0, which it takes for "no limit"."""
+        moment = self.end if until_end else self.deadline
+        return max(1.0, min(at_most, moment - time.monotonic()) * 1000)
+
+    def check_time(self) -> None:
+        """End the steps when their time is over."""
+        if time.monotonic() >= self.deadline:
+            raise VisitEndedError(TIME_OVER)
+
+    def wait(self, seconds: float) -> None:
+        """Let the page go on; events are delivered meanwhile."""
+        self.page.wait_for_timeout(seconds * 1000)
+
+    def evaluate(self, name: str, argument: Any = None, frame: Frame | None = None) -> Any:
+        """Run one of the project's scripts in the page; its hash is part of the record."""
+        return (frame or self.page).evaluate(self.script(name), argument)
+
+    def script(self, name: str) -> str:
+        """Source of one of the project's scripts, noted in the log the first time it is used."""
+        source, digest = _read_script(name)
+        if name not in self.scripts:
+            self.scripts[name] = digest
+            self.log.add("script", f"{name}.js is run in the page", script=f"{name}.js", sha256=digest)
+        return source
+
+    def measure(self) -> dict[str, Any]:
+        """Size, visible text and pictures of the page as it is now."""
+        self.measured = self.evaluate("measure_page")
+        return self.measured
+
+    def hold(self, path: str, media_type: str, role: str, text: str) -> int:
+        """Keep a text for the end of the visit; gives its size in bytes."""
+        # A page may hold lone surrogates, which no encoding has.
+        data = text.encode("utf-8", "replace")
+        self.documents.append(Document(path, media_type, role, data))
+        return len(data)
+
+    def note_layout(self, width: int, height: int) -> None:
+        """Keep the moment at which the document last changed its size."""
+        if (width, height) != self.layout:
+            self.layout, self.layout_changed = (width, height), time.monotonic()
+
+    def fire(self, limit: str) -> None:
+        """A limit fired."""
+        if limit not in self.fired:
+            self.fired.append(limit)
+            self.log.add("limit", limit)
+
+    def lacks(self, why: str) -> None:
+        """Something that belongs to the capture is missing."""
+        if why not in self.incomplete:
+            self.incomplete.append(why)
+            self.log.add("incomplete", why)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether nothing more can be asked of the page."""
+        return self.crashed or self.page.is_closed()
+
+
+def first_line(error: PlaywrightError) -> str:
+    """An error of the browser's in one line."""
+    return error.message.strip().splitlines()[0][:300]
+
+
+@cache
+def _read_script(name: str) -> tuple[str, str]:
+    source = (_SCRIPTS / f"{name}.js").read_text(encoding="utf-8")
+    return source, hashlib.sha256(source.encode()).hexdigest()

@@ -1,0 +1,94 @@
+"""``make live-capture``: django-oscar behind nginx, captured, certified and verified by the project's own commands.
+
+Neither the storefront nor the web server is ours. What was recorded is held against what they say themselves:
+the web server's log (bytes of every response and request, TLS version and cipher), its files, its certificates
+and the storefront's database. The cases that are no evidence of a listing have to be named as what they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.live.examination import Case, Tally, examine
+from tests.live.world import World, running
+
+_SOLD = ("100201", "100203", "200102")
+_REFUSALS = (
+    ("expired", "certificate has expired"),
+    ("other-name", "certificate is not valid for"),
+    ("no-intermediate", "unable to get local issuer certificate"),
+    ("unknown-root", "unable to get local issuer certificate"),
+)
+
+
+def cases(world: World) -> list[Case]:
+    """Listings by an address that redirects twice, and what is no listing."""
+    nginx = world.nginx
+    shop = f"https://localhost:{nginx.https}"
+    return [
+        *(
+            Case(item["id"], f"http://127.0.0.1:{nginx.http}{item['path']}", "captured", listing=item)
+            for item in world.storefront.listings
+            if item["id"] in _SOLD
+        ),
+        Case("removed", f"{shop}/catalogue/sold-and-gone_999/", "removed", "HTTP status 404"),
+        Case("members", f"{shop}/members/", "auth_wall", "HTTP status 401"),
+        *(
+            Case(name, f"https://localhost:{nginx.ports[name]}/", "blocked", reason)
+            for name, reason in _REFUSALS
+        ),
+    ]
+
+
+def carry_out(world: World, wanted: list[Case], output: Path, tally: Tally) -> None:
+    """Order all of them, wait for their certificates, look at each."""
+    ordered = world.evidence(
+        *("capture", "--json", "--reference", "LIVE-1", "--applicant", "Aurelle SA (invented)"),
+        *(case.url for case in wanted),
+    )
+    try:
+        views = json.loads(ordered.stdout)
+    except ValueError:
+        tally.wrong.append(f"evidence capture ended with {ordered.returncode}: {ordered.stderr[-600:]}")
+        return
+    for case, view in zip(wanted, views, strict=True):
+        tally.wrong += [f"{case.name}: {words}" for words in examine(world, case, view, output, tally)]
+
+
+def main() -> int:
+    """Run it and print what was counted."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--output", type=Path, default=Path("demo-output/live"))
+    output = options.parse_args().output
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    started, tally = time.monotonic(), Tally()
+    with tempfile.TemporaryDirectory(prefix="evidence-live-", dir="/var/tmp") as name:
+        Path(name).chmod(0o755)
+        with running(Path(name)) as world:
+            carry_out(world, cases(world), output, tally)
+            world.nginx.maintenance(on=True)
+            url = f"https://localhost:{world.nginx.https}{world.storefront.listings[0]['path']}"
+            carry_out(world, [Case("maintenance", url, "http_error", "HTTP status 503")], output, tally)
+            unrecorded = [line for key, line in world.nginx.log().items() if key not in tally.ids]
+    tally.wrong += [f"{line.request} ({line.status}) was answered and not recorded" for line in unrecorded]
+    for words in tally.wrong:
+        print(f"WRONG {words}", file=sys.stderr)
+    print(
+        f"RESULT live_captured={tally.captured} outcomes_right={tally.outcomes} verified={tally.verified} "
+        f"exchanges={len(tally.ids)} unrecorded={len(unrecorded)} bytes={tally.sum('bytes')} "
+        f"chunked={tally.sum('chunked')} gzip={tally.sum('coded')} files_same={tally.sum('files')} "
+        f"pictures_whole={tally.sum('pictures')} facts={tally.facts} bytes_differing={tally.sum('differing')} "
+        f"wrong={len(tally.wrong)} seconds={time.monotonic() - started:.0f}"
+    )
+    return 1 if tally.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

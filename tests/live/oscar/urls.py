@@ -1,0 +1,9 @@
+"""Addresses of the storefront: django-oscar's own, and its pictures by their names."""
+
+from django.apps import apps
+from django.urls import include, path
+
+urlpatterns = [
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("", include(apps.get_app_config("oscar").urls[0])),
+]
