@@ -19,19 +19,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from evidence_service.capture.login import check_login_state
 from evidence_service.errors import ConfigurationError, RefusedError
 from evidence_service.service import key_files
 from evidence_service.store.logins import SealedLogin
-
-LIMIT = 1024 * 1024
-"""Most bytes of a state, as JSON."""
 
 ATTEMPTS = 20
 """Captures that may be begun with a state; after that many without an end it is deleted."""
 
 _KEY_SIZE, _NONCE_SIZE = 32, 12
-_MEMBERS = {"cookies": ("name", "value", "domain"), "origins": ("origin", "localStorage")}
-"""What Playwright saves as ``storageState``, and what each entry has at least."""
 
 
 class SealingKey:
@@ -94,33 +90,16 @@ def open_or_make(path: Path) -> SealingKey:
 def check(state: Mapping[str, Any], recipients: tuple[str, ...]) -> None:
     """Refuse what is no login state, or what cannot be kept out of the disclosed package.
 
-    No error repeats anything of it but names of members and positions.
-
     Raises:
-        RefusedError: not of Playwright's form, too large, or nobody could open the unredacted original.
+        RefusedError: not of Playwright's form, too large, or nobody could open the unredacted original. It
+            repeats nothing of the state.
     """
     if not recipients:
         raise RefusedError(
             "this service takes no login states: nobody could open the unredacted original of the capture",
             what_to_do="set originals_recipients to the age public keys of those who may",
         )
-    advice = "save it with Playwright: browser_context.storage_state(path=…)"
-    if set(state) - set(_MEMBERS) or not state:
-        raise RefusedError("login_state has other members than cookies and origins", what_to_do=advice)
-    for member, needed in _MEMBERS.items():
-        entries = state.get(member, [])
-        if not isinstance(entries, list):
-            raise RefusedError(f"login_state.{member} is not a list", what_to_do=advice)
-        for position, entry in enumerate(entries, start=1):
-            missing = [name for name in needed if not isinstance(entry, dict) or name not in entry]
-            if missing:
-                raise RefusedError(
-                    f"login_state.{member} has no {missing[0]} in entry {position}", what_to_do=advice
-                )
-    if len(_encode(state)) > LIMIT:
-        raise RefusedError(
-            f"login_state is larger than {LIMIT} bytes", what_to_do="save it from a fresh browser context"
-        )
+    check_login_state(state)
 
 
 def _encode(state: Mapping[str, Any]) -> bytes:
