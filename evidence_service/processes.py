@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from evidence_service.errors import UnavailableError
@@ -22,6 +23,10 @@ class ManagedProcess:
 
     The group gets SIGTERM, then SIGKILL after ``grace`` seconds; if this process is killed outright the
     kernel delivers SIGTERM to the child (Linux ``PR_SET_PDEATHSIG``).
+
+    Args:
+        talks: whether stdin and stdout are pipes to this process, for :meth:`tell` and :meth:`hear`;
+            otherwise stdin is empty and stdout goes to the log, as stderr always does.
     """
 
     def __init__(
@@ -32,6 +37,7 @@ class ManagedProcess:
         log: Path,
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
+        talks: bool = False,
     ) -> None:
         self.name = name
         self.log = log
@@ -40,9 +46,9 @@ class ManagedProcess:
             with log.open("ab") as sink:
                 self._child = subprocess.Popen(
                     list(argv),
-                    stdin=subprocess.DEVNULL,
-                    stdout=sink,
-                    stderr=subprocess.STDOUT,
+                    stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE if talks else sink,
+                    stderr=sink,
                     cwd=directory,
                     env=None if environment is None else dict(environment),
                     start_new_session=True,
@@ -77,6 +83,41 @@ class ManagedProcess:
                 self.stop()
                 raise UnavailableError(f"{self.name} did not answer within {seconds:g} s: {self._log_tail()}")
             time.sleep(0.05)
+
+    def tell(self, data: bytes) -> None:
+        """Write to the child's stdin, which stays open until :meth:`hang_up`."""
+        if self._child.stdin is not None:
+            try:
+                self._child.stdin.write(data)
+                self._child.stdin.flush()
+            except BrokenPipeError as error:
+                raise UnavailableError(f"{self.name} ended while starting: {self._log_tail()}") from error
+
+    def hear(self, *, seconds: float) -> bytes:
+        """The next line of the child's stdout.
+
+        Raises:
+            UnavailableError: the child ended, or the time is over; the message quotes the log's tail.
+        """
+        line, deadline = b"", time.monotonic() + seconds
+        while self._child.stdout is not None and not line.endswith(b"\n"):
+            left = max(deadline - time.monotonic(), 0)
+            if not select.select([self._child.stdout], [], [], left)[0]:
+                self.stop()
+                raise UnavailableError(f"{self.name} did not answer within {seconds:g} s: {self._log_tail()}")
+            data = os.read(self._child.stdout.fileno(), 4096)
+            if not data:
+                raise UnavailableError(f"{self.name} ended while starting: {self._log_tail()}")
+            line += data
+        return line
+
+    def hang_up(self, *, seconds: float) -> None:
+        """Close the pipes; a child that ends with its stdin is given some time to do so."""
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                pipe.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(seconds)
 
     def stop(self, *, grace: float = 5.0) -> None:
         """End the whole process group; returns when the child is gone."""

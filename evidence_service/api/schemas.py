@@ -69,6 +69,7 @@ class EvidenceView(BaseModel):
     outcome: str | None = Field(description="How the capture ended")
     stopped: bool = Field(description="The work on it has ended for good; progress says why")
     options: dict[str, Any] | None = Field(description="How it is captured, as ordered; null for uploads")
+    reasons: list[str] = Field(description="Why it ended so; of an upload, what its examination found")
     batch: str | None
     created_at: datetime
 
@@ -86,6 +87,7 @@ class EvidenceView(BaseModel):
             outcome=evidence.outcome,
             stopped=evidence.refused,
             options=None if evidence.options is None else dict(evidence.options),
+            reasons=(evidence.capture or {}).get("outcome", {}).get("reasons", []),
             batch=evidence.batch_id,
             created_at=evidence.created_at,
         )

@@ -1,8 +1,9 @@
 """One request and its response as they were on the wire, and the journal the recorder keeps of them.
 
 The recorder writes the bytes of each direction to a file of their own and one line of JSON into
-``journal.jsonl`` when an exchange begins, and one when it ends. Whoever reads the journal afterwards knows
-what was recorded, even when the recorder was killed: an exchange that only began says so.
+``journal.jsonl`` when an exchange begins, when the head of its response came, and when it ends. Whoever reads
+the journal afterwards knows what was recorded, even when the recorder was killed: an exchange that only began
+says so. Limits that fired have lines of their own.
 """
 
 from __future__ import annotations
@@ -51,8 +52,14 @@ class Exchange:
         tls: ``verified`` (``yes``, or the reason why not), ``version``, ``cipher``; empty without TLS.
         chain: SHA-256 (hexadecimal) of each certificate the server sent, leaf first; the certificate itself
             is the file ``certificates/<sha256>.der`` in the recorder's directory.
-        problem: why it is incomplete, in words; empty when it is complete.
+        problem: why it is incomplete or not sound, in words; empty when it is neither.
         truncated: ``length``, ``time`` or ``disconnect`` (ISO 28500, WARC-Truncated); empty when whole.
+        connection: number of the connection to the server, from 1; exchanges that share it share its socket.
+        retried: why the request was sent a second time (RFC 9110, 9.2.2); empty when it was not.
+        surplus: bytes at the end of ``response`` that came after the response's own end.
+        order: of a WebSocket, the file that says when each piece came: one JSON array for each,
+            ``[time, "request" | "response", bytes]``.
+        sent, received: bytes that went through a tunnel, in each direction.
     """
 
     id: str
@@ -75,6 +82,12 @@ class Exchange:
     finished_at: str = ""
     problem: str = ""
     truncated: str = ""
+    connection: int = 0
+    retried: str = ""
+    surplus: int = 0
+    order: str = ""
+    sent: int = 0
+    received: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Members by name, as JSON has them; nothing that is empty but None."""
@@ -105,9 +118,16 @@ def read_journal(directory: Path) -> list[Exchange]:
     """
     found: dict[str, Exchange] = {}
     for value in _lines(directory / JOURNAL):
+        if "id" not in value:
+            continue
         exchange = Exchange.from_json(value)
         found[exchange.id] = exchange
     return [item if item.finished_at else _unfinished(directory, item) for item in found.values()]
+
+
+def read_limits(directory: Path) -> list[str]:
+    """The limits that fired so far, in words, in their order."""
+    return [value["limit"] for value in _lines(directory / JOURNAL) if "limit" in value]
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -5,21 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import ipaddress
-import ssl
-import tempfile
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
+from OpenSSL import SSL
+
+_ALPN = b"http/1.1"
 
 
 class InterceptionAuthority:
@@ -34,7 +29,7 @@ class InterceptionAuthority:
         self._name = x509.Name(
             [x509.NameAttribute(NameOID.COMMON_NAME, "Evidence recorder, this capture only")]
         )
-        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._contexts: dict[str, SSL.Context] = {}
 
     @property
     def spki_sha256(self) -> str:
@@ -42,18 +37,27 @@ class InterceptionAuthority:
         spki = self._key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return base64.b64encode(hashlib.sha256(spki).digest()).decode()
 
-    def context(self, host: str) -> ssl.SSLContext:
-        """Server side of a TLS connection to the browser for a host."""
+    def connection(self, host: str) -> SSL.Connection:
+        """Server side of a TLS connection to the browser for a host, on memory."""
         if host not in self._contexts:
-            self._contexts[host] = self._issue(host)
-        return self._contexts[host]
+            context = SSL.Context(SSL.TLS_SERVER_METHOD)
+            context.set_min_proto_version(SSL.TLS1_2_VERSION)
+            context.set_alpn_select_callback(
+                lambda _, offered: _ALPN if _ALPN in offered else SSL.NO_OVERLAPPING_PROTOCOLS
+            )
+            context.use_privatekey(self._key)
+            context.use_certificate(self._issue(host))
+            self._contexts[host] = context
+        connection = SSL.Connection(self._contexts[host], None)
+        connection.set_accept_state()
+        return connection
 
-    def _issue(self, host: str) -> ssl.SSLContext:
+    def _issue(self, host: str) -> x509.Certificate:
         try:
             alternative: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
         except ValueError:
             alternative = x509.DNSName(host)
-        certificate = (
+        return (
             x509.CertificateBuilder()
             .subject_name(self._name)
             .issuer_name(self._name)
@@ -64,14 +68,3 @@ class InterceptionAuthority:
             .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.set_alpn_protocols(["http/1.1"])
-        with tempfile.TemporaryDirectory() as directory:
-            # The standard library loads keys from files only; this one is removed at once.
-            path = Path(directory) / "key.pem"
-            path.write_bytes(
-                self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-                + certificate.public_bytes(Encoding.PEM)
-            )
-            context.load_cert_chain(path)
-        return context

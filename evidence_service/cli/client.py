@@ -194,6 +194,10 @@ def refused(item: Mapping[str, Any]) -> bool:
 
 def _show(found: list[dict[str, Any]], *, as_json: bool) -> None:
     show(found, _table, as_json=as_json)
+    if not as_json:
+        for item in found:
+            for reason in item["reasons"]:
+                click.echo(plain(f"{item['id']}: {reason}"))
 
 
 def show(

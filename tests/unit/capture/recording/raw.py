@@ -1,0 +1,162 @@
+"""Servers that send exactly the bytes they are told, and a browser that does the same."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from evidence_service.capture.exchange import Exchange, Stored
+from evidence_service.capture.recorder import Recorder
+from evidence_service.egress.policy import EgressPolicy
+
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+Answer = bytes | Callable[[socket.socket], None]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def allowing(*ports: int) -> EgressPolicy:
+    return EgressPolicy(frozenset(("127.0.0.1", port) for port in ports))
+
+
+class RawServer:
+    """Answers by path; keeps exactly the bytes it was sent, request by request.
+
+    Args:
+        answers: the bytes for a path, or a function that gets the socket after the request was read.
+        keep: whether the connection stays open after an answer of bytes.
+    """
+
+    def __init__(
+        self, answers: Mapping[str, Answer], tls: ssl.SSLContext | None = None, *, keep: bool = False
+    ) -> None:
+        self._answers, self._tls, self._keep = answers, tls, keep
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        connection.settimeout(20)
+        try:
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            while (request := read_message(connection)) is not None:
+                self.requests.append(request)
+                answer = self._answers.get(request.split(b" ")[1].split(b"?")[0].decode(), NOT_FOUND)
+                if callable(answer):
+                    answer(connection)
+                    break
+                connection.sendall(answer)
+                if not self._keep:
+                    break
+            if isinstance(connection, ssl.SSLSocket):
+                connection = connection.unwrap()
+        except OSError:
+            pass
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        # Closing alone does not wake the thread: it would go on accepting what is meant for a later test.
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
+        self._socket.close()
+
+    def __enter__(self) -> RawServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_message(connection: socket.socket) -> bytes | None:
+    """One request with its body, byte for byte; None when the other side has ended."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = connection.recv(65536)
+        if not piece:
+            return None
+        data += piece
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
+    chunked = b"transfer-encoding: chunked" in head.lower()
+    while (length and len(body) < int(length[1])) or (chunked and not body.endswith(b"0\r\n\r\n")):
+        piece = connection.recv(65536)
+        if not piece:
+            break
+        body += piece
+    return head + b"\r\n\r\n" + body
+
+
+def talk(recorder: Recorder, request: bytes) -> bytes:
+    """Say something to the recorder, end, and give all that it says."""
+    with socket.create_connection(("127.0.0.1", recorder.port), timeout=20) as browser:
+        browser.sendall(request)
+        browser.shutdown(socket.SHUT_WR)
+        return everything(browser)
+
+
+def everything(browser: socket.socket) -> bytes:
+    answer = b""
+    while data := browser.recv(65536):
+        answer += data
+    return answer
+
+
+def get(recorder: Recorder, port: int, path: str, *, method: str = "GET", headers: str = "") -> bytes:
+    line = f"{method} http://127.0.0.1:{port}{path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+    return talk(recorder, f"{line}{headers}Proxy-Connection: keep-alive\r\nX-Case: Kept\r\n\r\n".encode())
+
+
+def inside(recorder: Recorder, port: int, *, host: str = "127.0.0.1") -> ssl.SSLSocket:
+    """A TLS connection through the recorder, which has to be who its key says."""
+    plain = socket.create_connection(("127.0.0.1", recorder.port), timeout=20)
+    plain.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert plain.recv(19) == b"HTTP/1.1 200 OK\r\n\r\n"
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname = False
+    trusting.verify_mode = ssl.CERT_NONE
+    return trusting.wrap_socket(plain, server_hostname=host, suppress_ragged_eofs=False)
+
+
+def get_inside(recorder: Recorder, port: int, path: str, *, host: str = "127.0.0.1") -> bytes:
+    """One GET over TLS; the connection is not to be used again."""
+    with inside(recorder, port, host=host) as browser:
+        browser.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        return everything(browser)
+
+
+def stored(directory: Path, part: Stored | None) -> bytes:
+    """Bytes of one direction, as they were kept, after size and hash were compared."""
+    assert part is not None
+    data = (directory / part.name).read_bytes()
+    assert (part.size, part.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    return data
+
+
+def received(directory: Path, exchange: Exchange) -> bytes:
+    return stored(directory, exchange.response)
+
+
+def sent(directory: Path, exchange: Exchange) -> bytes:
+    return stored(directory, exchange.request)
