@@ -176,6 +176,7 @@ class RowView(BaseModel):
     progress: str | None
     waiting_for: str | None
     outcome: str | None = Field(description="How the capture ended")
+    reasons: list[str] = Field(description="Why it ended so")
     stopped: bool = Field(description="The work on it has ended for good; progress says why")
     batch_by: datetime | None = Field(description="What its receipt promises")
 
@@ -193,6 +194,7 @@ class RowView(BaseModel):
             progress=row.progress,
             waiting_for=row.waiting_for,
             outcome=row.outcome,
+            reasons=list(row.reasons or ()),
             stopped=bool(row.refused),
             batch_by=row.batch_by,
         )

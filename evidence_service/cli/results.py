@@ -30,7 +30,7 @@ class Result:
 
     Attributes:
         result: empty before there is an answer, then ``accepted`` or ``refused``.
-        status, outcome: of the evidence.
+        status, outcome: of the evidence; reasons: why it ended so.
         problem: why it was refused, or why the work on it stopped.
         batch_by: what its receipt promises.
     """
@@ -42,6 +42,7 @@ class Result:
     evidence_id: str = ""
     status: str = ""
     outcome: str = ""
+    reasons: str = ""
     problem: str = ""
     batch_by: str = ""
     list_id: str = ""
@@ -126,6 +127,7 @@ class Results:
             if result is not None:
                 result.status = row["status"]
                 result.outcome = row["outcome"] or ""
+                result.reasons = "; ".join(row["reasons"])
                 result.problem = row["progress"] if refused(row) else ""
 
     def save(self) -> None:

@@ -70,6 +70,7 @@ class Row:
     progress: str | None
     waiting_for: str | None
     outcome: str | None
+    reasons: Sequence[str] | None
     batch_by: datetime | None
     refused: bool | None
 
@@ -127,6 +128,7 @@ class Lists:
                 _EVIDENCE.c.progress,
                 _EVIDENCE.c.waiting_for,
                 _EVIDENCE.c.outcome,
+                _EVIDENCE.c.capture[("outcome", "reasons")].label("reasons"),
                 _EVIDENCE.c.batch_by,
                 _EVIDENCE.c.refused,
             )

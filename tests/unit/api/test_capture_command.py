@@ -234,7 +234,7 @@ def test_rows_are_followed_to_their_end(service: Service, tmp_path: Path) -> Non
     assert any(b"3 rows: 3 accepted" in line for line in lines)
     first, second, third = (item.id for item in records.list_evidence())
     for name, outcome in ((first, "captured"), (second, "challenge")):
-        records.captured(name, {**described, "outcome": {"status": outcome, "reasons": []}})
+        records.captured(name, {**described, "outcome": {"status": outcome, "reasons": ["x", "y"]}})
         records.advance(name, "certified")
     records.refuse(third, "preserve refused: the page is gone")
     words = b"".join(lines).decode()
@@ -243,6 +243,7 @@ def test_rows_are_followed_to_their_end(service: Service, tmp_path: Path) -> Non
     assert "preserve refused: the page is gone" in words
     found = {row["evidence_id"]: row for row in results(tmp_path / "list.txt.results.csv")}
     assert [found[name]["outcome"] for name in (first, second, third)] == ["captured", "challenge", ""]
+    assert [found[name]["reasons"] for name in (first, second, third)] == ["x; y", "x; y", ""]
     assert [found[name]["status"] for name in (first, second, third)] == ["certified"] * 2 + ["accepted"]
 
 

@@ -151,7 +151,9 @@ def test_where_a_list_stands_is_counted_and_its_rows_come_in_pages(service: Serv
     ids = [row["id"] for row in body["rows"]]
     described = {"started_at": "2026-01-02T03:04:05.000Z", "finished_at": "2026-01-02T03:04:07.000Z"}
     for name, status in zip(ids[:3], ("captured", "captured", "challenge"), strict=True):
-        service.parts.records.captured(name, {**described, "outcome": {"status": status, "reasons": []}})
+        service.parts.records.captured(
+            name, {**described, "outcome": {"status": status, "reasons": [status]}}
+        )
     service.parts.records.refuse(ids[3], "preserve refused: test")
     base = f"/v1/capture-lists/{body['id']}"
     counts = service.http.get(base).json()
@@ -167,6 +169,7 @@ def test_where_a_list_stands_is_counted_and_its_rows_come_in_pages(service: Serv
     assert [row["position"] for row in found] == list(range(1, 9))
     assert [row["outcome"] for row in found[:4]] == ["captured", "captured", "challenge", None]
     assert [row["stopped"] for row in found] == [False] * 3 + [True] + [False] * 4
+    assert [row["reasons"] for row in found[:4]] == [["captured"], ["captured"], ["challenge"], []]
     assert (found[7]["result"], found[7]["id"]) == ("refused", None)
     assert service.http.get("/v1/capture-lists/cl-unknown").status_code == 404
     assert service.http.get("/v1/capture-lists/cl-unknown/rows").status_code == 404

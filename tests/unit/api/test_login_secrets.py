@@ -13,7 +13,6 @@ import pytest
 from sqlalchemy import Engine, text
 
 from evidence_service import bootstrap
-from evidence_service.cli import logs
 from evidence_service.config import Settings
 from evidence_service.errors import BrowserUnavailableError, RefusedError
 from evidence_service.service import login_state, preserve, waiting
@@ -118,7 +117,6 @@ def test_sealed_while_it_waits_and_gone_when_the_capture_has_ended(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    logs.configure()
     seen: list[Any] = []
 
     def unavailable(*_: Any, **more: Any) -> Any:
