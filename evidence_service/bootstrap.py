@@ -97,7 +97,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
                 executable=settings.chromium, locale=settings.locale, timezone=settings.timezone
             ),
             policy=egress_policy(settings),
-            limits=_limits(settings),
+            limits=capture_limits(settings),
             at_once=settings.captures_at_once,
             profile=settings.capture_profile,
             recipients=tuple(settings.originals_recipients),
@@ -254,12 +254,19 @@ def promised_delay(settings: Settings) -> timedelta:
     return timedelta(seconds=settings.promised_delay_seconds)
 
 
-def _limits(settings: Settings) -> CaptureLimits:
+def capture_limits(settings: Settings) -> CaptureLimits:
+    """Where captures stop."""
     limits = settings.capture_limits
     return CaptureLimits(
         seconds=limits.seconds,
         height=limits.height,
-        recorder=RecorderLimits(body=limits.body_bytes, total=limits.total_bytes, exchanges=limits.exchanges),
+        recorder=RecorderLimits(
+            body=limits.body_bytes,
+            total=limits.total_bytes,
+            exchanges=limits.exchanges,
+            # The recorder outlives the visit: what the browser still asks for at its end is recorded too.
+            seconds=limits.seconds + 60,
+        ),
     )
 
 
