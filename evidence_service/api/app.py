@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from evidence_service import __version__
 from evidence_service.api import problems
+from evidence_service.api.limits import BodyLimit
 from evidence_service.api.routes import (
     anchors,
     batches,
@@ -37,6 +38,7 @@ def create_app(parts: Parts | None, keys: Mapping[str, str]) -> FastAPI:
     )
     app.state.parts = parts
     app.state.keys = dict(keys)
+    app.add_middleware(BodyLimit)
     problems.install(app)
     for module in (matters, captures, evidence, receipts, batches, anchors, certificates, health):
         app.include_router(module.router)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -137,6 +138,22 @@ def test_a_list_key_is_for_one_list(service: Service) -> None:
 @pytest.mark.parametrize("rows", [[], [{"url": f"{HOST}/"}] * 5_001])
 def test_a_list_has_1_to_5000_rows(service: Service, rows: list[Any]) -> None:
     assert order(service, rows).status_code == 422
+
+
+def test_a_request_that_is_too_large_is_refused_while_it_comes(service: Service, engine: Engine) -> None:
+    def body() -> Iterator[bytes]:
+        yield b'{"matter_id": "m", "rows": ["'
+        for _ in range(33):
+            yield b"x" * 1024 * 1024
+        yield b'"]}'
+
+    answer = service.http.post(
+        "/v1/capture-lists", content=body(), headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 413
+    assert answer.json()["type"] == "urn:evidence-service:problem:too-large"
+    assert "order in portions" in answer.json()["title"]
+    assert count(engine, "capture_lists") == 0
 
 
 def test_an_unknown_matter_refuses_the_list_and_records_nothing(service: Service, engine: Engine) -> None:
