@@ -100,6 +100,8 @@ def parts(settings: Settings, engine: Database) -> Parts:
             limits=capture_limits(settings),
             at_once=settings.captures_at_once,
             profile=settings.capture_profile,
+            roots=_readable(settings.capture_tls_roots),
+            websockets=settings.capture_websockets == "record",
             recipients=tuple(settings.originals_recipients),
         ),
         attestations=Attestations(engine),
@@ -268,6 +270,13 @@ def capture_limits(settings: Settings) -> CaptureLimits:
             seconds=limits.seconds + 60,
         ),
     )
+
+
+def _readable(path: Path | None) -> Path | None:
+    """A file that is read later, checked now."""
+    if path is not None:
+        _read(path)
+    return path
 
 
 def _read(path: Path) -> bytes:

@@ -88,6 +88,8 @@ def capture_listing(
     now: Callable[[], datetime],
     progress: Progress = lambda _: None,
     limits: CaptureLimits | None = None,
+    roots: Path | None = None,
+    websockets: bool = True,
     options: CaptureOptions | None = None,
     recipients: Sequence[str] = (),
     clocks: Mapping[str, Callable[[], datetime]] | None = None,
@@ -97,6 +99,8 @@ def capture_listing(
     Args:
         url: checked with :func:`evidence_service.egress.policy.check_url` before.
         progress: told what is being done, in words for people.
+        roots: PEM file of root certificates that servers may lead to beside the system's.
+        websockets: whether WebSockets of the page are recorded; otherwise they are refused.
         options: profile, mode, steps, login state; all printed in the record, but never the login state.
         recipients: age public keys the unredacted original is encrypted to; needed with a login state.
         clocks: other sources of time by name (time-stamping authorities), each gives a UTC datetime.
@@ -116,7 +120,9 @@ def capture_listing(
     identity = identify(find_browser(browser.executable))
     wire = Path(tempfile.mkdtemp(prefix="evidence-wire-"))
     try:
-        return _Capture(url, directory, policy, browser, identity, now, progress, limits, options).run(wire)
+        return _Capture(
+            url, directory, policy, browser, identity, now, progress, limits, options, roots, websockets
+        ).run(wire)
     except OSError as error:
         raise StorageUnavailableError(
             f"the capture's files could not be written: {error.strerror or error}",
@@ -137,6 +143,8 @@ class _Capture:
     progress: Progress
     limits: CaptureLimits
     options: CaptureOptions
+    roots: Path | None
+    websockets: bool
 
     def run(self, wire: Path) -> CaptureResult:
         """Visit the page, then write what the visit left."""
@@ -146,7 +154,13 @@ class _Capture:
         self.progress("starting the browser")
         with (
             Recorder(
-                wire, self.policy, now=self.now, limits=self.limits.recorder, mode=self.options.mode
+                wire,
+                self.policy,
+                now=self.now,
+                limits=self.limits.recorder,
+                mode=self.options.mode,
+                websockets=self.websockets,
+                roots=self.roots,
             ) as recorder,
             BrowserSession(
                 self.settings,

@@ -48,6 +48,8 @@ class Capturing:
         directory: scratch space; emptied after each capture.
         at_once: browsers at once, in each worker.
         profile: of orders that name none.
+        roots: PEM file of root certificates that servers may lead to beside the system's.
+        websockets: whether a page's WebSockets are recorded; otherwise they are refused.
         recipients: age public keys that can open unredacted originals.
     """
 
@@ -57,6 +59,8 @@ class Capturing:
     limits: CaptureLimits = field(default_factory=CaptureLimits)
     at_once: int = 1
     profile: str = "desktop"
+    roots: Path | None = None
+    websockets: bool = True
     recipients: tuple[str, ...] = ()
 
 

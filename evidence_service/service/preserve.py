@@ -137,6 +137,8 @@ def _capture_now(parts: Parts, evidence: Evidence) -> Evidence:
             now=parts.now,
             progress=lambda words: parts.records.note_progress(evidence.id, words),
             limits=parts.capturing.limits,
+            roots=parts.capturing.roots,
+            websockets=parts.capturing.websockets,
             options=options,
             recipients=parts.capturing.recipients,
             clocks=parts.stamping.authorities.clocks(parts.nonce),

@@ -148,3 +148,15 @@ def test_settings_of_captures_that_cannot_be_used_are_named(load_all: Any, name:
 
 def test_recipients_are_named_one_by_one(load_all: Any) -> None:
     assert load_all(originals_recipients=[RECIPIENT]).originals_recipients == [RECIPIENT]
+
+
+def test_roots_that_cannot_be_read_are_named_at_the_start(load_all: Any, engine: Any, tmp_path: Path) -> None:
+    missing = str(tmp_path / "roots.pem")
+    settings = load_all(capture_tls_roots=missing, data_directory=str(tmp_path))
+    with pytest.raises(ConfigurationError, match=r"roots\.pem cannot be read"):
+        bootstrap.parts(settings, engine)
+    Path(missing).write_text("")
+    wired = bootstrap.parts(settings, engine).capturing
+    assert (wired.roots, wired.websockets) == (Path(missing), True)
+    refused = load_all(capture_websockets="refuse", data_directory=str(tmp_path))
+    assert bootstrap.parts(refused, engine).capturing.websockets is False

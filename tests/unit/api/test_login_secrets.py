@@ -121,6 +121,8 @@ def test_sealed_while_it_waits_and_gone_when_the_capture_has_ended(
 
     def unavailable(*_: Any, **more: Any) -> Any:
         seen.append(more["options"].login_state)
+        assert (more["recipients"], more["clocks"]) == (RECIPIENTS, {})
+        assert (more["roots"], more["websockets"]) == (None, True)
         if len(seen) < 3:
             raise BrowserUnavailableError("the browser is missing")
         return captured()
