@@ -3,7 +3,7 @@ PY := .venv/bin/python
 
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
 	campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle \
-	bench-sending bench-capture live-capture bench-recorder
+	bench-sending bench-ordering bench-capture live-capture bench-recorder
 
 setup:
 	./scripts/setup
@@ -101,3 +101,7 @@ bench-recorder:
 # A whole capture beside bare Playwright on the same page, in the same run.
 bench-capture:
 	$(PY) -m bench.capture
+
+# How fast captures are accepted: in lists and one by one, and one by one behind thousands.
+bench-ordering:
+	$(PY) -m bench.ordering

@@ -93,6 +93,8 @@ def capture_listing(
     now: Callable[[], datetime],
     progress: Progress = lambda _: None,
     limits: CaptureLimits | None = None,
+    roots: Path | None = None,
+    websockets: bool = True,
     options: CaptureOptions | None = None,
     recipients: Sequence[str] = (),
     clocks: Mapping[str, Callable[[], datetime]] | None = None,
@@ -103,6 +105,8 @@ def capture_listing(
     Args:
         url: checked with :func:`evidence_service.egress.policy.check_url` before.
         progress: told what is being done, in words for people.
+        roots: PEM file of root certificates that servers may lead to beside the system's.
+        websockets: whether WebSockets of the page are recorded; otherwise they are refused.
         options: profile, mode, steps, login state; all printed in the record, but never the login state.
         recipients: age public keys the unredacted original is encrypted to; needed with a login state.
         clocks: other sources of time by name (time-stamping authorities), each gives a UTC datetime.
@@ -127,7 +131,18 @@ def capture_listing(
             Examination(url, policy=policy, checks=checks or Checks(), clocks=clocks or {}, now=now)
         ) as examination:
             return _Capture(
-                url, directory, policy, browser, identity, now, progress, limits, options, examination
+                url,
+                directory,
+                policy,
+                browser,
+                identity,
+                now,
+                progress,
+                limits,
+                options,
+                examination,
+                roots,
+                websockets,
             ).run(wire)
     except OSError as error:
         raise StorageUnavailableError(
@@ -150,6 +165,8 @@ class _Capture:
     limits: CaptureLimits
     options: CaptureOptions
     examination: Examination
+    roots: Path | None
+    websockets: bool
 
     def run(self, wire: Path) -> CaptureResult:
         """Visit the page, then write what the visit left."""
@@ -162,7 +179,13 @@ class _Capture:
         with ExitStack() as stack:
             storing = stack.enter_context(ThreadPoolExecutor(1, "capture-files"))
             recorder = Recorder(
-                wire, self.policy, now=self.now, limits=self.limits.recorder, mode=self.options.mode
+                wire,
+                self.policy,
+                now=self.now,
+                limits=self.limits.recorder,
+                mode=self.options.mode,
+                websockets=self.websockets,
+                roots=self.roots,
             )
             stack.callback(recorder.stop)
             recorder.wait()

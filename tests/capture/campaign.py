@@ -22,7 +22,7 @@ from evidence_service.egress.policy import EgressPolicy
 from evidence_service.importing.examination import examine_here
 from evidence_service.sandbox.marketplace import FIXTURES, Fixture, Marketplace
 from tests.capture.oracles import check_wacz, check_warc
-from tests.capture.recorded import differing, warcs
+from tests.capture.recorded import differing
 
 SHORT = (
     "gzip-chunked",
@@ -100,7 +100,11 @@ def warcio_failures(directory: Path) -> list[str]:
     faults = [] if packages else ["there is no package"]
     for path in packages:
         with zipfile.ZipFile(path) as package:
-            faults += _refused(lambda package=package: check_warc(Path(package.extract("archive/data.warc.gz", directory.parent))))
+            faults += _refused(
+                lambda package=package: check_warc(
+                    Path(package.extract("archive/data.warc.gz", directory.parent))
+                )
+            )
     return faults
 
 
