@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -31,15 +31,16 @@ from evidence_service.capture.browser import (
     identify,
 )
 from evidence_service.capture.environment import Checks, Examination, Fetched, Seen
-from evidence_service.capture.exchange import record_id
+from evidence_service.capture.exchange import Exchange, record_id
 from evidence_service.capture.files import CapturedFile, CaptureFiles
 from evidence_service.capture.listing import Fact, Source, place, read_listing
-from evidence_service.capture.login import check_login_state, login_hosts
+from evidence_service.capture.login import check_login_state, login_hosts, secret_values
 from evidence_service.capture.options import CaptureOptions
 from evidence_service.capture.outcome import Observation, Outcome, classify
-from evidence_service.capture.package import Page, write_package
+from evidence_service.capture.package import Page, Redaction, Secrets, write_package
 from evidence_service.capture.record import Record
 from evidence_service.capture.recorder import Recorder
+from evidence_service.capture.redaction import credentials
 from evidence_service.capture.responses import main_exchange, sources
 from evidence_service.capture.steps.profiles import profile
 from evidence_service.capture.steps.reporting import Reports
@@ -140,6 +141,7 @@ def capture_listing(
                 progress,
                 limits,
                 options,
+                recipients,
                 examination,
                 roots,
                 websockets,
@@ -164,6 +166,7 @@ class _Capture:
     progress: Progress
     limits: CaptureLimits
     options: CaptureOptions
+    recipients: Sequence[str]
     examination: Examination
     roots: Path | None
     websockets: bool
@@ -230,6 +233,7 @@ class _Capture:
             browser=self.identity,
             settings=self.settings,
         )
+        redaction = self._redaction(wire, exchanges, visit)
         Record(files, wire, exchanges).write(visit, facts, environment)
         write_package(
             files,
@@ -240,16 +244,21 @@ class _Capture:
             attachments=files.all(),
             written_at=format_time(self.now()),
             software=SOFTWARE,
+            redaction=redaction,
         )
+        mask = str if redaction is None else redaction.secrets.mask_text
         return CaptureResult(
             files=files.all(),
-            outcome=outcome,
+            outcome=Outcome(outcome.status, tuple(mask(reason) for reason in outcome.reasons)),
             requested_url=self.url,
-            final_url=visit.final_url,
-            redirects=visit.redirects,
+            final_url=None if visit.final_url is None else mask(visit.final_url),
+            redirects=tuple(mask(address) for address in visit.redirects),
             status=visit.status,
             peer=None if main is None or main.peer is None else main.peer[0],
-            listing=facts,
+            listing={
+                name: replace(fact, value=mask(fact.value), where=mask(fact.where))
+                for name, fact in facts.items()
+            },
             browser=self.identity,
             started_at=started_at,
             finished_at=format_time(self.now()),
@@ -315,6 +324,13 @@ class _Capture:
             pictures=visit.seen.pictures,
             facts=facts,
         )
+
+    def _redaction(self, wire: Path, exchanges: Sequence[Exchange], visit: Visit) -> Redaction | None:
+        """What must not be disclosed: the login state, what became of it, and credentials on the wire."""
+        if self.options.login_state is None:
+            return None
+        values = secret_values(self.options.login_state, visit.state)
+        return Redaction(credentials(wire, exchanges, Secrets(values)), self.recipients)
 
     def _login(self) -> dict[str, Any]:
         return {} if self.options.login_state is None else {"storage_state": dict(self.options.login_state)}

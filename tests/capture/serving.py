@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -121,6 +121,7 @@ def capture(
     options: CaptureOptions | None = None,
     limits: CaptureLimits | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    recipients: Sequence[str] = (),
 ) -> CaptureResult:
     """A whole capture of one of the pages."""
     return capture_listing(
@@ -132,6 +133,7 @@ def capture(
         options=options,
         limits=limits,
         progress=progress,
+        recipients=recipients,
     )
 
 
