@@ -31,6 +31,7 @@ from evidence_service.config import (
     Settings,
     SignerSettings,
 )
+from evidence_service.egress.http import guarded
 from evidence_service.egress.policy import EgressPolicy, parse_exception, parse_networks
 from evidence_service.egress.resolver import parse_nameserver
 from evidence_service.errors import ConfigurationError
@@ -162,6 +163,7 @@ def _stamping(settings: Settings) -> Stamping:
         authorities=Authorities(
             [Authority(item.name, item.url, (_read(item.root),)) for item in settings.authorities],
             minimum=settings.authorities_minimum,
+            publishers=guarded(egress_policy(settings)),
         ),
         calendars=tuple(Calendar(item.url, tuple(item.named)) for item in settings.opentimestamps),
         renewed_before=timedelta(days=settings.renewal_days),

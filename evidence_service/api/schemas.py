@@ -83,6 +83,7 @@ class EvidenceView(BaseModel):
     progress: str = Field(description="What is being done now, in words")
     waiting_for: str | None = Field(description="What is unavailable, and what to do about it")
     outcome: str | None = Field(description="How the capture ended")
+    reasons: list[str] = Field(description="Why it ended so; of an upload, what its examination found")
     batch: str | None
     created_at: datetime
 
@@ -98,6 +99,7 @@ class EvidenceView(BaseModel):
             progress=evidence.progress,
             waiting_for=evidence.waiting_for,
             outcome=evidence.outcome,
+            reasons=(evidence.capture or {}).get("outcome", {}).get("reasons", []),
             batch=evidence.batch_id,
             created_at=evidence.created_at,
         )

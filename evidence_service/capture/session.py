@@ -32,13 +32,12 @@ from evidence_service.capture.browser import (
 from evidence_service.capture.environment import describe_environment
 from evidence_service.capture.exchange import Exchange
 from evidence_service.capture.files import CapturedFile, CaptureFiles
-from evidence_service.capture.listing import Fact, read_listing
+from evidence_service.capture.listing import Fact, place, read_listing
 from evidence_service.capture.login import check_login_state, login_hosts
 from evidence_service.capture.options import CaptureOptions
 from evidence_service.capture.outcome import Observation, Outcome, classify
 from evidence_service.capture.package import Page, write_package
 from evidence_service.capture.recorder import Recorder
-from evidence_service.capture.steps.opening import redirected
 from evidence_service.capture.steps.profiles import profile
 from evidence_service.capture.steps.route import go
 from evidence_service.capture.steps.visit import ActionLog, CaptureLimits, Progress, Visit
@@ -145,23 +144,27 @@ class _Capture:
         files = CaptureFiles(self.directory)
         started_at = format_time(self.now())
         device = profile(self.options, self.settings, self.identity)
-        with Recorder(wire, self.policy, now=self.now, limits=self.limits.recorder) as recorder:
-            self.progress("starting the browser")
-            with BrowserSession(
+        self.progress("starting the browser")
+        with (
+            Recorder(
+                wire, self.policy, now=self.now, limits=self.limits.recorder, mode=self.options.mode
+            ) as recorder,
+            BrowserSession(
                 self.settings,
                 proxy_port=recorder.port,
                 spki=recorder.spki,
                 context={**device.arguments, **self._login()},
-            ) as session:
-                visit = self._visit(session, recorder, files)
-                flags = session.flags
+            ) as session,
+        ):
+            visit = self._visit(session, recorder, files)
+            flags = session.flags
         exchanges = recorder.exchanges
         main = _main_exchange(exchanges, visit.final_url or self.url)
         if main is not None and main.problem and not visit.failure:
             visit.lacks(f"the page itself did not arrive whole: {main.problem}"[:400])
         self.progress("writing the record")
-        outcome = classify(self._observation(visit, recorder))
-        facts = read_listing(visit.html, visit.final_url or self.url) if visit.html else {}
+        facts = self._facts(visit)
+        outcome = classify(self._observation(visit, recorder, facts))
         self._write(files, wire, exchanges, visit)
         environment = describe_environment(
             browser=self.identity,
@@ -222,10 +225,14 @@ class _Capture:
             visit.lacks(f"the browser failed: {error.message.splitlines()[0]}"[:400])
         finally:
             watchdog.cancel()
-        visit.redirects = redirected(visit, self.url)
         return visit
 
-    def _observation(self, visit: Visit, recorder: Recorder) -> Observation:
+    def _facts(self, visit: Visit) -> dict[str, Fact]:
+        if not visit.html:
+            return {}
+        return place(read_listing(visit.html, visit.final_url or self.url), visit.boxes)
+
+    def _observation(self, visit: Visit, recorder: Recorder, facts: Mapping[str, Fact]) -> Observation:
         return Observation(
             requested_url=self.url,
             final_url=visit.final_url or self.url,
@@ -236,6 +243,11 @@ class _Capture:
             failure=visit.failure,
             limits=(*recorder.limits_fired, *visit.fired),
             incomplete=tuple(visit.incomplete),
+            title=visit.seen.title,
+            dialog=visit.seen.dialog,
+            dialog_password=visit.seen.dialog_password,
+            pictures=visit.seen.pictures,
+            facts=facts,
         )
 
     def _login(self) -> dict[str, Any]:

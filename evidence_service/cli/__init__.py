@@ -22,6 +22,7 @@ _COMMANDS = {
     "worker": ("operation", "Run a worker."),
     "capture": ("client", "Capture listings as evidence."),
     "add": ("client", "Preserve files of yours as uploaded evidence."),
+    "examine": ("examination", "Examine captures of others, without preserving them."),
     "status": ("client", "Show where evidence stands."),
     "anchor": ("client", "Have evidence anchored without waiting for its batch to fill."),
     "receipt": ("receipt", "Check an intake receipt and whether its promise was kept."),

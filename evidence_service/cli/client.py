@@ -202,6 +202,10 @@ def refused(item: dict[str, Any]) -> bool:
 
 def _show(found: list[dict[str, Any]], *, as_json: bool) -> None:
     show(found, _table, as_json=as_json)
+    if not as_json:
+        for item in found:
+            for reason in item["reasons"]:
+                click.echo(plain(f"{item['id']}: {reason}"))
 
 
 def show(

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from eth_account import Account
 
@@ -167,7 +168,11 @@ class DemoInstallation:
         return {
             "data_directory": str(self.directory / "data"),
             "purpose": "demonstration",
-            "egress_exceptions": [f"127.0.0.1:{self.marketplace.port}"],
+            # The marketplace, and the authorities: their certificates name them for revocation lists.
+            "egress_exceptions": [
+                f"127.0.0.1:{self.marketplace.port}",
+                *(urlsplit(item.url).netloc for item in self.authorities.authorities),
+            ],
             "authorities": [
                 {"name": item.name, "url": item.url, "root": str(self._root(number, item.root_der))}
                 for number, item in enumerate(self.authorities.authorities, start=1)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from evidence_service.egress.http import Exchange, exchange
 from evidence_service.errors import ConfigurationError, EvidenceServiceError
 from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
 from evidence_service.store.attestations import Attestation
 from evidence_service.timestamp.calendar import Calendar, Proof, submit, upgrade
-from evidence_service.timestamp.exchange import Exchange, exchange
 
 FIRST_LOOK = timedelta(hours=1)
 """Before the first question after the rest of a proof: calendars collect, Bitcoin confirms six times."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evidence_service.core import bundle
-from evidence_service.core.digest import digest_of
 from evidence_service.errors import EvidenceServiceError, MismatchError
 from evidence_service.service.bundles import assemble
 from evidence_service.service.parts import Parts
@@ -58,7 +57,7 @@ def _problems(parts: Parts, evidence: Evidence) -> Iterator[str]:
     try:
         data = assemble(parts, evidence.id)
         files = [
-            EvidenceFile(item["path"], digest_of(parts.objects.read(bytes.fromhex(item["sha256"]))))
+            EvidenceFile(item["path"], parts.objects.check(bytes.fromhex(item["sha256"])))
             for item in bundle.parse(data)["manifest"]["files"]
         ]
         if evidence.status == "certified":

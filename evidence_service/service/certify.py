@@ -16,7 +16,6 @@ from evidence_service.certificate.facts import LEVEL, Preserved, certificate_fac
 from evidence_service.certificate.render import render
 from evidence_service.certificate.seal import Sealed, seal
 from evidence_service.core import bundle
-from evidence_service.core.digest import digest_of
 from evidence_service.errors import (
     ConfigurationError,
     MismatchError,
@@ -87,7 +86,7 @@ def _accepted(parts: Parts, data: bytes) -> Report:
     """The engine's report on the bundle and the stored files."""
     value = bundle.parse(data)
     files = [
-        EvidenceFile(item["path"], digest_of(parts.objects.read(bytes.fromhex(item["sha256"]))))
+        EvidenceFile(item["path"], parts.objects.check(bytes.fromhex(item["sha256"])))
         for item in value["manifest"]["files"]
     ]
     report = verify(

@@ -43,5 +43,8 @@ class Objects(Protocol):
             MismatchError: no longer what was stored.
         """
 
+    def check(self, sha256: bytes) -> Digest:
+        """Digest of the content, hashed again, whatever its size; errors as for ``read``."""
+
     def path(self, sha256: bytes) -> Path:
         """Local file with the content, for streaming."""

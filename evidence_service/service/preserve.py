@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,12 +13,15 @@ from evidence_service.capture.session import SOFTWARE, CaptureResult, capture_li
 from evidence_service.core import custody, document, manifest
 from evidence_service.core.digest import Digest, digest_of
 from evidence_service.errors import MismatchError, NodeUnavailableError
+from evidence_service.service.examine import examine_upload
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.waiting import until_available
 from evidence_service.store.records import Evidence
 
 OPERATOR = "operator"
+# RFC 6838, section 4.2.
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,90}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,90}")
 
 
 def preserve(parts: Parts, durable: Durable, evidence_id: str) -> None:
@@ -48,7 +52,7 @@ def record_order(parts: Parts, evidence_id: str) -> None:
 
 
 def capture(parts: Parts, evidence_id: str) -> None:
-    """Capture the listing, store its files, note both in the custody log.
+    """Capture the listing or examine the upload, store the files, note both in the custody log.
 
     Before the files are stored and the record says so, a repetition captures again; the half-made capture of
     a killed process is thrown away and never seen.
@@ -56,8 +60,10 @@ def capture(parts: Parts, evidence_id: str) -> None:
     evidence = parts.records.evidence(evidence_id)
     if evidence.capture is None:
         evidence = _capture_now(parts, evidence)
-    described = evidence.capture or {}
     received = evidence.kind == "upload"
+    if received:
+        evidence = examine_upload(parts, evidence)
+    described = evidence.capture or {}
     size = sum(item["size"] for item in described["files"])
     parts.custody(
         evidence_id,
@@ -69,7 +75,11 @@ def capture(parts: Parts, evidence_id: str) -> None:
             "outcome": described["outcome"]["status"],
             "started_at": described["started_at"],
             "finished_at": described["finished_at"],
-            **({} if received else {"browser": described["tool"]["browser"]}),
+            **(
+                {"examination": described["tool"]["examination"]}
+                if received
+                else {"browser": described["tool"]["browser"]}
+            ),
         },
     )
     parts.custody(
@@ -138,7 +148,13 @@ def _describe(result: CaptureResult, not_before: dict[str, str]) -> dict[str, An
 
 
 def describe_upload(parts: Parts, name: str, media_type: str, found: Digest) -> dict[str, Any]:
-    """The same members for a file that was uploaded: received, never captured."""
+    """The same members for a file that was uploaded: received, never captured.
+
+    Args:
+        media_type: as it was announced; what is no media type is not kept.
+    """
+    if not _MEDIA_TYPE.fullmatch(media_type):
+        media_type = "application/octet-stream"
     at = document.format_time(parts.now())
     return {
         "subject": {

@@ -62,6 +62,26 @@ class LocalObjects:
             )
         return data
 
+    def check(self, sha256: bytes) -> Digest:
+        """Digest of the content, hashed again without holding it in memory.
+
+        Raises:
+            NotFoundError, MismatchError: as :meth:`read`.
+        """
+        digester = Digester()
+        try:
+            with self.path(sha256).open("rb") as reader:
+                while chunk := reader.read(_CHUNK):
+                    digester.update(chunk)
+        except FileNotFoundError as error:
+            raise NotFoundError(f"no object {sha256.hex()} is stored") from error
+        found = digester.digest()
+        if found.sha256 != sha256:
+            raise MismatchError(
+                f"object {sha256.hex()} was changed on disk", what_to_do="restore it from a backup"
+            )
+        return found
+
     def path(self, sha256: bytes) -> Path:
         """Where an object is or would be."""
         name = sha256.hex()

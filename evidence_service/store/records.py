@@ -223,6 +223,18 @@ class Records(Stamps):
         with self._engine.begin() as connection:
             _advance(connection, evidence_id, status, columns)
 
+    def add_examination(self, evidence_id: str, described: Mapping[str, Any]) -> None:
+        """Put an upload's description with its examination in the place of the one without, once."""
+        table = schema.evidence
+        with self._engine.begin() as connection:
+            row = connection.execute(
+                select(table.c.capture).where(table.c.id == evidence_id).with_for_update()
+            ).one()
+            if len(row.capture["files"]) == 1:
+                connection.execute(
+                    update(table).where(table.c.id == evidence_id).values(capture=dict(described))
+                )
+
     def note_progress(self, evidence_id: str, progress: str, *, waiting_for: str | None = None) -> None:
         """Say what is being done, or what is being waited for."""
         with self._engine.begin() as connection:

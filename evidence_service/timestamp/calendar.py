@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from evidence_service.egress.http import Exchange, exchange
 from evidence_service.errors import ConfigurationError, MalformedError, MismatchError, UnavailableError
-from evidence_service.timestamp.exchange import Exchange, exchange
 
 try:
     from opentimestamps.core.notary import BitcoinBlockHeaderAttestation, PendingAttestation

@@ -15,8 +15,14 @@ from typing import Any
 from cryptography import x509
 
 from evidence_service.core.stamp import CRL_LIMIT
-from evidence_service.errors import EvidenceError, MalformedError, MismatchError, UnavailableError
-from evidence_service.timestamp.exchange import Exchange
+from evidence_service.egress.http import Exchange
+from evidence_service.errors import (
+    EvidenceError,
+    MalformedError,
+    MismatchError,
+    RefusedError,
+    UnavailableError,
+)
 from evidence_service.verify import crl
 from evidence_service.verify.path import common_name
 
@@ -37,7 +43,7 @@ class RevocationLists:
     """Fetches lists; one is kept in this process until its publisher's next update is due.
 
     Args:
-        send: does one HTTP exchange.
+        send: does one HTTP exchange, under the egress policy.
     """
 
     def __init__(self, send: Exchange) -> None:
@@ -79,7 +85,8 @@ class RevocationLists:
                 kept = self._current(url, now)
                 # Judged as check 4.4 will judge it: what that would refuse is not kept.
                 revoked = crl.revoked(kept.found, path, at=now) or []
-            except (UnavailableError, EvidenceError) as error:
+            except (UnavailableError, EvidenceError, RefusedError) as error:
+                # The address is the certificate's word; where it may lead is the egress policy's to say.
                 problems.append(f"{url}: {error.message}")
                 continue
             if certificate in revoked:

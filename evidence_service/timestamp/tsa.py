@@ -12,8 +12,8 @@ from typing import Any
 from asn1crypto import algos, cms, core, tsp
 
 from evidence_service.core.stamp import TOKEN_LIMIT
+from evidence_service.egress.http import Exchange, exchange
 from evidence_service.errors import AuthorityUnavailableError, EvidenceError, UnavailableError
-from evidence_service.timestamp.exchange import Exchange, exchange
 from evidence_service.timestamp.health import Health
 from evidence_service.timestamp.revocation import RevocationLists
 from evidence_service.verify.policy import Voucher
@@ -73,6 +73,9 @@ class Authorities:
     Args:
         minimum: tokens needed.
         clock: monotonic seconds.
+        send: asks the authorities.
+        publishers: asks for revocation lists where certificates say they are: an exchange under the egress
+            policy; ``send`` when left out.
     """
 
     def __init__(
@@ -82,12 +85,13 @@ class Authorities:
         minimum: int,
         clock: Callable[[], float] = time.monotonic,
         send: Exchange = exchange,
+        publishers: Exchange | None = None,
     ) -> None:
         self.members = tuple(members)
         self.minimum = minimum
         self._send = send
         self._health = Health(clock)
-        self._lists = RevocationLists(send)
+        self._lists = RevocationLists(publishers or send)
 
     def stamp(
         self,

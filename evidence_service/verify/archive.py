@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -22,7 +22,7 @@ _RATIO = 200
 _ROOM = 64 * 1024 * 1024
 _LOCAL_HEADER = 30
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_BROKEN = (
+BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -43,39 +43,54 @@ def members(path: Path) -> list[zipfile.ZipInfo]:
         LimitExceededError: too many members, or they unpack to more than 200 times the archive.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            end = archive.start_dir
-    except _BROKEN as error:
+        archive = zipfile.ZipFile(path)
+    except BROKEN as error:
         raise MalformedError(f"{path.name} is not a ZIP archive that can be read: {error}") from error
+    with archive:
+        return members_of(archive, path.name, path.stat().st_size)
+
+
+def members_of(
+    archive: zipfile.ZipFile, name: str, size: int, *, check_name: Callable[[str], None] = manifest.check_path
+) -> list[zipfile.ZipInfo]:
+    """The same for an archive that is open.
+
+    Args:
+        size: of the archive, in bytes.
+        check_name: raises MalformedError for a member's name that is refused.
+
+    Raises:
+        MalformedError, LimitExceededError: as :func:`members`.
+    """
+    entries = archive.infolist()
     if len(entries) > MAX_MEMBERS:
-        raise LimitExceededError(f"{path.name} has {len(entries)} members; the limit is {MAX_MEMBERS}")
-    if sum(item.file_size for item in entries) > _RATIO * path.stat().st_size + _ROOM:
-        raise LimitExceededError(f"{path.name} unpacks to more than {_RATIO} times its size")
+        raise LimitExceededError(f"{name} has {len(entries)} members; the limit is {MAX_MEMBERS}")
+    if sum(item.file_size for item in entries) > _RATIO * size + _ROOM:
+        raise LimitExceededError(f"{name} unpacks to more than {_RATIO} times its size")
     if any(not item.filename for item in entries):
-        raise MalformedError(f"{path.name} has a member without a name")
+        raise MalformedError(f"{name} has a member without a name")
     files = [item for item in entries if not item.is_dir()]
     for item in files:
-        manifest.check_path(item.filename)
+        check_name(item.filename)
         if item.flag_bits & 1 or item.compress_type not in _METHODS:
             raise MalformedError(f"{item.filename} is encrypted or compressed in a way that is not read")
         if item.external_attr >> 28 not in (0, 8):
             raise MalformedError(f"{item.filename} is not a regular file")
     if len({item.filename for item in files}) != len(files):
-        raise MalformedError(f"{path.name} has two members of one name")
-    _refuse_overlaps(path, entries, end)
+        raise MalformedError(f"{name} has two members of one name")
+    _refuse_overlaps(name, entries, archive.start_dir)
     return files
 
 
-def _refuse_overlaps(path: Path, entries: list[zipfile.ZipInfo], end: int) -> None:
+def _refuse_overlaps(name: str, entries: list[zipfile.ZipInfo], end: int) -> None:
     """Members that share bytes are how a small archive becomes an endless one."""
     position = 0
     for item in sorted(entries, key=lambda entry: entry.header_offset):
         if item.header_offset < position:
-            raise MalformedError(f"{path.name} has members that overlap")
+            raise MalformedError(f"{name} has members that overlap")
         position = item.header_offset + _LOCAL_HEADER + len(item.filename) + item.compress_size
     if position > end:
-        raise MalformedError(f"{path.name} has members that overlap")
+        raise MalformedError(f"{name} has members that overlap")
 
 
 @contextmanager
@@ -88,5 +103,5 @@ def open_member(path: Path, item: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(item) as reader:
             yield reader
-    except _BROKEN as error:
+    except BROKEN as error:
         raise MalformedError(f"{item.filename} in {path.name} is damaged: {error}") from error

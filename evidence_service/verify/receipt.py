@@ -127,6 +127,7 @@ def _check_same(value: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         files = [
             {"name": item["path"], **{name: item[name] for name in ("size", "sha256", "sha3_512")}}
             for item in manifest["files"]
+            if item["role"] == "uploaded"
         ]
         pairs["file"] = ([accepted], files)
     for name, (receipted, preserved) in pairs.items():

@@ -170,7 +170,7 @@ def download_file(evidence_id: str, path: str, actor: Actor, parts: Wired) -> Fi
         detail={"path": path},
     )
     digest = bytes.fromhex(found.sha256)
-    parts.objects.read(digest)
+    parts.objects.check(digest)
     return FileResponse(
         parts.objects.path(digest),
         # Evidence is never shown in place: a hostile page must not run under the service's name.

@@ -129,7 +129,8 @@ def _take(facts: dict[str, Fact], name: str, fact: Fact) -> None:
 
 def _same(name: str, one: str, other: str) -> bool:
     if name.startswith("price"):
-        return (bool(amount(one)) and amount(one) == amount(other)) or one == other
+        meant = amounts(one)
+        return one == other or (len(meant) == 1 and meant == amounts(other))
     return _comparable(one) == _comparable(other)
 
 

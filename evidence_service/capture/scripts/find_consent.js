@@ -86,8 +86,8 @@
   };
   if (framed) return document.body && isConsent(document.body) ? answer(document.body, '', '') || null : null;
   const marked = '[role=dialog], [role=alertdialog], [aria-modal=true], dialog[open], [role=region][aria-label*=cookie i]';
-  for (const dialog of every(document, 'body *')) {
-    if (['SCRIPT', 'STYLE', 'IMG', 'A', 'BUTTON'].includes(dialog.tagName)) continue;
+  for (const dialog of every(document, '*')) {
+    if (['HTML', 'HEAD', 'BODY', 'SCRIPT', 'STYLE', 'IMG', 'A', 'BUTTON'].includes(dialog.tagName)) continue;
     if (!dialog.matches(marked) && !/fixed|sticky/.test(getComputedStyle(dialog).position)) continue;
     if (!visible(dialog) && ![...dialog.children].some(visible) || !isConsent(dialog)) continue;
     const found = answer(dialog, '', '');

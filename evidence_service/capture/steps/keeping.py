@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Error as PlaywrightError
 
+from evidence_service.capture.steps.observing import locate_facts, observe_page
 from evidence_service.capture.steps.pictures import take_full
 from evidence_service.capture.steps.visit import TIME_OVER, Visit, first_line
 from evidence_service.capture.steps.watching import Watch
@@ -23,8 +24,10 @@ def keep_page(visit: Visit, watch: Watch) -> None:
     visit.progress("keeping the page")
     documents = watch.documents
     for name, part in (
+        ("look at the page", observe_page),
         ("full-page picture", _keep_picture),
         ("DOM", _keep_dom),
+        ("measurement of facts", locate_facts),
         ("MHTML", _keep_mhtml),
         ("PDF", _keep_pdf),
     ):
@@ -41,6 +44,8 @@ def _keep(visit: Visit, name: str, part: Callable[[Visit], None]) -> None:
     try:
         part(visit)
     except PlaywrightError as error:
+        if visit.is_dead:
+            return
         visit.lacks(f"the {name} could not be made: {first_line(error)}")
 
 

@@ -8,8 +8,6 @@ from evidence_service.capture.recorder import Recorder
 from evidence_service.capture.steps.visit import Visit, first_line
 from evidence_service.capture.steps.watching import Watch
 
-RECORDER_ENDED = "the recorder ended while the page was being captured"
-
 
 def open_page(visit: Visit, recorder: Recorder, url: str) -> bool:
     """Go to the address; whether there is a page to look at.
@@ -22,7 +20,7 @@ def open_page(visit: Visit, recorder: Recorder, url: str) -> bool:
     try:
         visit.page.goto(url, wait_until="commit", timeout=visit.left())
     except PlaywrightError as error:
-        if visit.is_dead:
+        if visit.is_dead or not recorder.alive:
             raise
         visit.failure = f"the page could not be opened: {first_line(error)}"
     refused = next((item for item in reversed(recorder.exchanges) if item.url == visit.addresses[-1]), None)

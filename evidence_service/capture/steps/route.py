@@ -1,8 +1,8 @@
 """The order of the steps of a visit, and what becomes of it when one of them fails.
 
-open → settle → consent → scroll with tiles → settle → consent again → steps on the listing → picture, DOM,
-MHTML, PDF → steps on other pages. What fails is named; what comes after it is still tried while there is a
-page.
+open → settle → consent → scroll with tiles and settle → consent again → steps on the listing → picture,
+DOM, MHTML, PDF → steps on other pages. What fails is named; what comes after it is still tried while there
+is a page.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from evidence_service.capture.options import Step
 from evidence_service.capture.recorder import Recorder
 from evidence_service.capture.steps.consent import dismiss_consent
 from evidence_service.capture.steps.keeping import keep_page
-from evidence_service.capture.steps.opening import RECORDER_ENDED, open_page, read_answer
+from evidence_service.capture.steps.opening import open_page, read_answer, redirected
 from evidence_service.capture.steps.scripted import carry_out, split_steps
 from evidence_service.capture.steps.scrolling import scroll_through
 from evidence_service.capture.steps.settling import settle
@@ -35,42 +35,38 @@ def go(visit: Visit, watch: Watch, recorder: Recorder, url: str, steps: tuple[St
             settle(visit, watch)
             read_answer(visit, watch)
             dismiss_consent(visit)
-            scroll_through(visit)
-            settle(visit, watch, everywhere=True)
+            scroll_through(visit, watch)
             dismiss_consent(visit)
             carry_out(visit, watch, on_listing)
         finally:
             if not visit.is_dead:
                 read_answer(visit, watch)
 
-    _guarded(visit, recorder, prepare)
-    if visit.failure or visit.is_dead:
-        return
-    _guarded(visit, recorder, lambda: keep_page(visit, watch))
+    _guarded(visit, prepare)
+    visit.redirects = redirected(visit, url)
+    if not visit.failure and not visit.is_dead:
+        _guarded(visit, lambda: keep_page(visit, watch))
+        _go_elsewhere(visit, watch, elsewhere)
+    if not recorder.alive:
+        visit.lacks("the recorder ended while the page was being captured")
+    if visit.page.is_closed():
+        visit.lacks("the page or its browser closed before the capture was done")
+
+
+def _go_elsewhere(visit: Visit, watch: Watch, elsewhere: list[tuple[int, Step]]) -> None:
     if elsewhere and visit.incomplete:
         visit.lacks(f"step {elsewhere[0][0]} and those after it were not carried out: see the reason before")
     elif elsewhere:
-        _guarded(visit, recorder, lambda: carry_out(visit, watch, elsewhere))
+        _guarded(visit, lambda: carry_out(visit, watch, elsewhere))
 
 
-def _guarded(visit: Visit, recorder: Recorder, part: Callable[[], object]) -> None:
+def _guarded(visit: Visit, part: Callable[[], object]) -> None:
     try:
         part()
     except VisitEndedError as ended:
         visit.lacks(str(ended))
     except PlaywrightError as error:
-        _explain(visit, recorder, error)
-
-
-def _explain(visit: Visit, recorder: Recorder, error: PlaywrightError) -> None:
-    """The reason for the record: what ended the visit, not what the browser's driver says about it."""
-    if not getattr(recorder, "alive", True):
-        visit.lacks(RECORDER_ENDED)
-    if visit.crashed:
-        return
-    if time.monotonic() >= visit.deadline:
-        visit.lacks(TIME_OVER)
-    elif visit.page.is_closed():
-        visit.lacks("the page or its browser closed before the capture was done")
-    else:
-        visit.lacks(f"the browser failed: {first_line(error)}")
+        if time.monotonic() >= visit.deadline:
+            visit.lacks(TIME_OVER)
+        elif not visit.is_dead:
+            visit.lacks(f"the browser failed: {first_line(error)}")

@@ -45,8 +45,7 @@ def carry_out(visit: Visit, watch: Watch, steps: list[tuple[int, Step]]) -> bool
             visit.lacks(f"step {number} ({_named(step)}) failed: {first_line(error)}"[:400])
             return False
         if step.action == "open":
-            scroll_through(visit, tiles=False)
-            settle(visit, watch, everywhere=True)
+            scroll_through(visit, watch, tiles=False)
         path = f"screenshots/step-{number:02}.png"
         if step.action == "open":
             take_full(visit, path, "screenshot.step")

@@ -58,6 +58,16 @@ class Document:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Members of :class:`~evidence_service.capture.outcome.Observation` by the same names."""
+
+    title: str = ""
+    dialog: str = ""
+    dialog_password: bool = False
+    pictures: int | None = None
+
+
 class ActionLog:
     """Every action of a visit in its order, as ``actions.jsonl`` has it.
 
@@ -89,6 +99,7 @@ class Visit:
         fired: limits that fired; incomplete: what is missing; both in words.
         failure: why the page could not be opened; empty when it could.
         addresses: asked for as the main frame's document, in order, each redirect of its own.
+        seen: what a visitor sees; boxes: CSS selector → place of the element a fact was read from.
         layout: width and height of the document; layout_changed: monotonic time of the last change.
     """
 
@@ -112,6 +123,8 @@ class Visit:
     html: str = ""
     documents: list[Document] = field(default_factory=list)
     crashed: bool = False
+    seen: Seen = field(default_factory=Seen)
+    boxes: dict[str, Any] = field(default_factory=dict)
     layout: tuple[int, int] = (0, 0)
     layout_changed: float = 0.0
 

@@ -9,6 +9,7 @@ Only a question before leaving (``beforeunload``) is answered with yes, or it wo
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Dialog, Download, Page, Request
@@ -34,7 +35,7 @@ class Watch:
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
         self._open: dict[Request, str] = {}
-        self._notes = 0
+        self._notes: Counter[str] = Counter()
         self.last_traffic = time.monotonic()
         self.main_request: Request | None = None
         self.documents = 0
@@ -120,8 +121,9 @@ class Watch:
 
     def _note(self, action: str, detail: str) -> None:
         """Note what a page does as often as it likes: the first hundred, and that there were more."""
-        self._notes += 1
-        if self._notes <= _MAX_NOTES:
+        self._notes[action] += 1
+        if self._notes[action] <= _MAX_NOTES:
             self._visit.log.add(action, detail[:_MAX_TEXT])
-        elif self._notes == _MAX_NOTES + 1:
-            self._visit.log.add("notes", f"more than {_MAX_NOTES} notes of the page; the others are left out")
+        elif self._notes[action] == _MAX_NOTES + 1:
+            words = f"there were more than {_MAX_NOTES} of these; the others are left out"
+            self._visit.log.add(action, words)

@@ -37,18 +37,22 @@ _TEXTS = {
     },
 }
 
-# The banner hides itself and remembers the choice; the variant buttons change what the page shows.
-_SCRIPT = """
+# The banner hides itself and remembers the choice.
+_CONSENT_SCRIPT = """
 const banner=document.getElementById('consent');
 if(document.cookie.includes('consent='))banner.remove();
 banner.querySelectorAll('button').forEach(b=>b.onclick=()=>{document.cookie='consent='+b.dataset.choice+';path=/';
 banner.remove()});
+"""
+# The variant buttons change what the page shows.
+_VARIANTS_SCRIPT = """
 document.querySelectorAll('.variant').forEach(b=>b.onclick=()=>{document.querySelectorAll('.variant').forEach(o=>
 o.setAttribute('aria-pressed',o===b));document.getElementById('chosen').textContent=b.textContent});
 """
 
 
-def _page(title: str, body: str, *, language: str = "en", head: str = "") -> str:
+def page(title: str, body: str, *, language: str = "en", head: str = "") -> str:
+    """A whole document in the marketplace's frame."""
     name = "晨桥集市 · Morningbridge Market"
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
@@ -73,15 +77,41 @@ def home() -> str:
         for item in LISTINGS
         if item.state == "on_sale"
     )
-    return _page("Morningbridge Market", f'<ul class="cards">{cards}</ul>')
+    return page("Morningbridge Market", f'<ul class="cards">{cards}</ul>')
 
 
-def listing(item: Listing, origin: str) -> str:
+def banner(language: str) -> str:
+    """The consent dialog at the foot of the page."""
+    words = _TEXTS[language]
+    return (
+        f'<div id="consent" role="dialog" aria-label="cookies"><p>{words["consent"]}</p>'
+        f'<button data-choice="all">{words["all"]}</button>'
+        f'<button data-choice="needed">{words["needed"]}</button></div>'
+    )
+
+
+def gallery(item: Listing, count: int) -> str:
+    """Pictures that load when they come near the viewport."""
+    return "".join(
+        f'<img loading="lazy" width="520" height="520" src="/picture/{item.id}/{number}.jpg" alt="">'
+        for number in range(1, count + 1)
+    )
+
+
+def listing(
+    item: Listing, origin: str, *, consent: str | None = None, pictures: str | None = None, more: str = ""
+) -> str:
     """A listing on sale.
 
     Args:
         origin: scheme, host and port the page was asked under, for absolute addresses in its data.
+        consent: its consent dialog; None for the usual one.
+        pictures: its gallery; None for lazily loaded pictures.
+        more: at the end of the page.
     """
+    consent = banner(item.language) if consent is None else consent
+    pictures = gallery(item, item.pictures) if pictures is None else pictures
+    script = (_CONSENT_SCRIPT if 'id="consent"' in consent else "") + _VARIANTS_SCRIPT
     words = _TEXTS[item.language]
     url = f"{origin}/item/{item.id}"
     offer = {
@@ -124,10 +154,6 @@ def listing(item: Listing, origin: str) -> str:
         f'<button class="variant" aria-pressed="{str(number == 0).lower()}">{escape(name)}</button>'
         for number, name in enumerate(item.variants)
     )
-    gallery = "".join(
-        f'<img loading="lazy" width="520" height="520" src="/picture/{item.id}/{number}.jpg" alt="">'
-        for number in range(1, item.pictures + 1)
-    )
     body = (
         f'<div class="top"><img src="/picture/{item.id}/0.jpg" alt="{escape(item.title)}"><div>'
         f"<h1>{escape(item.title)}</h1>"
@@ -140,17 +166,15 @@ def listing(item: Listing, origin: str) -> str:
         f'<b id="chosen">{escape(item.variants[0])}</b></p>{variants}<br>'
         f'<button class="buy">{words["buy"]}</button></div></div>'
         f"<h2>{words['description']}</h2><p>{escape(item.description)}</p>"
-        f'<div class="gallery">{gallery}</div>'
-        f'<div id="consent" role="dialog" aria-label="cookies"><p>{words["consent"]}</p>'
-        f'<button data-choice="all">{words["all"]}</button>'
-        f'<button data-choice="needed">{words["needed"]}</button></div><script>{_SCRIPT}</script>'
+        f'<div class="gallery">{pictures}</div>{consent}'
+        f"<script>{script}</script>{more}"
     )
-    return _page(item.title, body, language=item.language, head=head)
+    return page(item.title, body, language=item.language, head=head)
 
 
 def removed() -> str:
     """What is left of a listing the marketplace took down."""
-    return _page(
+    return page(
         "Listing removed",
         "<h1>This listing has been removed</h1><p>The item is no longer available. 该商品已下架。</p>",
     )
@@ -158,7 +182,7 @@ def removed() -> str:
 
 def login() -> str:
     """The login wall in front of some listings."""
-    return _page(
+    return page(
         "Sign in",
         '<div class="box"><h1>Please sign in to continue</h1><form method="post" action="/login">'
         '<input name="user" placeholder="E-mail"><input name="password" type="password" '
@@ -168,7 +192,7 @@ def login() -> str:
 
 def challenge() -> str:
     """The page a marketplace shows to visitors it takes for machines."""
-    return _page(
+    return page(
         "安全验证",
         '<div class="box"><h1>请完成安全验证</h1><p>Verify you are human: drag the slider to the right.</p>'
         '<div id="captcha" class="captcha"><input type="range" min="0" max="100" value="0"></div></div>',
@@ -179,9 +203,9 @@ def challenge() -> str:
 def shop(name: str, items: list[Listing]) -> str:
     """A seller's page."""
     rows = "".join(f'<li><a href="/item/{item.id}">{escape(item.title)}</a></li>' for item in items)
-    return _page(name, f"<h1>{escape(name)}</h1><ul>{rows}</ul>")
+    return page(name, f"<h1>{escape(name)}</h1><ul>{rows}</ul>")
 
 
 def missing() -> str:
     """Nothing is at this address."""
-    return _page("Not found", "<h1>Not found</h1>")
+    return page("Not found", "<h1>Not found</h1>")

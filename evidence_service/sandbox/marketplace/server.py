@@ -1,32 +1,41 @@
-"""The sample marketplace as an HTTP server on loopback."""
+"""The sample marketplace on loopback, from plain sockets: every byte it sends is its own."""
 
 from __future__ import annotations
 
+import socket
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-from evidence_service.sandbox.marketplace import pages
-from evidence_service.sandbox.marketplace.catalogue import BY_ID, LISTINGS
-from evidence_service.sandbox.marketplace.pictures import picture
-
-_HTML = "text/html; charset=utf-8"
+from evidence_service.sandbox.marketplace.connection import Connection
+from evidence_service.sandbox.marketplace.fixture import Fixture
+from evidence_service.sandbox.marketplace.log import ServedLog
+from evidence_service.sandbox.marketplace.routes import answer
 
 
 class Marketplace:
-    """Serves the catalogue on ``127.0.0.1`` from a thread.
+    """Serves the catalogue and the fixtures on ``127.0.0.1`` from threads.
 
     Args:
         port: 0 takes a free one; see ``port`` afterwards.
+
+    Attributes:
+        log: what was received and sent, exchange by exchange.
+        closed_port: a port of its own that refuses connections.
     """
 
     def __init__(self, port: int = 0) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
-        self._server.daemon_threads = True
-        self.port = int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
+        self.log = ServedLog()
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=64)
+        self.port = int(self._listener.getsockname()[1])
+        # Bound and not listening: nobody else can take it, and whoever connects is refused.
+        self._closed = socket.socket()
+        self._closed.bind(("127.0.0.1", 0))
+        self.closed_port = int(self._closed.getsockname()[1])
+        self._lock = threading.Lock()
+        self._channels: set[socket.socket] = set()
+        self._stopped = False
+        threading.Thread(target=self._accept, daemon=True).start()
 
     @property
     def url(self) -> str:
@@ -37,10 +46,24 @@ class Marketplace:
         """Address of a listing."""
         return f"{self.url}/item/{listing_id}"
 
+    def fixture_url(self, fixture: Fixture) -> str:
+        """Address of a fixture."""
+        port = self.closed_port if fixture.refused else self.port
+        return f"http://127.0.0.1:{port}{fixture.path}"
+
     def stop(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
+        """Stop serving; connections that are open are ended."""
+        with self._lock:
+            self._stopped = True
+            channels = list(self._channels)
+        # A listener that is merely closed leaves its thread waiting in accept(2).
+        for channel in (self._listener, *channels):
+            try:
+                channel.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+        self._listener.close()
+        self._closed.close()
 
     def __enter__(self) -> Self:
         return self
@@ -50,68 +73,24 @@ class Marketplace:
     ) -> None:
         self.stop()
 
+    def _accept(self) -> None:
+        number = 0
+        while True:
+            try:
+                channel, _ = self._listener.accept()
+            except OSError:
+                return
+            number += 1
+            threading.Thread(target=self._serve, args=(channel, number), daemon=True).start()
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version = "Morningbridge"
-    sys_version = ""
-
-    def do_GET(self) -> None:
-        part, _, rest = self.path.split("?")[0].strip("/").partition("/")
-        routes = {
-            "": lambda: self._send(200, _HTML, pages.home().encode()),
-            "style.css": lambda: self._send(200, "text/css; charset=utf-8", pages.style().encode()),
-            "login": lambda: self._send(200, _HTML, pages.login().encode()),
-            "item": lambda: self._item(rest),
-            "picture": lambda: self._picture(rest),
-            "shop": lambda: self._shop(rest),
-        }
-        routes.get(part, self._missing)()
-
-    def _item(self, listing_id: str) -> None:
-        item = BY_ID.get(listing_id)
-        if item is None:
-            self._missing()
-        elif item.state == "removed":
-            self._send(410, _HTML, pages.removed().encode())
-        elif item.state == "challenge":
-            self._send(403, _HTML, pages.challenge().encode())
-        elif item.state == "login":
-            self._send(302, _HTML, b"", [("Location", f"/login?next=/item/{item.id}")])
-        else:
-            origin = f"http://{self.headers.get('Host', '')}"
-            # Two cookies, two header lines: a recorder that merges them changes the evidence.
-            cookies = [("Set-Cookie", "visit=1; Path=/"), ("Set-Cookie", "basket=empty; Path=/; HttpOnly")]
-            self._send(200, _HTML, pages.listing(item, origin).encode(), cookies)
-
-    def _picture(self, rest: str) -> None:
-        listing_id, _, name = rest.partition("/")
-        item, number = BY_ID.get(listing_id), name.removesuffix(".jpg")
-        if item is None or not number.isdecimal() or int(number) > item.pictures:
-            self._missing()
-            return
-        self._send(200, "image/jpeg", picture(item.motif, item.colour, int(number), item.brand))
-
-    def _shop(self, shop_id: str) -> None:
-        items = [item for item in LISTINGS if item.shop.id == shop_id and item.state == "on_sale"]
-        if not items:
-            self._missing()
-            return
-        self._send(200, _HTML, pages.shop(items[0].shop.name, items).encode())
-
-    def _missing(self) -> None:
-        self._send(404, _HTML, pages.missing().encode())
-
-    def _send(
-        self, status: int, media_type: str, body: bytes, headers: list[tuple[str, str]] | None = None
-    ) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", media_type)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in headers or []:
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the inherited signature
-        """Keep the terminal quiet; a capture's own record says what was asked for."""
+    def _serve(self, channel: socket.socket, number: int) -> None:
+        with self._lock:
+            if self._stopped:
+                channel.close()
+                return
+            self._channels.add(channel)
+        try:
+            Connection(channel, number, answer, self.log).serve()
+        finally:
+            with self._lock:
+                self._channels.discard(channel)

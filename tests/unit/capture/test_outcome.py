@@ -26,7 +26,8 @@ def seen(**more) -> Observation:
     ("observation", "status"),
     [
         (seen(), "captured"),
-        (seen(text="A short page"), "captured"),
+        (seen(text="A short page", html="<img>"), "captured"),
+        (seen(text="A short page"), "partial"),
         (seen(text=LONG + " security check passed, no longer available in red"), "captured"),
         (seen(text="Please verify you are human"), "challenge"),
         (seen(text="", html='<div id="px-captcha"></div>'), "challenge"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import socketserver
 import threading
 import time
@@ -17,7 +16,7 @@ import pytest
 from PIL import Image
 from warcio.archiveiterator import ArchiveIterator
 
-from evidence_service.capture.browser import BrowserSettings, find_browser
+from evidence_service.capture.browser import BrowserSettings
 from evidence_service.capture.session import CaptureLimits, CaptureResult, capture_listing
 from evidence_service.core.digest import digest_of
 from evidence_service.egress.policy import EgressPolicy
@@ -203,25 +202,3 @@ def test_a_missing_browser_is_named(tmp_path: Path) -> None:
             now=now,
         )
     assert "EVIDENCE_CHROMIUM" in refusal.value.what_to_do
-
-
-def test_no_browser_is_left_behind(marketplace: Marketplace, tmp_path: Path) -> None:
-    capture(marketplace, marketplace.listing_url("100290"), tmp_path / "c")
-    assert find_browser("").exists()
-    deadline = time.monotonic() + 5
-    while (left := _children("evidence-browser-")) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert left == []
-
-
-def _children(marker: str) -> list[str]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and int(entry.name) != os.getpid():
-            try:
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if marker in command and "chromium" in command:
-                found.append(command)
-    return found

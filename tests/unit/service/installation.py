@@ -13,12 +13,12 @@ from typing import Any
 from evidence_service import bootstrap
 from evidence_service.config import Settings
 from evidence_service.core import document
+from evidence_service.egress.http import exchange
 from evidence_service.service.parts import Parts, Stamping
 from evidence_service.service.preserve import describe_upload, preserve, request_stamps
 from evidence_service.store import postgres
 from evidence_service.store.closing import Due
 from evidence_service.store.records import Matter
-from evidence_service.timestamp.exchange import exchange
 from evidence_service.timestamp.tsa import Authorities, Authority
 from evidence_service.verify.material import Material
 from evidence_service.verify.policy import Policy, Voucher

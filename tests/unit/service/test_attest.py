@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from evidence_service.core import bundle
+from evidence_service.egress.http import exchange
 from evidence_service.service import attest
 from evidence_service.service.audit import audit
 from evidence_service.service.bundles import assemble
@@ -19,7 +20,6 @@ from evidence_service.service.parts import Parts
 from evidence_service.service.upkeep import PAUSE, Upkeep
 from evidence_service.store.attestations import Attestation
 from evidence_service.timestamp.calendar import Calendar, read_proof
-from evidence_service.timestamp.exchange import exchange
 from evidence_service.verify.report import Status
 from tests.authorities import TimedAuthority
 from tests.calendars import FakeCalendar

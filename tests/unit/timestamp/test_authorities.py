@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from evidence_service.egress.http import exchange
 from evidence_service.errors import AuthorityUnavailableError
 from evidence_service.processes import free_port
-from evidence_service.timestamp.exchange import exchange
 from evidence_service.timestamp.health import FIRST_REST
 from evidence_service.timestamp.tsa import Authorities, Authority, Stamped
 from evidence_service.verify.timestamp import read_token

@@ -12,11 +12,11 @@ from opentimestamps.core.op import OpSHA256
 from opentimestamps.core.serialize import BytesDeserializationContext
 from opentimestamps.core.timestamp import DetachedTimestampFile, Timestamp
 
+from evidence_service.egress.http import exchange
 from evidence_service.errors import ConfigurationError, MalformedError, MismatchError, UnavailableError
 from evidence_service.processes import free_port
 from evidence_service.timestamp import calendar
 from evidence_service.timestamp.calendar import Calendar, read_proof, submit, upgrade
-from evidence_service.timestamp.exchange import exchange
 from tests.calendars import FakeCalendar
 
 HEADER = b'{"format":"evidence-batch/1"}'

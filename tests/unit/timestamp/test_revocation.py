@@ -14,8 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from evidence_service.egress.http import exchange, guarded
+from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import AuthorityUnavailableError
-from evidence_service.timestamp.exchange import exchange
 from evidence_service.timestamp.revocation import distribution_points
 from evidence_service.timestamp.tsa import Authorities, Authority, Token
 from evidence_service.verify import crl
@@ -106,6 +107,14 @@ def test_what_cannot_be_had_is_recorded_and_stops_no_stamp(
     assert words in found.revocation["why"]
     assert 1 <= len(found.revocation["why"]) <= 400
     assert authority.redirected == 0
+
+
+def test_an_address_the_policy_does_not_permit_is_not_asked(authority: TimedAuthority) -> None:
+    asked = Authorities([authority.authority], minimum=1, publishers=guarded(EgressPolicy()))
+    found = token(asked)
+    assert found.revocation["status"] == "absent"
+    assert "not public" in found.revocation["why"]
+    assert authority.lists == 0
 
 
 def test_a_list_by_another_is_not_kept(authority: TimedAuthority, tmp_path: Path) -> None:

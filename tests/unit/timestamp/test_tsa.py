@@ -14,9 +14,9 @@ from asn1crypto import cms
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from evidence_service.egress.http import Answer, exchange
 from evidence_service.errors import AuthorityUnavailableError, EvidenceError, MismatchError
 from evidence_service.timestamp import tsa
-from evidence_service.timestamp.exchange import Answer, exchange
 from evidence_service.verify.policy import Voucher
 from evidence_service.verify.timestamp import judge_token, read_token
 

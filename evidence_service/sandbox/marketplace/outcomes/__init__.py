@@ -1,0 +1,1 @@
+"""Pages by the outcome a capture of them has to have."""

@@ -1,0 +1,165 @@
+"""Pages for captures to meet: a server that sends exactly what a test gives it, and a visit to look at them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from evidence_service.capture.browser import BrowserSession, BrowserSettings
+from evidence_service.capture.files import CaptureFiles
+from evidence_service.capture.options import CaptureOptions
+from evidence_service.capture.recorder import Recorder
+from evidence_service.capture.session import CaptureLimits, CaptureResult, capture_listing
+from evidence_service.capture.steps.visit import ActionLog, Visit
+from evidence_service.capture.steps.watching import Watch
+from evidence_service.egress.policy import EgressPolicy
+
+Answer = str | bytes | Callable[[socket.socket], None]
+"""A page's HTML, a whole response in its bytes, or what answers on the connection itself."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def response(body: bytes, kind: str = "text/html; charset=utf-8", headers: str = "") -> bytes:
+    """A whole response with a body."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
+    return head.encode() + body
+
+
+class Pages:
+    """A server on loopback; a path that has no answer gets 404. ``requests`` are the heads it was sent."""
+
+    def __init__(self, answers: Mapping[str, Answer]) -> None:
+        self.answers = dict(answers)
+        self.requests: list[bytes] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @property
+    def policy(self) -> EgressPolicy:
+        """Lets a capture reach this server and nothing else that is private."""
+        return EgressPolicy(frozenset({("127.0.0.1", self.port)}))
+
+    @property
+    def paths(self) -> list[str]:
+        """What was asked for, in order."""
+        return [head.split(b" ")[1].decode() for head in list(self.requests)]
+
+    def url(self, path: str = "/item/1") -> str:
+        """Address of a page."""
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Closing alone does not wake the thread: it would go on accepting what is meant for a later test.
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
+        self._socket.close()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            data = b""
+            while b"\r\n\r\n" not in data:
+                received = connection.recv(65536)
+                if not received:
+                    return
+                data += received
+            self.requests.append(data)
+            path = data.split(b" ")[1].decode().split("?")[0]
+            answer = self.answers.get(path, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            if callable(answer):
+                answer(connection)
+            else:
+                connection.sendall(response(answer.encode()) if isinstance(answer, str) else answer)
+        except OSError:
+            pass
+        finally:
+            connection.close()
+
+
+def capture(
+    pages: Pages,
+    directory: Path,
+    path: str = "/item/1",
+    *,
+    options: CaptureOptions | None = None,
+    limits: CaptureLimits | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> CaptureResult:
+    """A whole capture of one of the pages."""
+    return capture_listing(
+        pages.url(path),
+        directory,
+        policy=pages.policy,
+        browser=BrowserSettings(),
+        now=now,
+        options=options,
+        limits=limits,
+        progress=progress,
+    )
+
+
+class Browsing:
+    """A browser that reaches the pages through a recorder, for many visits."""
+
+    def __init__(self, pages: Pages, session: BrowserSession, proxy_port: int) -> None:
+        self._pages = pages
+        self._browser = session.context.browser
+        self._proxy = {"server": f"http://127.0.0.1:{proxy_port}", "bypass": "<-loopback>"}
+
+    @contextmanager
+    def visit(
+        self, path: str, directory: Path, limits: CaptureLimits | None = None
+    ) -> Iterator[tuple[Visit, Watch]]:
+        """A visit of one page in a context of its own, opened and not yet settled."""
+        assert self._browser is not None
+        context = self._browser.new_context(proxy=self._proxy, viewport={"width": 1280, "height": 900})
+        page = context.new_page()
+        visit = Visit(
+            page=page,
+            context=context,
+            cdp=context.new_cdp_session(page),
+            files=CaptureFiles(directory),
+            limits=limits or CaptureLimits(seconds=20),
+            log=ActionLog(now),
+            progress=lambda _: None,
+            began=time.monotonic(),
+        )
+        watch = Watch(visit)
+        page.goto(self._pages.url(path), wait_until="commit")
+        yield visit, watch
+        context.close()
+
+
+@contextmanager
+def browsing(pages: Pages, directory: Path) -> Iterator[Browsing]:
+    """Start the browser and its recorder."""
+    settings = BrowserSettings()
+    with (
+        Recorder(directory / "wire", pages.policy, now=now) as recorder,
+        BrowserSession(settings, proxy_port=recorder.port, spki=recorder.spki, context={}) as session,
+    ):
+        yield Browsing(pages, session, recorder.port)
