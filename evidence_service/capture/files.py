@@ -95,6 +95,12 @@ class CaptureFiles:
         self._files.append(found)
         return found
 
+    def replace(self, item: CapturedFile, data: bytes) -> CapturedFile:
+        """Write another content in a file's place."""
+        (self.directory / item.path).unlink()
+        self._files.remove(item)
+        return self.add(item.path, item.media_type, item.role, data)
+
     def all(self) -> tuple[CapturedFile, ...]:
         """Every file, in path order."""
         return tuple(sorted(self._files, key=lambda item: item.path))

@@ -55,7 +55,7 @@ def read_payload(wire: Path, exchange: Exchange, side: Side = "response") -> Ite
     path = wire / stored.name
     stages = _stages(head_of(path, head_size))
     surplus = exchange.surplus if side == "response" else 0
-    data = _body(path, head_size, stored.size - surplus)
+    data = body(path, head_size, stored.size - surplus)
     for stage in stages:
         data = stage(data)
     try:
@@ -70,7 +70,7 @@ def head_of(path: Path, size: int) -> bytes:
         return reader.read(size)
 
 
-def _body(path: Path, start: int, end: int) -> Iterator[bytes]:
+def body(path: Path, start: int, end: int) -> Iterator[bytes]:
     """What follows the head, as it was on the wire, without what came after the message's own end."""
     with path.open("rb") as reader:
         reader.seek(start)
