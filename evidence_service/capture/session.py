@@ -342,5 +342,13 @@ class _Capture:
             described["steps"] = f"{len(self.options.steps)} scripted steps, see actions.jsonl"
         if self.options.login_state is not None:
             hosts = ", ".join(login_hosts(self.options.login_state))
-            described["login_state"] = f"a login state supplied by the operator was used, for {hosts}"[:400]
+            words = (
+                "a login state supplied by the operator was used; texts are masked, pictures and the PDF not"
+            )
+            described["login_state"] = f"{words}; hosts: {hosts}"[:400]
+        if self.options.mode == "tunnel":
+            described["tunnel"] = (
+                "TLS exchanges are what the browser reported: heads rebuilt from their fields, content without "
+                "codings; certificates of the page's own origin only"
+            )
         return described

@@ -64,6 +64,7 @@ def test_exchanges_are_what_the_browser_reports(
 ) -> None:
     result, directory, requests, port = tunnelled
     assert result.mode == "tunnel"
+    assert "what the browser reported" in result.tool["tunnel"]
     assert result.status == 200
     assert result.peer == "127.0.0.1"
     assert result.redirects == ()
