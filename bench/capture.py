@@ -101,10 +101,10 @@ def _recorder_peak() -> int:
 
 def main() -> int:
     """Print both medians, their ratio and the recorder's memory."""
-    scratch = Path(tempfile.mkdtemp(prefix="bench-capture-"))
-    scratch.chmod(0o755)
     bare, captured, peaks = [], [], []
-    with Pages(_page()) as pages:
+    with tempfile.TemporaryDirectory(prefix="bench-capture-") as name, Pages(_page()) as pages:
+        scratch = Path(name)
+        scratch.chmod(0o755)
         for run in range(RUNS + 1):
             pair = (
                 _bare(pages.url(), scratch / f"bare-{run}"),

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -32,9 +32,9 @@ from evidence_service.capture.browser import (
 )
 from evidence_service.capture.environment import Checks, Examination, Fetched, Seen
 from evidence_service.capture.exchange import Exchange, record_id
-from evidence_service.capture.files import CapturedFile, CaptureFiles
+from evidence_service.capture.files import CaptureFiles
 from evidence_service.capture.listing import Fact, Source, place, read_listing
-from evidence_service.capture.login import check_login_state, login_hosts, secret_values
+from evidence_service.capture.login import check_login_state, secret_values
 from evidence_service.capture.options import CaptureOptions
 from evidence_service.capture.outcome import Observation, Outcome, classify
 from evidence_service.capture.package import Page, Redaction, Secrets, write_package
@@ -42,6 +42,7 @@ from evidence_service.capture.record import Record
 from evidence_service.capture.recorder import Recorder
 from evidence_service.capture.redaction import credentials
 from evidence_service.capture.responses import main_exchange, sources
+from evidence_service.capture.result import CaptureResult, described
 from evidence_service.capture.steps.profiles import profile
 from evidence_service.capture.steps.reporting import Reports
 from evidence_service.capture.steps.route import go
@@ -54,35 +55,6 @@ from evidence_service.errors import RefusedError, StorageUnavailableError
 __all__ = ["SOFTWARE", "CaptureLimits", "CaptureResult", "capture_listing"]
 
 SOFTWARE = f"evidence-service {metadata.version('evidence-service')}"
-
-
-@dataclass(frozen=True, slots=True)
-class CaptureResult:
-    """What a capture produced, ready for the manifest.
-
-    Attributes:
-        files: hashed while they were written, relative to the capture's directory.
-        redirects: addresses between the requested and the final one.
-        peer: address of the socket that carried the main response.
-        browser: version line and binary hash.
-        mode: of the recorder, for the manifest's ``egress.mode``.
-        tool: what the manifest's ``tool`` says besides the browser, name → at most 400 characters.
-    """
-
-    files: tuple[CapturedFile, ...]
-    outcome: Outcome
-    requested_url: str
-    final_url: str | None
-    redirects: tuple[str, ...]
-    status: int | None
-    peer: str | None
-    listing: dict[str, Fact]
-    browser: BrowserIdentity
-    started_at: str
-    finished_at: str
-    exceptions: tuple[str, ...]
-    mode: str = "recording_proxy"
-    tool: Mapping[str, str] = field(default_factory=dict)
 
 
 def capture_listing(
@@ -264,7 +236,7 @@ class _Capture:
             finished_at=format_time(self.now()),
             exceptions=self.policy.printed_exceptions,
             mode=self.options.mode,
-            tool={**device.described, **self._described()},
+            tool={**device.described, **described(self.options)},
         )
 
     def _visit(self, session: BrowserSession, files: CaptureFiles, storing: Executor, scale: float) -> Visit:
@@ -334,21 +306,3 @@ class _Capture:
 
     def _login(self) -> dict[str, Any]:
         return {} if self.options.login_state is None else {"storage_state": dict(self.options.login_state)}
-
-    def _described(self) -> dict[str, str]:
-        """What the options add to the manifest's ``tool``."""
-        described = {}
-        if self.options.steps:
-            described["steps"] = f"{len(self.options.steps)} scripted steps, see actions.jsonl"
-        if self.options.login_state is not None:
-            hosts = ", ".join(login_hosts(self.options.login_state))
-            words = (
-                "a login state supplied by the operator was used; texts are masked, pictures and the PDF not"
-            )
-            described["login_state"] = f"{words}; hosts: {hosts}"[:400]
-        if self.options.mode == "tunnel":
-            described["tunnel"] = (
-                "TLS exchanges are what the browser reported: heads rebuilt from their fields, content without "
-                "codings; certificates of the page's own origin only"
-            )
-        return described
