@@ -63,6 +63,7 @@ def test_a_listing_is_captured_with_every_file(chinese: tuple[CaptureResult, Pat
         "capture.wacz",
         "dom.html",
         "environment.json",
+        "exchanges.har",
         "exchanges.json",
         "listing.json",
         "page.mhtml",
