@@ -105,7 +105,7 @@ class CaptureRecords:
         written = self._write(
             "response", self._id(exchange.id, "response"), exchange.started_at, fields, block
         )
-        if exchange.kind == "http" and exchange.status is not None:
+        if exchange.status is not None:
             self.index.append(
                 Entry.of(
                     target_uri(exchange.url),
@@ -146,17 +146,16 @@ class CaptureRecords:
     ) -> Written:
         """Bytes that are no HTTP message (its head never ended, or never began): a resource, since readers
         fail at a response without a head."""
-        return self._write(
+        target = f"urn:evidence:exchanges/{exchange.id}.{part}"
+        written = self._write(
             "resource",
             self._id(exchange.id, part),
             exchange.started_at,
-            [
-                ("WARC-Target-URI", f"urn:evidence:exchanges/{exchange.id}.{part}"),
-                *_truncated(exchange),
-                ("Content-Type", media_type),
-            ],
+            [("WARC-Target-URI", target), *_truncated(exchange), ("Content-Type", media_type)],
             Block.of_file(path, sha256=sha256),
         )
+        self.index.append(Entry.of(target, exchange.started_at, media_type, 200, written))
+        return written
 
     def _write(self, kind: str, identifier: str, date: str, fields: Sequence[Field], block: Block) -> Written:
         return self._writer.write(kind, identifier, date, fields, block)

@@ -18,6 +18,7 @@ from evidence_service.capture.files import CaptureFiles
 from evidence_service.capture.package import Page, write_package
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import MismatchError
+from evidence_service.importing.examination import examine_here
 from tests.capture.oracles import check_wacz
 
 NOW = "2026-01-02T03:04:05.678Z"
@@ -238,10 +239,27 @@ def test_the_index_is_sorted_and_points_at_its_records(odd: tuple[Path, list[Exc
             assert record.rec_headers["WARC-Target-URI"] == entry["url"]
             assert record.rec_headers["WARC-Block-Digest"] == entry["recordDigest"]
             assert record.rec_headers.get_header("WARC-Payload-Digest") in (entry["digest"], None)
-        assert key.startswith(("example,shop)/", "urn:evidence:"))
+        assert key.startswith(("example,shop)/", "urn:evidence:", "wss://shop.example/socket"))
     posted = next(json.loads(line.split(b" ", 2)[2]) for line in lines if b"__wb_method=post" in line)
     assert (posted["method"], posted["status"]) == ("POST", "201")
-    assert not [line for line in lines if b"socket" in line]
+    indexed = [kind for kind, _, _ in records(folder).values() if kind in ("response", "resource")]
+    assert len(lines) == len(indexed)
+
+
+def test_our_own_examination_finds_nothing_but_what_the_recorder_says(
+    odd: tuple[Path, list[Exchange]],
+) -> None:
+    folder, _ = odd
+    found = {}
+    for name in ("capture.wacz", "exchanges.har"):
+        path = folder / "c" / name
+        with path.open("rb") as file:
+            examined = examine_here(file, path.stat().st_size, name, "", seconds=60)
+        found[name] = {item.code for item in examined.findings}
+    assert found == {
+        "capture.wacz": {"warc.declared_truncated", "wacz.unsigned"},
+        "exchanges.har": {"har.cookies_absent", "har.no_answer"},
+    }
 
 
 def test_the_list_of_contents_is_complete(odd: tuple[Path, list[Exchange]]) -> None:
