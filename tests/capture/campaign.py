@@ -22,7 +22,7 @@ from evidence_service.egress.policy import EgressPolicy
 from evidence_service.importing.examination import examine_here
 from evidence_service.sandbox.marketplace import FIXTURES, Fixture, Marketplace
 from tests.capture.oracles import check_wacz, check_warc
-from tests.capture.recorded import differing
+from tests.capture.recorded import differing, miscited
 
 SHORT = (
     "gzip-chunked",
@@ -41,11 +41,16 @@ _BROKEN = ("partial", "blocked")
 
 @dataclass
 class Judged:
-    """What was wrong with one capture; all empty when nothing was."""
+    """What was wrong with one capture; all lists are empty when nothing was.
+
+    Attributes:
+        cited: facts that cite bytes of the record.
+    """
 
     name: str
     seconds: float = 0.0
     outcome: str = ""
+    cited: int = 0
     mislabelled: list[str] = field(default_factory=list)
     bytes_differing: list[str] = field(default_factory=list)
     warcio: list[str] = field(default_factory=list)
@@ -70,6 +75,8 @@ def judge(name: str) -> Judged:
         )
         found.outcome = result.outcome.status
         found.mislabelled = mislabelled(fixture, result)
+        found.cited = sum(fact.span is not None for fact in result.listing.values())
+        found.mislabelled += miscited(directory, dict(result.listing))
         found.bytes_differing = differing(
             directory, marketplace.log.entries(), port=marketplace.port, broken=fixture.outcome in _BROKEN
         )
@@ -115,7 +122,7 @@ def wacz_failures(directory: Path) -> list[str]:
         faults += _refused(lambda path=path: check_wacz(path, directory.parent / "again"))
         with path.open("rb") as file:
             examined = examine_here(file, path.stat().st_size, path.name, "application/wacz", seconds=None)
-        faults += [f"{item.code}: {item.detail}" for item in examined.findings]
+        faults += [item.told for item in examined.findings if item.severity == "error"]
     return faults
 
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import gzip
+import html
 import io
+import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import brotli
+
+from evidence_service.capture.listing import Fact
+from evidence_service.capture.listing.fact import fold
+from evidence_service.capture.listing.tolerant_json import unescape
 from evidence_service.sandbox.marketplace.log import ServedExchange
 
 
@@ -43,6 +51,54 @@ def records(warc: bytes) -> Iterator[Record]:
         block = stream.read(int(fields["content-length"]))
         assert stream.read(4) == b"\r\n\r\n"
         yield Record(fields, block)
+
+
+def payload(block: bytes) -> bytes:
+    """The body of a response, transfer and content codings removed, by the grammar of RFC 9112."""
+    head, _, body = block.partition(b"\r\n\r\n")
+    fields = [line.partition(b":") for line in head.lower().split(b"\r\n")[1:]]
+    values = {name.strip(): value.strip() for name, _, value in fields}
+    if values.get(b"transfer-encoding") == b"chunked":
+        body, rest = b"", body
+        while size := int(rest.partition(b"\r\n")[0].partition(b";")[0], 16):
+            rest = rest.partition(b"\r\n")[2]
+            body, rest = body + rest[:size], rest[size + 2 :]
+    coding = values.get(b"content-encoding", b"")
+    return {b"": bytes, b"gzip": gzip.decompress, b"deflate": zlib.decompress, b"br": brotli.decompress}[
+        coding
+    ](body)
+
+
+def miscited(directory: Path, facts: dict[str, Fact]) -> list[str]:
+    """Facts whose record does not exist, or does not hold their value in the bytes they cite."""
+    _, warc = next(warcs(directory))
+    blocks = {record.fields["warc-record-id"].strip("<>"): record.block for record in records(warc)}
+    faults = []
+    for name, fact in facts.items():
+        if fact.record and fact.method != "comparison":
+            body = payload(blocks[fact.record]) if fact.record in blocks else b""
+            if fact.span is None or not says(body, fact):
+                faults.append(f"{name} is not in bytes {fact.span} of {fact.record}")
+    return faults
+
+
+def says(body: bytes, fact: Fact) -> bool:
+    """Whether the bytes a fact cites are its value, or its form in JSON or HTML; of a list, its JSON array."""
+    assert fact.span is not None
+    cut = body[slice(*fact.span)]
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            written = cut.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        forms = {fold(form) for form in (written, html.unescape(written), unescape(written))}
+        if written.startswith("["):
+            forms.add(fold(" ".join(json.loads(written))))
+        if fact.value in forms or any(
+            form.startswith(fact.value) for form in forms if len(fact.value) == 1_000
+        ):
+            return True
+    return False
 
 
 def differing(directory: Path, served: list[ServedExchange], *, port: int, broken: bool) -> list[str]:
