@@ -2,8 +2,8 @@
 PY := .venv/bin/python
 
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
-	campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle \
-	bench-sending bench-ordering bench-capture live-capture bench-recorder
+	campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-examine bench-gas \
+	bench-merkle bench-sending bench-ordering bench-capture bench-recorder live-capture
 
 setup:
 	./scripts/setup
@@ -73,6 +73,10 @@ fuzz-contract:
 # Static analysis of the contract; every finding is explained in contracts/analysis/accepted.json.
 slither:
 	$(PY) scripts/analyse_contract.py
+
+# Large and hostile files examined: 10 s and 512 MB each.
+bench-examine:
+	$(PY) -m bench.examining
 
 # What anchoring costs in gas; --write renews docs/reference/gas.md.
 bench-gas:

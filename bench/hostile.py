@@ -169,15 +169,15 @@ def _many_members(folder: Path) -> bytes:
     return path.read_bytes()
 
 
-def measure(path: Path) -> tuple[int, float, float, str]:
+def measure(path: Path, *command: str) -> tuple[int, float, float, str]:
     """Exit code, seconds, peak megabytes of the command and its child, errors."""
     code = (
         "import resource, subprocess, sys; d = subprocess.run(sys.argv[1:], stdout=-3, stderr=-1, text=True);"
         "print(d.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); print(d.stderr)"
     )
     started = time.perf_counter()
-    command = [sys.executable, "-c", code, EVIDENCE, "verify", "--offline", path]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    called = [sys.executable, "-c", code, EVIDENCE, *(command or ("verify", "--offline")), path]
+    done = subprocess.run(called, capture_output=True, text=True, check=True)
     taken = time.perf_counter() - started
     first, _, rest = done.stdout.partition("\n")
     returned, memory = first.split()

@@ -89,8 +89,8 @@ def decode_json(data: bytes, *, what: str, limit: int = DEFAULT_LIMIT) -> Any:
     return value
 
 
-def check_nesting(data: bytes | bytearray, *, what: str) -> None:
-    """Refuse JSON nested deeper than 32 levels before a parser sees it.
+def check_nesting(data: bytes | bytearray, *, what: str, maximum: int = MAX_DEPTH) -> None:
+    """Refuse JSON nested deeper than ``maximum`` levels before a parser sees it.
 
     Python's own parser is recursive C code: where some library has raised the recursion limit, a document of
     a hundred thousand brackets ends the process instead of raising an error.
@@ -101,8 +101,8 @@ def check_nesting(data: bytes | bytearray, *, what: str) -> None:
     depth = 0
     for bracket in _BRACKET.finditer(_TEXT.sub(b"", data)):
         depth += 1 if bracket[0] in b"[{" else -1
-        if depth > MAX_DEPTH:
-            raise LimitExceededError(f"the {what} is nested deeper than {MAX_DEPTH} levels")
+        if depth > maximum:
+            raise LimitExceededError(f"the {what} is nested deeper than {maximum} levels")
 
 
 def _check(value: Any, *, depth: int) -> None:

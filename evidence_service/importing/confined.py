@@ -6,8 +6,11 @@ descriptor (RLIMIT_NOFILE): neither a file nor a socket. Whatever it comes to, t
 
 from __future__ import annotations
 
+import encodings
 import importlib
+import importlib.abc
 import json
+import logging
 import os
 import pkgutil
 import resource
@@ -26,6 +29,7 @@ SECONDS = 7.0
 """After which an examination ends with what it has; what does not even notice is killed soon after."""
 _PATIENCE = 9
 _DESCRIPTORS = 3
+_ENCODINGS = ("ascii", "cp437", "latin_1", "utf_8", "utf_8_sig", "utf_16", "utf_16_be", "utf_16_le")
 
 
 def examine(path: Path, name: str, media_type: str = "") -> Examination:
@@ -43,7 +47,7 @@ def examine(path: Path, name: str, media_type: str = "") -> Examination:
         size = os.fstat(file.fileno()).st_size
         try:
             done = subprocess.run(
-                [sys.executable, "-I", "-S", "-c", program, name, media_type],
+                [sys.executable, "-I", "-S", "-W", "ignore", "-c", program, name, media_type],
                 stdin=file,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -71,6 +75,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (_PATIENCE, _PATIENCE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    # A message would load what shows where it comes from.
+    logging.disable()
     _load(file)
     resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS, _DESCRIPTORS))
     size = os.fstat(file.fileno()).st_size
@@ -79,15 +85,31 @@ def main() -> None:
     sys.stdout.flush()
 
 
+class LoadingEndedError(BaseException):
+    """Something is to be loaded after the limits; no handler of a library may take that for a defect."""
+
+
+class _NothingMore(importlib.abc.MetaPathFinder):
+    """Stands before all other finders and ends the child."""
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        raise LoadingEndedError(fullname)
+
+
 def _load(file: BinaryIO) -> None:
     """What the file's kind needs; after the limits nothing can be loaded."""
     module = module_of(detect(file))
     if module:
         examiner = importlib.import_module(f"evidence_service.importing.{module}")
         getattr(examiner, "prepare", lambda: None)()
-    if module in ("email_message", "har"):
-        import encodings  # noqa: PLC0415 - its modules are loaded by name, whenever a text names one
+    # They are loaded by name, whenever a text names one: an email may name any.
+    for name in _every_encoding() if module == "email_message" else _ENCODINGS:
+        importlib.import_module(f"encodings.{name}")
+    sys.meta_path.insert(0, _NothingMore())
 
-        for item in pkgutil.iter_modules(encodings.__path__):
-            if item.name not in ("mbcs", "oem"):
-                importlib.import_module(f"encodings.{item.name}")
+
+def _every_encoding() -> list[str]:
+    """All but those of Windows alone."""
+    return [
+        item.name for item in pkgutil.iter_modules(encodings.__path__) if item.name not in ("mbcs", "oem")
+    ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, BinaryIO
 
+from evidence_service.importing import json_text
 from evidence_service.importing.findings import Notes
 
 SIZE_LIMIT = 48 * 1024 * 1024
@@ -57,8 +57,8 @@ def _log(data: bytes, notes: Notes) -> dict[str, Any] | None:
         return value
 
     try:
-        value = json.loads(data.decode("utf-8-sig"), object_pairs_hook=pairs)
-    except (ValueError, RecursionError) as error:
+        value = json_text.parse(data, pairs)
+    except ValueError as error:
         notes.add("har.structure", f"it is not JSON in UTF-8: {error}")
         return None
     if doubled:

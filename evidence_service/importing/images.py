@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Final
 
-from PIL import ExifTags, Image, ImageSequence, UnidentifiedImageError
+from PIL import ExifTags, Image, ImagePalette, ImageSequence, TiffImagePlugin, UnidentifiedImageError
 
 from evidence_service.importing.findings import Notes
 
@@ -29,10 +29,12 @@ _EDITORS = re.compile(
     rb"imagemagick|facetune|xmpMM:History|photoshop:History"
 )
 _LEGACY_LIMIT = 65536
+_NEEDED = (ImagePalette, TiffImagePlugin)
+"""What Pillow would load when it meets it."""
 
 
 def prepare() -> None:
-    """Load what Pillow would load later on; for a process that may open no file any more."""
+    """Load its formats; for a process that may open no file any more."""
     Image.init()
 
 

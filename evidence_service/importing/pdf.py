@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from cryptography.hazmat.backends.openssl import backend
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
-from pyhanko.pdf_utils import crypt, generic
+from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 from pyhanko.sign.validation.status import SignatureCoverageLevel
@@ -34,8 +33,26 @@ _INFO = ("/Producer", "/Creator", "/CreationDate", "/ModDate", "/Title", "/Autho
 _HEADER = re.compile(rb"%PDF-([0-9]\.[0-9])")
 
 
-_NEEDED = (backend, crypt, dsa, ec, ed448, ed25519, padding, rsa)
-"""What the libraries would load when they meet it, in a process that may open no file any more."""
+_NEEDED = (
+    "cryptography.hazmat.backends.openssl.backend",
+    *(
+        f"cryptography.hazmat.primitives.asymmetric.{name}"
+        for name in ("dsa", "ec", "ed448", "ed25519", "padding", "rsa")
+    ),
+    *(
+        f"pyhanko.pdf_utils.{name}"
+        for name in ("crypt.pdfmac", "crypt._saslprep", "filters", "metadata.xmp_xml", "rw_common")
+    ),
+    "pyhanko.sign.fields",
+    "pyhanko.sign.validation.pdf_embedded",
+)
+"""What the libraries would load when they meet it."""
+
+
+def prepare() -> None:
+    """Load all of it; for a process that may open no file any more."""
+    for name in _NEEDED:
+        importlib.import_module(name)
 
 
 def examine(file: BinaryIO, size: int, notes: Notes) -> None:
@@ -53,8 +70,7 @@ def examine(file: BinaryIO, size: int, notes: Notes) -> None:
         _structure(reader, notes)
         for signature in reader.embedded_signatures:
             _signature(signature, notes)
-    except (OutOfTimeError, MemoryError, OSError, ImportError):
-        # The file is open: these are about the process it is examined in.
+    except (OutOfTimeError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a library stumbles over is a finding about the file
         notes.add("pdf.damaged", f"it cannot be read to its end: {type(error).__name__}: {error}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 import posixpath
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from evidence_service.importing import json_text
 from evidence_service.importing.digests import Digests, UnknownDigestError, algorithm_of, parse
 from evidence_service.importing.findings import Notes
 from evidence_service.importing.stream import Readable, open_stream
@@ -113,7 +112,7 @@ def _check_member(data: bytes, where: str, notes: Notes) -> None:
         engine = zlib.decompressobj(wbits=31)
         engine.decompress(data, 1)
     except zlib.error:
-        notes.add("wacz.index", f"the part it names is no gzip member ({gzip.BadGzipFile.__name__})", where)
+        notes.add("wacz.index", "the part it names is no gzip member", where)
 
 
 def read_pages(name: str, reader: Readable, walked: Mapping[str, Walked], notes: Notes) -> None:
@@ -124,8 +123,8 @@ def read_pages(name: str, reader: Readable, walked: Mapping[str, Walked], notes:
     for number, line in _lines(reader, notes):
         where = f"{name} line {number}"
         try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
+            value = json_text.parse(line)
+        except ValueError:
             value = None
         if not isinstance(value, dict):
             notes.add("wacz.pages", "it is not a JSON object", where)
@@ -154,8 +153,8 @@ def _members(line: bytes) -> dict[str, Any] | None:
     """The JSON object behind key and time."""
     begin = line.find(b"{")
     try:
-        value = json.loads(line[begin:]) if begin >= 0 else None
-    except (ValueError, RecursionError):
+        value = json_text.parse(line[begin:]) if begin >= 0 else None
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 

@@ -43,7 +43,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Result]:
         for item in client.call("GET", f"{base}/files").json():
             data = client.call("GET", f"{base}/files/{item['path']}").content
             assert hashlib.sha256(data).hexdigest() == item["sha256"]
-            (files / item["path"]).parent.mkdir(exist_ok=True)
+            (files / item["path"]).parent.mkdir(parents=True, exist_ok=True)
             (files / item["path"]).write_bytes(data)
         demo.write_trust(bundle.parse(proof.read_bytes())["anchors"])
         yield Result(demo, client, evidence_id, pdf, proof, files, demo.trust_file)

@@ -8,14 +8,17 @@ import random
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
-from evidence_service.core import bundle
+from evidence_service.core import bundle, canonical, receipt
 from evidence_service.errors import RefusedError
 from evidence_service.sandbox.contact_sheet import page_pictures
+from evidence_service.verify.receipt import judge_promise
+from evidence_service.verify.report import Status
 from tests.capture.oracles import check_wacz
 from tests.e2e.conftest import Result
 from tests.running import certified, order, wait
@@ -148,6 +151,40 @@ def test_an_uploaded_file_is_certified_as_uploaded(result: Result, tmp_path: Pat
     pdf.write_bytes(client.call("GET", f"/v1/evidence/{ordered['id']}/certificate.pdf").content)
     text = subprocess.run(["pdftotext", pdf, "-"], capture_output=True, text=True, check=True).stdout
     assert "uploaded by the applicant; not captured by this service" in text
+
+
+def test_a_package_of_other_software_is_certified_with_what_was_found(result: Result, tmp_path: Path) -> None:
+    client = result.client
+    matter = client.create("/v1/matters", json={"reference": "U-2", "applicant": "Test SA"})["id"]
+    data = (Path(__file__).parents[1] / "vectors" / "importing" / "js-wacz-0.1.6.wacz").read_bytes()
+    query = {"matter_id": matter, "name": "page.wacz"}
+    ordered = client.create("/v1/uploads", params=query, content=data)
+    view = wait(client, ordered["id"], certified)
+    assert (view["status"], view["kind"], view["outcome"]) == ("certified", "upload", "received")
+    (reason,) = view["reasons"]
+    assert "each chunk counted twice, the known defect of Scoop's writer" in reason
+    base = f"/v1/evidence/{ordered['id']}"
+    files = {item["path"]: item["role"] for item in client.call("GET", f"{base}/files").json()}
+    assert files == {"page.wacz": "uploaded", "examination.json": "examination"}
+    found = client.call("GET", f"{base}/files/examination.json").json()
+    assert [item["code"] for item in found["findings"]] == ["wacz.resource_hash_doubled", "wacz.unsigned"]
+    proof = client.call("GET", f"{base}/bundle").content
+    promise = receipt.parse(canonical.encode(ordered["receipt"]))
+    assert judge_promise(promise, proof, now=datetime.now(UTC), current=True).status is Status.PASS
+    pdf = tmp_path / "c.pdf"
+    pdf.write_bytes(client.call("GET", f"{base}/certificate.pdf").content)
+    text = subprocess.run(["pdftotext", pdf, "-"], capture_output=True, text=True, check=True).stdout
+    words = " ".join(text.replace("\n", " ").split())
+    assert "uploaded by the applicant; not captured by this service" in words
+    assert "Examination of the uploaded file" in words
+    assert "wacz.resource_hash_doubled" in words
+    for never in (
+        "What was captured",
+        "How it was captured",
+        "Capture clock",
+        "a web page showed to the recorder",
+    ):
+        assert never not in words
 
 
 def test_a_removed_listing_is_certified_with_its_qualification(result: Result, tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ def fuzz_one(name: str, seconds: int) -> None:
     """Fuzz in this process; does not return."""
     import atheris
 
-    with atheris.instrument_imports(include=["evidence_service.core", "evidence_service.verify"]):
+    with atheris.instrument_imports(
+        include=["evidence_service.core", "evidence_service.importing", "evidence_service.verify"]
+    ):
         from tests.fuzz.targets import TARGETS, seeds
 
     corpus = CORPORA / name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import tempfile
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from pathlib import Path
 
 from evidence_service.core import bundle, canonical, manifest, receipt
 from evidence_service.errors import ConfigurationError, EvidenceError
+from evidence_service.importing import email_message, har, isobmff, matroska, wacz, warc
+from evidence_service.importing.detection import compare, detect
+from evidence_service.importing.findings import Notes
 from evidence_service.verify import archive, crl, der, pdf, policy, rlp, tst_info
 from evidence_service.verify.chain import BlockHeader
 from evidence_service.verify.cms import read_signed_data
@@ -29,6 +33,7 @@ from tests.forgeries.world import (
     trust_without_chains,
     usual_value,
 )
+from tests.unit.importing import archives, test_detection, test_email, test_har, test_video, test_wacz
 
 RECEIPTS = Path(__file__).parents[1] / "vectors" / "receipts.json"
 
@@ -81,6 +86,21 @@ def _engine(data: bytes) -> None:
         verify(Material("fuzz", bundle=canonical.encode(value)), trusted, now=day(1100))
 
 
+def _examined(examiner: Callable[[io.BytesIO, int, Notes], object]) -> Callable[[bytes], None]:
+    """An examination: whatever the file is, there are findings, and each can be written down."""
+
+    def target(data: bytes) -> None:
+        notes = Notes()
+        examiner(io.BytesIO(data), len(data), notes)
+        json.dumps([notes.facts(), [item.told for item in notes.findings()]]).encode()
+
+    return target
+
+
+def _detected(data: bytes) -> None:
+    compare(detect(io.BytesIO(data)), "name.warc.gz", "image/png", Notes())
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "canonical": _refused_or_read(_canonical),
     "bundle": _refused_or_read(bundle.parse),
@@ -98,6 +118,13 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "engine": _refused_or_read(_engine),
     "pdf": _refused_or_read(pdf.read),
     "archive": _refused_or_read(_archive),
+    "detection": _detected,
+    "warc": _examined(lambda file, _, notes: warc.examine(file, notes)),
+    "wacz": _examined(wacz.examine),
+    "har": _examined(har.examine),
+    "mp4": _examined(isobmff.examine),
+    "matroska": _examined(matroska.examine),
+    "email": _examined(email_message.examine),
 }
 
 
@@ -125,12 +152,18 @@ def seeds(name: str, directory: Path) -> list[bytes]:
         "tst_info": [read_signed_data(token).content or b""],
         "pdf": [world.sealed(built(value))],
         "archive": [_zip()],
+        "detection": [bytes(data[:3000]) for data in test_detection.GENUINE.values()],
+        "warc": [archives.warc(), archives.info() + archives.response() + archives.request()],
+        "wacz": [archives.wacz(), archives.wacz(test_wacz.zipnum()), test_wacz.signed(test_wacz.by_domain)],
+        "har": [test_har.made()],
+        "mp4": [test_video.mp4()],
+        "matroska": [test_video.webm(), test_video.webm(unknown=True)],
+        "email": [test_email.made(test_email.PARTS)],
     }
     return found[name]
 
 
 def _zip() -> bytes:
-    import io
     import zipfile
 
     buffer = io.BytesIO()

@@ -116,3 +116,35 @@ def test_every_text_is_there_in_both_languages() -> None:
 
 def test_printable_goes_through_containers() -> None:
     assert printable({"a": ["\u200b", 1, None, "好"]}) == {"a": ["[U+200B]", 1, None, "好"]}
+
+
+def upload(*reasons: str) -> CertificateFacts:
+    facts = sample(screenshots=0)
+    value = facts.values["manifest"]
+    value |= {"kind": "upload", "outcome": {"status": "received", "reasons": list(reasons)}}
+    value["tool"] = {"software": "test"}
+    return facts
+
+
+def test_an_upload_is_never_said_to_be_captured(tmp_path: Path) -> None:
+    words = " ".join(text_of(render(upload()), tmp_path).split())
+    assert "uploaded by the applicant; not captured by this service" in words
+    rest = words.replace("not captured by this service", "")
+    assert [phrase for phrase in ("captured", "Capture clock", "a web page showed") if phrase in rest] == []
+    assert "Examination of the uploaded file" not in words
+    assert "a web page showed" in " ".join(text_of(render(sample()), tmp_path).split())
+
+
+def test_what_an_examination_found_is_on_the_first_page(tmp_path: Path) -> None:
+    reasons = [
+        f"error wacz.resource_hash (archive/{number}.warc.gz): declared is other" for number in range(9)
+    ]
+    path = tmp_path / "c.pdf"
+    path.write_bytes(render(upload(*reasons)))
+    text = subprocess.run(
+        ["pdftotext", "-l", "1", path, "-"], capture_output=True, text=True, check=True
+    ).stdout
+    words = "".join(text.split())
+    assert "archive/2.warc.gz" in words
+    assert "archive/3.warc.gz" not in words
+    assert "Moreisinexamination.json." in words
