@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
-	fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle bench-sending live-capture
+	fuzz fuzz-contract slither bench-verify bench-hostile bench-gas bench-merkle bench-sending live-capture live-wire
 
 setup:
 	./scripts/setup
@@ -84,3 +84,7 @@ bench-sending:
 # django-oscar behind nginx, captured and certified; every byte beside the web server's own log.
 live-capture:
 	$(PY) -m tests.live.capture
+
+# Servers of many makes; what is recorded beside what Wireshark's programs reassemble from the packets.
+live-wire:
+	$(PY) -m tests.live.wire
