@@ -3,7 +3,8 @@ PY := .venv/bin/python
 
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
 	campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-examine bench-gas \
-	bench-merkle bench-sending bench-ordering bench-capture bench-recorder live-capture
+	bench-merkle bench-sending bench-ordering bench-capture bench-recorder live-capture \
+	live-wire
 
 setup:
 	./scripts/setup
@@ -109,3 +110,7 @@ bench-capture:
 # How fast captures are accepted: in lists and one by one, and one by one behind thousands.
 bench-ordering:
 	$(PY) -m bench.ordering
+
+# Servers of many makes; what is recorded beside what Wireshark's programs reassemble from the packets.
+live-wire:
+	$(PY) -m tests.live.wire

@@ -16,6 +16,7 @@ import pytest
 
 from evidence_service.core import bundle, canonical, receipt
 from evidence_service.errors import RefusedError
+from evidence_service.importing.confined import examine
 from evidence_service.sandbox.contact_sheet import page_pictures
 from evidence_service.verify.receipt import judge_promise
 from evidence_service.verify.report import Status
@@ -185,6 +186,15 @@ def test_a_package_of_other_software_is_certified_with_what_was_found(result: Re
         "a web page showed to the recorder",
     ):
         assert never not in words
+
+
+def test_nothing_is_wrong_with_the_package_of_our_own_capture(result: Result) -> None:
+    packages = [path for path in result.files.iterdir() if path.name.endswith((".wacz", ".warc.gz"))]
+    assert packages
+    for path in packages:
+        found = examine(path, path.name)
+        assert [item.told for item in found.findings if item.severity != "note"] == []
+        assert found.kind in ("wacz", "warc")
 
 
 def test_a_removed_listing_is_certified_with_its_qualification(result: Result, tmp_path: Path) -> None:

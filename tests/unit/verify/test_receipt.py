@@ -146,6 +146,19 @@ def test_a_bundle_of_another_address_is_refused() -> None:
         judged("capture", made("capture", subject=subject))
 
 
+def beside(role: str) -> dict[str, Any]:
+    """What was uploaded, and a file more."""
+    files = bundle.parse(made("upload"))["manifest"]["files"]
+    more = {**files[0], "path": "examination.json", "media_type": "application/json", "role": role}
+    return {"files": sorted([*files, more], key=lambda item: item["path"])}
+
+
+def test_a_receipt_is_about_what_was_uploaded_not_about_its_examination() -> None:
+    assert judged("upload", made("upload", **beside("examination"))).status is Status.PASS
+    with pytest.raises(MismatchError, match="the file differs"):
+        judged("upload", made("upload", **beside("uploaded")))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

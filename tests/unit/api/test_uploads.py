@@ -1,0 +1,35 @@
+"""Uploads through the API: what was found is in the answer and on the terminal."""
+
+from __future__ import annotations
+
+import json
+
+from click.testing import CliRunner
+
+from evidence_service.cli import main
+from evidence_service.service.preserve import capture
+from tests.unit.api.conftest import Service
+from tests.unit.importing import archives, test_wacz
+
+
+def test_what_an_examination_found_is_shown(service: Service) -> None:
+    data = archives.wacz(declare=test_wacz.altered)
+    evidence_id = service.upload(data, name="page.wacz")["id"]
+    assert service.http.get(f"/v1/evidence/{evidence_id}").json()["reasons"] == []
+    capture(service.parts, evidence_id)
+    view = service.http.get(f"/v1/evidence/{evidence_id}").json()
+    assert (view["kind"], view["outcome"]) == ("upload", "received")
+    (reason,) = view["reasons"]
+    assert reason.startswith("error wacz.resource_hash_doubled")
+    shown = CliRunner().invoke(main, ["status", evidence_id], env=service.environment)
+    assert f"{evidence_id}: {reason}" in shown.stdout
+    as_json = CliRunner().invoke(main, ["status", evidence_id, "--json"], env=service.environment)
+    assert json.loads(as_json.stdout)[0]["reasons"] == [reason]
+
+
+def test_a_large_file_is_downloaded_without_being_read_into_memory(service: Service) -> None:
+    evidence_id = service.upload(b"content", name="a.bin")["id"]
+    service.register(evidence_id)
+    service.parts.objects.read = None  # type: ignore[method-assign, assignment]
+    answer = service.http.get(f"/v1/evidence/{evidence_id}/files/a.bin")
+    assert (answer.status_code, answer.content) == (200, b"content")
