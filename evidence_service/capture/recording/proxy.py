@@ -157,6 +157,7 @@ class _Conversation:
         except (RefusedError, UnavailableError) as error:
             draft.fail(error.message)
             if draft.sent == draft.received == 0 and not isinstance(error, StorageUnavailableError):
+                self._ledger.end(draft)
                 await answer(browser, 502, error.message)
         finally:
             self._ledger.end(draft)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Error as PlaywrightError
@@ -24,6 +25,13 @@ def open_page(visit: Visit, recorder: Recorder, url: str) -> bool:
     except PlaywrightError as error:
         if visit.is_dead or not recorder.alive:
             raise
+        answered = _status(recorder, visit.addresses[-1])
+        if answered >= HTTPStatus.BAD_REQUEST:
+            # The server refused in a way the browser shows no page for: a 401 that asks for a password, an
+            # error without a body.
+            visit.status, visit.final_url, visit.blank = answered, visit.addresses[-1], True
+            visit.log.add("opened", f"HTTP status {answered} at {visit.final_url}, without a page to show")
+            return False
         visit.failure = f"the page could not be opened: {first_line(error)}"
     refused = _refusal(recorder, visit.addresses[-1])
     if refused:
@@ -32,6 +40,12 @@ def open_page(visit: Visit, recorder: Recorder, url: str) -> bool:
     if visit.failure:
         visit.log.add("failure", visit.failure)
     return not visit.failure
+
+
+def _status(recorder: Recorder, address: str) -> int:
+    """Status the server answered with to the last request for an address; 0 when it did not."""
+    asked = [item for item in recorder.exchanges if item.url == address and item.kind == "http"]
+    return (asked[-1].status or 0) if asked else 0
 
 
 def _refusal(recorder: Recorder, address: str) -> str:

@@ -99,6 +99,7 @@ class Visit:
         scripts: name → SHA-256 of every script that was run in the page.
         fired: limits that fired; incomplete: what is missing; both in words.
         failure: why the page could not be opened; empty when it could.
+        blank: the server answered, and the browser shows no page for its answer.
         addresses: asked for as the main frame's document, in order, each redirect of its own.
         seen: what a visitor sees; boxes: CSS selector → place of the element a fact was read from.
         scale: device pixels for each CSS pixel.
@@ -124,6 +125,7 @@ class Visit:
     addresses: list[str] = field(default_factory=list)
     measured: dict[str, Any] = field(default_factory=dict)
     failure: str = ""
+    blank: bool = False
     status: int | None = None
     final_url: str | None = None
     redirects: tuple[str, ...] = ()

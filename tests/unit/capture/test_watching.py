@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.capture.serving import WORDS, Pages, browsing, capture
 
 ASKING = (
@@ -93,3 +95,20 @@ def test_frames_and_open_shadow_roots_are_kept(tmp_path: Path) -> None:
     assert {item.role for item in result.files} >= {"dom", "dom.frame", "mhtml", "page.pdf"}
     assert b"Ships to Germany" in (tmp_path / "c" / "page.mhtml").read_bytes()
     assert (tmp_path / "c" / "page.pdf").read_bytes().startswith(b"%PDF-")
+
+
+@pytest.mark.parametrize(
+    ("head", "outcome", "reason"),
+    [
+        (b"401 Unauthorized\r\nWWW-Authenticate: Basic realm=x", "auth_wall", "HTTP status 401"),
+        (b"410 Gone", "removed", "HTTP status 410"),
+    ],
+)
+def test_an_error_the_browser_shows_no_page_for_is_told_by_its_status(
+    tmp_path: Path, head: bytes, outcome: str, reason: str
+) -> None:
+    with Pages({"/item/1": b"HTTP/1.1 " + head + b"\r\nContent-Length: 0\r\n\r\n"}) as pages:
+        result = capture(pages, tmp_path / "c")
+    assert (result.outcome.status, result.status) == (outcome, int(head[:3]))
+    assert result.outcome.reasons[0].startswith(reason)
+    assert "screenshot.full" not in [item.role for item in result.files]
