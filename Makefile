@@ -2,7 +2,9 @@
 PY := .venv/bin/python
 
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
-	fuzz fuzz-contract slither bench-verify bench-hostile bench-examine bench-gas bench-merkle bench-sending live-capture
+	campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-examine bench-gas \
+	bench-merkle bench-sending bench-ordering bench-capture bench-recorder live-capture \
+	live-wire
 
 setup:
 	./scripts/setup
@@ -41,6 +43,10 @@ campaign-chain:
 # Every forgery and every single byte, against both implementations of the verification.
 campaign-forgeries:
 	$(PY) -m tests.forgeries.campaign
+
+# Every way to lead a capture to an address it must not reach, in a network where each address exists.
+campaign-ssrf:
+	$(PY) -m tests.capture.ssrf_campaign
 
 # Branch coverage of the parts that judge; anything below 100 % fails.
 coverage:
@@ -88,3 +94,23 @@ bench-sending:
 # django-oscar behind nginx, captured and certified; every byte beside the web server's own log.
 live-capture:
 	$(PY) -m tests.live.capture
+
+# Every fixture page captured for real: outcome, facts, served bytes against recorded bytes, and the packages.
+campaign-capture:
+	$(PY) -m tests.capture.campaign
+
+# What recording costs: memory and time for 200 MB, beside a direct download in the same run.
+bench-recorder:
+	$(PY) -m bench.recorder
+
+# A whole capture beside bare Playwright on the same page, in the same run.
+bench-capture:
+	$(PY) -m bench.capture
+
+# How fast captures are accepted: in lists and one by one, and one by one behind thousands.
+bench-ordering:
+	$(PY) -m bench.ordering
+
+# Servers of many makes; what is recorded beside what Wireshark's programs reassemble from the packets.
+live-wire:
+	$(PY) -m tests.live.wire

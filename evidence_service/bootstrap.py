@@ -20,6 +20,7 @@ from evidence_service.anchor.signer import KeystoreSigner, Signer
 from evidence_service.anchor.submission import Attempt, State, Submission
 from evidence_service.anchor.web3signer import Web3Signer
 from evidence_service.capture.browser import BrowserSettings
+from evidence_service.capture.environment import Checks
 from evidence_service.capture.recorder import RecorderLimits
 from evidence_service.capture.session import CaptureLimits
 from evidence_service.certificate.facts import Issuer
@@ -35,6 +36,7 @@ from evidence_service.egress.http import guarded
 from evidence_service.egress.policy import EgressPolicy, parse_exception, parse_networks
 from evidence_service.egress.resolver import parse_nameserver
 from evidence_service.errors import ConfigurationError
+from evidence_service.service import login_state
 from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Stamping
 from evidence_service.service.ports import Durable
@@ -47,8 +49,11 @@ from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
 from evidence_service.store.journal import PostgresJournal
+from evidence_service.store.lists import Lists
+from evidence_service.store.logins import Logins
 from evidence_service.store.objects import LocalObjects
 from evidence_service.store.postgres import EmbeddedPostgres, connect, migrate
+from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
 from evidence_service.store.trees import TreeFiles
@@ -93,13 +98,19 @@ def parts(settings: Settings, engine: Database) -> Parts:
                 executable=settings.chromium, locale=settings.locale, timezone=settings.timezone
             ),
             policy=egress_policy(settings),
-            limits=_limits(settings),
+            limits=capture_limits(settings),
             at_once=settings.captures_at_once,
             profile=settings.capture_profile,
+            roots=_readable(settings.capture_tls_roots),
+            websockets=settings.capture_websockets == "record",
             recipients=tuple(settings.originals_recipients),
+            checks=_checks(settings),
         ),
         attestations=Attestations(engine),
         renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
+        queue=CaptureQueue(engine),
+        lists=Lists(engine),
+        logins=Logins(engine),
         stamping=_stamping(settings),
         chains=chains(settings.chains),
         anchors=Anchors(engine),
@@ -124,6 +135,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         receipt_key=ReceiptKey(settings.receipt_key)
         if settings.receipt_key is not None
         else open_or_make(settings.data_directory / "receipt-key.pem"),
+        sealing_key=login_state.open_or_make(settings.data_directory / "login-state.key"),
         purpose=settings.purpose,
         host=platform.node(),
         tool=f"evidence-service {__version__}",
@@ -144,6 +156,12 @@ def egress_policy(settings: Settings) -> EgressPolicy:
         nameservers=tuple(settings.nameservers),
         denied=parse_networks(settings.egress_denied),
     )
+
+
+def _checks(settings: Settings) -> Checks:
+    if settings.second_nameserver:
+        parse_nameserver(settings.second_nameserver)
+    return Checks(settings.second_nameserver, settings.control_url, settings.second_fetch)
 
 
 def worker(settings: Settings, wired: Parts, url: str, *, durable: Durable | None = None) -> Worker:
@@ -246,13 +264,27 @@ def promised_delay(settings: Settings) -> timedelta:
     return timedelta(seconds=settings.promised_delay_seconds)
 
 
-def _limits(settings: Settings) -> CaptureLimits:
+def capture_limits(settings: Settings) -> CaptureLimits:
+    """Where captures stop."""
     limits = settings.capture_limits
     return CaptureLimits(
         seconds=limits.seconds,
         height=limits.height,
-        recorder=RecorderLimits(body=limits.body_bytes, total=limits.total_bytes, exchanges=limits.exchanges),
+        recorder=RecorderLimits(
+            body=limits.body_bytes,
+            total=limits.total_bytes,
+            exchanges=limits.exchanges,
+            # The recorder outlives the visit: what the browser still asks for at its end is recorded too.
+            seconds=limits.seconds + 60,
+        ),
     )
+
+
+def _readable(path: Path | None) -> Path | None:
+    """A file that is read later, checked now."""
+    if path is not None:
+        _read(path)
+    return path
 
 
 def _read(path: Path) -> bytes:

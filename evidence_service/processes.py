@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pwd
 import select
 import signal
 import socket
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from evidence_service.errors import UnavailableError
 
+_FREE_USERS = range(61184, 65520)
+"""Numbers without an entry in ``/etc/passwd`` by convention (systemd's dynamic users)."""
 _PR_SET_PDEATHSIG = 1  # prctl(2): signal for the child when its parent thread dies
 
 
@@ -27,6 +30,7 @@ class ManagedProcess:
     Args:
         talks: whether stdin and stdout are pipes to this process, for :meth:`tell` and :meth:`hear`;
             otherwise stdin is empty and stdout goes to the log, as stderr always does.
+        user: number of the user and group it runs as, with no further groups; only root can choose one.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class ManagedProcess:
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
         talks: bool = False,
+        user: int | None = None,
     ) -> None:
         self.name = name
         self.log = log
@@ -52,6 +57,9 @@ class ManagedProcess:
                     cwd=directory,
                     env=None if environment is None else dict(environment),
                     start_new_session=True,
+                    user=user,
+                    group=user,
+                    extra_groups=None if user is None else [],
                     preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl call, async-signal-safe
                 )
         except FileNotFoundError as error:
@@ -142,6 +150,35 @@ class ManagedProcess:
     def _log_tail(self) -> str:
         text = self.log.read_text(errors="replace").strip() if self.log.exists() else ""
         return text[-600:] or f"nothing in its log ({self.log})"
+
+
+def unprivileged_user() -> int | None:
+    """Number of a user that nobody is, for a child that must not run as root; None where this is not root.
+
+    It is one that no account has and that runs nothing now: no file of another service, and no process of
+    another child, is within its reach.
+    """
+    if os.geteuid() != 0:
+        return None
+    busy = _busy_users()
+    return next(number for number in _FREE_USERS if number not in busy and not _is_account(number))
+
+
+def _busy_users() -> set[int]:
+    found = set()
+    for entry in Path("/proc").iterdir():
+        with suppress(FileNotFoundError):
+            if entry.name.isdecimal():
+                found.add(entry.stat().st_uid)
+    return found
+
+
+def _is_account(number: int) -> bool:
+    try:
+        pwd.getpwuid(number)
+    except KeyError:
+        return False
+    return True
 
 
 def _die_with_parent() -> None:

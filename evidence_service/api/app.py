@@ -8,7 +8,17 @@ from fastapi import FastAPI
 
 from evidence_service import __version__
 from evidence_service.api import problems
-from evidence_service.api.routes import anchors, batches, certificates, evidence, health, matters, receipts
+from evidence_service.api.limits import BodyLimit
+from evidence_service.api.routes import (
+    anchors,
+    batches,
+    captures,
+    certificates,
+    evidence,
+    health,
+    matters,
+    receipts,
+)
 from evidence_service.service.parts import Parts
 
 
@@ -28,7 +38,8 @@ def create_app(parts: Parts | None, keys: Mapping[str, str]) -> FastAPI:
     )
     app.state.parts = parts
     app.state.keys = dict(keys)
+    app.add_middleware(BodyLimit)
     problems.install(app)
-    for module in (matters, evidence, receipts, batches, anchors, certificates, health):
+    for module in (matters, captures, evidence, receipts, batches, anchors, certificates, health):
         app.include_router(module.router)
     return app

@@ -20,11 +20,15 @@ IdempotencyKey = Annotated[
 ]
 
 
-def new_id(prefix: str, actor: str, key: str | None) -> str:
-    """An id; derived from the key when there is one, so that a repetition after a crash finds the first."""
+def new_id(prefix: str, actor: str, key: str | None, *scope: str) -> str:
+    """An id; derived from the key when there is one, so that a repetition after a crash finds the first.
+
+    Args:
+        scope: tells keys of one kind from those of another.
+    """
     if key is None:
         return f"{prefix}-{secrets.token_hex(10)}"
-    return f"{prefix}-{hashlib.sha256(json.dumps([prefix, actor, key]).encode()).hexdigest()[:20]}"
+    return f"{prefix}-{hashlib.sha256(json.dumps([prefix, actor, key, *scope]).encode()).hexdigest()[:20]}"
 
 
 def once(
@@ -36,12 +40,19 @@ def once(
         request: what identifies the request beside its key; another one under the same key is refused.
     """
 
-    def run() -> tuple[int, dict[str, Any]]:
-        return status, perform().model_dump(mode="json")
-
-    if key is None:
-        code, body = run()
-    else:
-        fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()
-        code, body = parts.certificates.once(f"{actor} {key}", fingerprint, run, now=parts.now())
+    code, body = remembered(parts, actor, key, request, lambda: (status, perform().model_dump(mode="json")))
     return JSONResponse(body, status_code=code)
+
+
+def remembered(
+    parts: Parts,
+    actor: str,
+    key: str | None,
+    request: Any,
+    perform: Callable[[], tuple[int, dict[str, Any]]],
+) -> tuple[int, dict[str, Any]]:
+    """Status and body of a creating request; those of the first time when its key was used before."""
+    if key is None:
+        return perform()
+    fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()
+    return parts.certificates.once(f"{actor} {key}", fingerprint, perform, now=parts.now())

@@ -54,22 +54,6 @@ class MatterView(BaseModel):
         )
 
 
-class NewCapture(BaseModel):
-    """An order to capture a listing."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"matter_id": "m-0123456789abcdef", "url": "https://example.com/item/1"}]
-        },
-    )
-
-    matter_id: Text
-    url: Annotated[str, Field(min_length=1, max_length=4096)] = Field(description="The listing's address")
-    certificate: bool = Field(default=True, description="Issue a certificate when the evidence is anchored")
-    urgent: bool = Field(default=False, description="Close the batch as soon as the evidence is registered")
-
-
 class EvidenceView(BaseModel):
     """Where a piece of evidence stands."""
 
@@ -83,6 +67,8 @@ class EvidenceView(BaseModel):
     progress: str = Field(description="What is being done now, in words")
     waiting_for: str | None = Field(description="What is unavailable, and what to do about it")
     outcome: str | None = Field(description="How the capture ended")
+    stopped: bool = Field(description="The work on it has ended for good; progress says why")
+    options: dict[str, Any] | None = Field(description="How it is captured, as ordered; null for uploads")
     reasons: list[str] = Field(description="Why it ended so; of an upload, what its examination found")
     batch: str | None
     created_at: datetime
@@ -99,6 +85,8 @@ class EvidenceView(BaseModel):
             progress=evidence.progress,
             waiting_for=evidence.waiting_for,
             outcome=evidence.outcome,
+            stopped=evidence.refused,
+            options=None if evidence.options is None else dict(evidence.options),
             reasons=(evidence.capture or {}).get("outcome", {}).get("reasons", []),
             batch=evidence.batch_id,
             created_at=evidence.created_at,

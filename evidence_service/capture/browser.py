@@ -22,7 +22,7 @@ from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwrigh
 from playwright.sync_api import Error as PlaywrightError
 
 from evidence_service.errors import BrowserUnavailableError, UnavailableError
-from evidence_service.processes import ManagedProcess
+from evidence_service.processes import ManagedProcess, unprivileged_user
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _WHAT_TO_DO = (
@@ -31,21 +31,27 @@ _WHAT_TO_DO = (
 )
 
 # Chromium's own calls (updates, field trials, component downloads) have no place in a capture: switched off
-# here and, where a switch is missing, sent to a proxy that does not exist. Only the page's context has one.
+# here and, where a switch is missing, sent to a proxy that is nowhere. Only the page's context has another.
+# No name is ever resolved by the browser, so that a prefetched name or a bypassed proxy asks nobody.
 _FLAGS = (
     "--headless=new",
     "--remote-debugging-port=0",
     "--no-first-run",
     "--no-default-browser-check",
     "--no-pings",
+    "--no-service-autorun",
+    "--dns-prefetch-disable",
     "--disable-background-networking",
+    "--disable-breakpad",
     "--disable-client-side-phishing-detection",
     "--disable-component-extensions-with-background-pages",
     "--disable-component-update",
     "--disable-default-apps",
     "--disable-domain-reliability",
     "--disable-extensions",
+    "--disable-field-trial-config",
     "--disable-quic",
+    "--disable-search-engine-choice-screen",
     "--disable-sync",
     "--disable-dev-shm-usage",
     "--metrics-recording-only",
@@ -55,10 +61,30 @@ _FLAGS = (
     "--use-mock-keychain",
     "--force-color-profile=srgb",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
-    "--proxy-server=http://127.0.0.1:9",
+    "--proxy-server=http://nowhere.invalid:9",
     "--proxy-bypass-list=<-loopback>",
-    "--disable-features=OptimizationHints,MediaRouter,Translate,AsyncDns,DnsOverHttps,InterestFeedContentSuggestions",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--disable-features="
+    + ",".join(
+        (
+            "AsyncDns",
+            "AutofillServerCommunication",
+            "CertificateTransparencyComponentUpdater",
+            "DialMediaRouteProvider",
+            "DnsOverHttps",
+            "InterestFeedContentSuggestions",
+            "LoadingPredictorUseOptimizationGuide",
+            "MediaRouter",
+            "OptimizationHints",
+            "Prerender2",
+            "SpeculationRulesPrefetchProxy",
+            "Translate",
+        )
+    ),
 )
+
+# All the browser is told of this process's environment: no proxy variable, no secret.
+_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +158,11 @@ class BrowserSession:
         proxy_port: the recorder's port on loopback.
         spki: base64 SHA-256 of the recorder's key; the only certificate error accepted; empty: none is.
         context: of Playwright's ``new_context``: viewport, user agent, locale, login state.
+
+    Attributes:
+        flags: the command line, but for the path of the profile.
+        user: number of the user it runs as; sandbox: whether Chromium's own sandbox is on.
+        devtools_port: where it listens on 127.0.0.1 for the driver, while the block lasts.
     """
 
     def __init__(
@@ -141,8 +172,13 @@ class BrowserSession:
         self._arguments = context
         self._proxy = f"http://127.0.0.1:{proxy_port}"
         self._profile = Path(tempfile.mkdtemp(prefix="evidence-browser-"))
+        self._user = _user_for(self._profile)
+        self.user = os.geteuid() if self._user is None else self._user
+        self.sandbox = self.user != 0 and _has_namespaces(self._user)
+        self.devtools_port = 0
         trust = (f"--ignore-certificate-errors-spki-list={spki}",) if spki else ()
-        self.flags = (*_FLAGS, *trust, *_sandbox_flags())
+        # Chromium refuses its own sandbox as root; that it ran without one is part of the record.
+        self.flags = (*_FLAGS, *trust, *(() if self.sandbox else ("--no-sandbox",)))
         # The binary itself: a distribution's launcher would add flags of its own.
         self._argv = [self.identity.program, *self.flags, f"--user-data-dir={self._profile}", "about:blank"]
         self._process: ManagedProcess | None = None
@@ -163,11 +199,18 @@ class BrowserSession:
 
     def _open(self) -> None:
         port_file = self._profile / "DevToolsActivePort"
-        self._process = ManagedProcess("Chromium", self._argv, log=self._profile / "chromium.log")
+        self._process = ManagedProcess(
+            "Chromium",
+            self._argv,
+            log=self._profile / "chromium.log",
+            environment={"PATH": _PATH, "LANG": "C.UTF-8", "HOME": str(self._profile)},
+            user=self._user,
+        )
         # Playwright's driver starts while Chromium does.
         self._playwright = sync_playwright().start()
         self._process.wait_until(lambda: port_file.exists() and "\n" in port_file.read_text(), seconds=30)
         port, path = port_file.read_text().strip().splitlines()
+        self.devtools_port = int(port)
         browser = self._playwright.chromium.connect_over_cdp(f"ws://127.0.0.1:{port}{path}")
         self.context = browser.new_context(
             proxy={"server": self._proxy, "bypass": "<-loopback>"},
@@ -198,6 +241,28 @@ class BrowserSession:
             shutil.rmtree(self._profile, ignore_errors=True)
 
 
-def _sandbox_flags() -> tuple[str, ...]:
-    """Chromium refuses its own sandbox as root; that it ran without one is part of the record."""
-    return ("--no-sandbox",) if os.geteuid() == 0 else ()
+def _user_for(profile: Path) -> int | None:
+    """Who Chromium runs as instead of root, with its profile handed over; None where nobody can be chosen."""
+    user = unprivileged_user()
+    if user is None or not all(parent.stat().st_mode & 0o001 for parent in profile.parents):
+        return None
+    os.chown(profile, user, user)
+    return user
+
+
+@lru_cache(maxsize=2)
+def _has_namespaces(user: int | None) -> bool:
+    """Whether a user may make user namespaces, which Chromium's sandbox is built on; tried once."""
+    try:
+        tried = subprocess.run(
+            ["unshare", "--user", "true"],
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+            cwd="/",
+            capture_output=True,
+            check=False,
+        )
+    except OSError:
+        return False
+    return tried.returncode == 0

@@ -45,6 +45,10 @@ class HashingWriter:
         """Bytes written so far."""
         return self._file.tell()
 
+    def flush(self) -> None:
+        """Hand what was written to the system."""
+        self._file.flush()
+
     def close(self) -> Digest:
         """Flush, fsync, close; the digest of everything written."""
         if not self._file.closed:
@@ -90,6 +94,12 @@ class CaptureFiles:
         found = CapturedFile(path, media_type, role, digest)
         self._files.append(found)
         return found
+
+    def replace(self, item: CapturedFile, data: bytes) -> CapturedFile:
+        """Write another content in a file's place."""
+        (self.directory / item.path).unlink()
+        self._files.remove(item)
+        return self.add(item.path, item.media_type, item.role, data)
 
     def all(self) -> tuple[CapturedFile, ...]:
         """Every file, in path order."""

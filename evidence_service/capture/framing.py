@@ -383,10 +383,10 @@ class ResponseFraming:
             raise MalformedError("the server switched protocols without being asked")
         if 100 <= status < 200 and status != 101:
             return
-        self._version, self.head, self.status, self.head_size = line[1], head, status, self._heads
-        self.unsound = head.unsound
-        self.switched = status == 101
+        self._version, self.unsound = line[1], head.unsound
         self._body = self._framing(head, status)
+        self.head, self.status, self.head_size = head, status, self._heads
+        self.switched = status == 101
 
     def _framing(self, head: Head, status: int) -> Body:
         """RFC 9112, 6.3."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from evidence_service.errors import RefusedError
 
@@ -24,8 +24,6 @@ _COOKIE: Mapping[str, type | tuple[type, ...]] = {
 }
 _REQUIRED = ("name", "value", "domain", "path")
 _WHAT_TO_DO = 'give what Playwright\'s storage_state saves: {"cookies": […], "origins": […]}'
-_SHORTEST_SECRET = 6
-"""Shorter values ("1", "true", "en-US") are no secrets, and masking them would tear the record apart."""
 
 
 def check_login_state(state: Mapping[str, Any]) -> None:
@@ -56,22 +54,16 @@ def login_hosts(state: Mapping[str, Any]) -> list[str]:
 
 
 def secret_values(*states: Mapping[str, Any]) -> frozenset[bytes]:
-    """Every value of the states, in the forms bytes may have it: plain, percent-encoded, decoded, JSON."""
-    return frozenset(
-        form.encode()
-        for value in _values(states)
-        if len(value) >= _SHORTEST_SECRET
-        for form in (value, quote(value, safe=""), unquote(value), json.dumps(value)[1:-1])
-    )
+    """Every value of the states: cookies and what is in the storage of their origins."""
+    return frozenset(value.encode("utf-8", "replace") for state in states for value in _values(state))
 
 
-def _values(states: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
-    for state in states:
-        for cookie in state.get("cookies", []):
-            yield cookie["value"]
-        for origin in state.get("origins", []):
-            for item in origin.get("localStorage", []):
-                yield item["value"]
+def _values(state: Mapping[str, Any]) -> Iterator[str]:
+    for cookie in state.get("cookies", []):
+        yield cookie["value"]
+    for origin in state.get("origins", []):
+        for item in origin.get("localStorage", []):
+            yield item["value"]
 
 
 def _check_cookie(where: str, cookie: Mapping[str, Any]) -> None:

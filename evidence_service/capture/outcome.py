@@ -200,9 +200,8 @@ class _Page:
         pictures = self._seen.pictures
         shown = _PICTURE.search(self._html) is not None if pictures is None else pictures > 0
         characters = len(self._text.replace(" ", ""))
-        return (
-            f"{characters} characters, no pictures" if characters < _NEXT_TO_NOTHING and not shown else None
-        )
+        nothing = self._bare and characters < _NEXT_TO_NOTHING and not shown
+        return f"{characters} characters, no pictures" if nothing else None
 
 
 _FIXED = {

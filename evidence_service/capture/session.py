@@ -7,13 +7,15 @@ silence.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -28,19 +30,24 @@ from evidence_service.capture.browser import (
     find_browser,
     identify,
 )
-from evidence_service.capture.environment import describe_environment
-from evidence_service.capture.exchange import Exchange
-from evidence_service.capture.files import CapturedFile, CaptureFiles
-from evidence_service.capture.listing import Fact, place, read_listing
-from evidence_service.capture.login import check_login_state, login_hosts
+from evidence_service.capture.environment import Checks, Examination, Fetched, Seen
+from evidence_service.capture.exchange import Exchange, record_id
+from evidence_service.capture.files import CaptureFiles
+from evidence_service.capture.listing import Fact, Source, place, read_listing
+from evidence_service.capture.login import check_login_state, secret_values
 from evidence_service.capture.options import CaptureOptions
 from evidence_service.capture.outcome import Observation, Outcome, classify
+from evidence_service.capture.package import Page, Redaction, Secrets, write_package
+from evidence_service.capture.record import Record
 from evidence_service.capture.recorder import Recorder
+from evidence_service.capture.redaction import credentials
+from evidence_service.capture.responses import main_exchange, sources
+from evidence_service.capture.result import CaptureResult, described
 from evidence_service.capture.steps.profiles import profile
+from evidence_service.capture.steps.reporting import Reports
 from evidence_service.capture.steps.route import go
-from evidence_service.capture.steps.visit import ActionLog, CaptureLimits, Progress, Visit
+from evidence_service.capture.steps.visit import ActionLog, CaptureLimits, Progress, Visit, first_line
 from evidence_service.capture.steps.watching import Watch
-from evidence_service.capture.warc import write_warc
 from evidence_service.core.document import format_time
 from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import RefusedError, StorageUnavailableError
@@ -48,35 +55,6 @@ from evidence_service.errors import RefusedError, StorageUnavailableError
 __all__ = ["SOFTWARE", "CaptureLimits", "CaptureResult", "capture_listing"]
 
 SOFTWARE = f"evidence-service {metadata.version('evidence-service')}"
-
-
-@dataclass(frozen=True, slots=True)
-class CaptureResult:
-    """What a capture produced, ready for the manifest.
-
-    Attributes:
-        files: hashed while they were written, relative to the capture's directory.
-        redirects: addresses between the requested and the final one.
-        peer: address of the socket that carried the main response.
-        browser: version line and binary hash.
-        mode: of the recorder, for the manifest's ``egress.mode``.
-        tool: what the manifest's ``tool`` says besides the browser, name → at most 400 characters.
-    """
-
-    files: tuple[CapturedFile, ...]
-    outcome: Outcome
-    requested_url: str
-    final_url: str | None
-    redirects: tuple[str, ...]
-    status: int | None
-    peer: str | None
-    listing: dict[str, Fact]
-    browser: BrowserIdentity
-    started_at: str
-    finished_at: str
-    exceptions: tuple[str, ...]
-    mode: str = "recording_proxy"
-    tool: Mapping[str, str] = field(default_factory=dict)
 
 
 def capture_listing(
@@ -88,18 +66,24 @@ def capture_listing(
     now: Callable[[], datetime],
     progress: Progress = lambda _: None,
     limits: CaptureLimits | None = None,
+    roots: Path | None = None,
+    websockets: bool = True,
     options: CaptureOptions | None = None,
     recipients: Sequence[str] = (),
     clocks: Mapping[str, Callable[[], datetime]] | None = None,
+    checks: Checks | None = None,
 ) -> CaptureResult:
     """Capture one listing into an empty or absent directory.
 
     Args:
         url: checked with :func:`evidence_service.egress.policy.check_url` before.
         progress: told what is being done, in words for people.
+        roots: PEM file of root certificates that servers may lead to beside the system's.
+        websockets: whether WebSockets of the page are recorded; otherwise they are refused.
         options: profile, mode, steps, login state; all printed in the record, but never the login state.
         recipients: age public keys the unredacted original is encrypted to; needed with a login state.
         clocks: other sources of time by name (time-stamping authorities), each gives a UTC datetime.
+        checks: what is asked beside the capture for its environment; by default nobody is.
 
     Raises:
         BrowserUnavailableError: the browser is missing or did not start; nothing was captured.
@@ -116,7 +100,24 @@ def capture_listing(
     identity = identify(find_browser(browser.executable))
     wire = Path(tempfile.mkdtemp(prefix="evidence-wire-"))
     try:
-        return _Capture(url, directory, policy, browser, identity, now, progress, limits, options).run(wire)
+        with closing(
+            Examination(url, policy=policy, checks=checks or Checks(), clocks=clocks or {}, now=now)
+        ) as examination:
+            return _Capture(
+                url,
+                directory,
+                policy,
+                browser,
+                identity,
+                now,
+                progress,
+                limits,
+                options,
+                recipients,
+                examination,
+                roots,
+                websockets,
+            ).run(wire)
     except OSError as error:
         raise StorageUnavailableError(
             f"the capture's files could not be written: {error.strerror or error}",
@@ -137,65 +138,109 @@ class _Capture:
     progress: Progress
     limits: CaptureLimits
     options: CaptureOptions
+    recipients: Sequence[str]
+    examination: Examination
+    roots: Path | None
+    websockets: bool
 
     def run(self, wire: Path) -> CaptureResult:
         """Visit the page, then write what the visit left."""
         files = CaptureFiles(self.directory)
+        capture = uuid.uuid4()
         started_at = format_time(self.now())
         device = profile(self.options, self.settings, self.identity)
+        tunnel = self.options.mode == "tunnel"
         self.progress("starting the browser")
-        with (
-            Recorder(
-                wire, self.policy, now=self.now, limits=self.limits.recorder, mode=self.options.mode
-            ) as recorder,
-            BrowserSession(
-                self.settings,
-                proxy_port=recorder.port,
-                spki=recorder.spki,
-                context={**device.arguments, **self._login()},
-            ) as session,
-        ):
-            visit = self._visit(session, recorder, files)
-            flags = session.flags
+        with ExitStack() as stack:
+            storing = stack.enter_context(ThreadPoolExecutor(1, "capture-files"))
+            recorder = Recorder(
+                wire,
+                self.policy,
+                now=self.now,
+                limits=self.limits.recorder,
+                mode=self.options.mode,
+                websockets=self.websockets,
+                roots=self.roots,
+            )
+            stack.callback(recorder.stop)
+            recorder.wait()
+            session = stack.enter_context(
+                BrowserSession(
+                    self.settings,
+                    proxy_port=recorder.port,
+                    # Behind a tunnel the browser meets the servers' own certificates; none is excepted.
+                    spki="" if tunnel else recorder.spki,
+                    context={**device.arguments, **self._login()},
+                )
+            )
+            visit = self._visit(session, files, storing, device.arguments["device_scale_factor"])
+            reports = Reports(visit, wire, self.limits.recorder, self.now) if tunnel else None
+            self._carry_out(visit, session, recorder, reports)
+        visit.finish_storing()
+        self.examination.visited()
+        if reports is not None:
+            reports.close()
         exchanges = recorder.exchanges
-        main = _main_exchange(exchanges, visit.final_url or self.url)
+        main = main_exchange(exchanges, visit.final_url or self.url)
         if main is not None and main.problem and not visit.failure:
             visit.lacks(f"the page itself did not arrive whole: {main.problem}"[:400])
         self.progress("writing the record")
-        facts = self._facts(visit)
+        made_from = sources(wire, exchanges, capture, main)
+        facts = self._facts(visit, made_from)
         outcome = classify(self._observation(visit, recorder, facts))
-        self._write(files, wire, exchanges, visit)
-        environment = describe_environment(
+        # The page's own response is the first source, unless its codings could not be removed.
+        own = main and [item for item in made_from if item.record == record_id(capture, main.id, "response")]
+        page = Fetched.of(main.status or 0, own[0].payload) if main and own else Fetched()
+        environment = self.examination.finish(
+            Seen(
+                flags=session.flags,
+                user=session.user,
+                sandbox=session.sandbox,
+                scripts=visit.scripts,
+                tls=[item.tls for item in exchanges if item.tls],
+                peer=None if main is None else main.peer,
+                page=page,
+                outcome=(outcome.status, outcome.reasons),
+            ),
             browser=self.identity,
-            flags=flags,
             settings=self.settings,
-            policy=self.policy,
-            scripts=visit.scripts,
-            tls_versions=[item.tls["version"] for item in exchanges if "version" in item.tls],
-            now=self.now(),
         )
-        files.add_json("environment.json", "environment", environment)
-        files.add_json("listing.json", "listing", {name: fact.to_json() for name, fact in facts.items()})
+        redaction = self._redaction(wire, exchanges, visit)
+        Record(files, wire, exchanges).write(visit, facts, environment)
+        write_package(
+            files,
+            wire,
+            exchanges,
+            capture=capture,
+            page=Page(visit.final_url or self.url, visit.seen.title, started_at),
+            attachments=files.all(),
+            written_at=format_time(self.now()),
+            software=SOFTWARE,
+            redaction=redaction,
+        )
+        mask = str if redaction is None else redaction.secrets.mask_text
         return CaptureResult(
             files=files.all(),
-            outcome=outcome,
+            outcome=Outcome(outcome.status, tuple(mask(reason) for reason in outcome.reasons)),
             requested_url=self.url,
-            final_url=visit.final_url,
-            redirects=visit.redirects,
+            final_url=None if visit.final_url is None else mask(visit.final_url),
+            redirects=tuple(mask(address) for address in visit.redirects),
             status=visit.status,
             peer=None if main is None or main.peer is None else main.peer[0],
-            listing=facts,
+            listing={
+                name: replace(fact, value=mask(fact.value), where=mask(fact.where))
+                for name, fact in facts.items()
+            },
             browser=self.identity,
             started_at=started_at,
             finished_at=format_time(self.now()),
-            exceptions=tuple(f"{host}:{port}" for host, port in sorted(self.policy.exceptions)),
+            exceptions=self.policy.printed_exceptions,
             mode=self.options.mode,
-            tool={**device.described, **self._described()},
+            tool={**device.described, **described(self.options)},
         )
 
-    def _visit(self, session: BrowserSession, recorder: Recorder, files: CaptureFiles) -> Visit:
-        """Carry out the visit; the browser is killed when its time is over."""
-        visit = Visit(
+    def _visit(self, session: BrowserSession, files: CaptureFiles, storing: Executor, scale: float) -> Visit:
+        return Visit(
             page=session.page,
             context=session.context,
             cdp=session.context.new_cdp_session(session.page),
@@ -204,22 +249,35 @@ class _Capture:
             log=ActionLog(self.now),
             progress=self.progress,
             began=time.monotonic(),
+            storing=storing,
+            scale=scale,
         )
+
+    def _carry_out(
+        self, visit: Visit, session: BrowserSession, recorder: Recorder, reports: Reports | None
+    ) -> None:
+        """The visit; the browser is killed when its time is over."""
         watchdog = threading.Timer(self.limits.seconds, session.kill)
         watchdog.daemon = True
         watchdog.start()
         try:
-            go(visit, Watch(visit), recorder, self.url, self.options.steps)
+            watch = Watch(visit)
+            if reports is not None:
+                reports.listen()
+            go(visit, watch, recorder, self.url, self.options.steps)
+            if reports is not None:
+                reports.keep_chain()
+            if self.options.login_state is not None:
+                visit.state = dict(visit.context.storage_state())
         except PlaywrightError as error:
-            visit.lacks(f"the browser failed: {error.message.splitlines()[0]}"[:400])
+            visit.lacks(f"the browser failed: {first_line(error)}")
         finally:
             watchdog.cancel()
-        return visit
 
-    def _facts(self, visit: Visit) -> dict[str, Fact]:
+    def _facts(self, visit: Visit, made_from: list[Source]) -> dict[str, Fact]:
         if not visit.html:
             return {}
-        return place(read_listing(visit.html, visit.final_url or self.url), visit.boxes)
+        return place(read_listing(visit.html, visit.final_url or self.url, made_from), visit.boxes)
 
     def _observation(self, visit: Visit, recorder: Recorder, facts: Mapping[str, Fact]) -> Observation:
         return Observation(
@@ -239,35 +297,12 @@ class _Capture:
             facts=facts,
         )
 
+    def _redaction(self, wire: Path, exchanges: Sequence[Exchange], visit: Visit) -> Redaction | None:
+        """What must not be disclosed: the login state, what became of it, and credentials on the wire."""
+        if self.options.login_state is None:
+            return None
+        values = secret_values(self.options.login_state, visit.state)
+        return Redaction(credentials(wire, exchanges, Secrets(values)), self.recipients)
+
     def _login(self) -> dict[str, Any]:
         return {} if self.options.login_state is None else {"storage_state": dict(self.options.login_state)}
-
-    def _described(self) -> dict[str, str]:
-        """What the options add to the manifest's ``tool``."""
-        described = {}
-        if self.options.steps:
-            described["steps"] = f"{len(self.options.steps)} scripted steps, see actions.jsonl"
-        if self.options.login_state is not None:
-            hosts = ", ".join(login_hosts(self.options.login_state))
-            described["login_state"] = f"a login state supplied by the operator was used, for {hosts}"[:400]
-        return described
-
-    def _write(self, files: CaptureFiles, wire: Path, exchanges: list[Exchange], visit: Visit) -> None:
-        for item in visit.documents:
-            files.add(item.path, item.media_type, item.role, item.data)
-        name = "exchanges.warc.gz"
-        digest = write_warc(
-            files.directory / name, wire, exchanges, written_at=format_time(self.now()), software=SOFTWARE
-        )
-        files.register(name, "application/warc", "exchanges.warc", digest)
-        files.add_json("exchanges.json", "exchanges.metadata", [item.to_json() for item in exchanges])
-        lines = "".join(
-            json.dumps(item, ensure_ascii=False, sort_keys=True) + "\n" for item in visit.log.entries
-        )
-        files.add("actions.jsonl", "application/jsonl", "actions", lines.encode("utf-8", "replace"))
-
-
-def _main_exchange(exchanges: list[Exchange], url: str) -> Exchange | None:
-    """The last exchange that asked for the page itself."""
-    wanted = url.split("#", maxsplit=1)[0].rstrip("/")
-    return next((item for item in reversed(exchanges) if item.url.rstrip("/") == wanted), None)

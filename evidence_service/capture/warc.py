@@ -1,110 +1,151 @@
-"""WARC/1.1 (ISO 28500:2017): the recorded bytes, unchanged, one gzip member for each record."""
+"""WARC/1.1 records (ISO 28500:2017), one gzip member each (Annex D), written as a stream.
+
+The same records in the same order give the same bytes: ids and dates come from the caller, and gzip members
+carry no time. A block is read twice, once for its digests, which stand before it, and once to be written, so
+that no block is ever in memory.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import uuid
+import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from typing import Protocol
 
-from evidence_service.capture.exchange import Exchange
-from evidence_service.capture.files import HashingWriter
-from evidence_service.core.digest import Digest
+from evidence_service.errors import MismatchError
 
-_CHUNK = 1 << 20
+_STEP = 1 << 20
+_SAMPLE = 1 << 16
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
+
+Field = tuple[str, str]
 
 
-def write_warc(
-    path: Path, wire: Path, exchanges: Iterable[Exchange], *, written_at: str, software: str
-) -> Digest:
-    """Write every exchange that has bytes; digests of the finished file.
+class Sink(Protocol):
+    """Where bytes go: a file, an entry of an archive, an encryption."""
 
-    Args:
-        wire: the recorder's directory.
-        written_at: time of the warcinfo record, in the formats' notation.
+    def write(self, data: bytes, /) -> object:
+        """Append bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A record's content.
+
+    Attributes:
+        size: bytes.
+        read: gives the content from its beginning, in pieces; called twice.
+        head_size: bytes before the payload of a message whose payload gets a digest of its own; 0 for none.
+        sha256: hexadecimal, where it is known from when the bytes were received; compared with what is read.
     """
-    with HashingWriter(path) as writer:
-        info = f"software: {software}\r\nformat: WARC File Format 1.1\r\n".encode()
-        headers = {"Content-Type": "application/warc-fields", "WARC-Filename": path.name}
-        _write(writer, "warcinfo", written_at, headers, [info], 0)
-        for exchange in exchanges:
-            _write_exchange(writer, wire, exchange)
-        return writer.close()
+
+    size: int
+    read: Callable[[], Iterator[bytes]]
+    head_size: int = 0
+    sha256: str = ""
+
+    @classmethod
+    def of_bytes(cls, data: bytes) -> Block:
+        """Content in memory."""
+        return cls(len(data), lambda: iter((data,)))
+
+    @classmethod
+    def of_file(cls, path: Path, *, head_size: int = 0, sha256: str = "") -> Block:
+        """A file's content."""
+        return cls(path.stat().st_size, lambda: _pieces(path), head_size, sha256)
 
 
-def _write_exchange(writer: HashingWriter, wire: Path, exchange: Exchange) -> None:
-    common = {
-        "WARC-Target-URI": quote(exchange.url, safe=":/?#[]@!$&'()*+,;=%-._~"),
-        "WARC-Protocol": "http/1.1",
-    }
-    if exchange.peer is not None:
-        common["WARC-IP-Address"] = exchange.peer[0]
-    if exchange.tls.get("version"):
-        common["WARC-Cipher-Suite"] = exchange.tls["cipher"]
-    response_id = ""
-    if exchange.response is not None and exchange.response_head:
-        headers = {**common, "Content-Type": "application/http;msgtype=response"}
-        if exchange.truncated:
-            headers["WARC-Truncated"] = exchange.truncated
-        blocks = list(_blocks(wire / exchange.response.name))
-        # Readers take the first head for the only one: after informational responses (1xx) they would find
-        # another payload than ours, so the block's digest has to do.
-        head = 0 if blocks[0][8:10] == b" 1" else exchange.response_head
-        response_id = _write(writer, "response", exchange.started_at, headers, blocks, head)
-    if exchange.request is not None:
-        headers = {**common, "Content-Type": "application/http;msgtype=request"}
-        if response_id:
-            headers["WARC-Concurrent-To"] = response_id
-        request = list(_blocks(wire / exchange.request.name))
-        _write(writer, "request", exchange.started_at, headers, request, exchange.request_head)
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where a record stands.
 
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as reader:
-        while block := reader.read(_CHUNK):
-            yield block
-
-
-def _write(
-    writer: HashingWriter,
-    kind: str,
-    date: str,
-    headers: Mapping[str, str],
-    blocks: Sequence[bytes],
-    head_size: int,
-) -> str:
-    """Write one record; its id.
-
-    Args:
-        head_size: bytes of the block before the payload, 0 for a record without HTTP head.
+    Attributes:
+        offset, length: of its gzip member, bytes.
+        block, payload: SHA-256; the payload's is that of the block where it has none of its own.
     """
-    block, payload, size = hashlib.sha256(), hashlib.sha256(), 0
-    for data in blocks:
-        block.update(data)
-        payload.update(data[max(head_size - size, 0) :])
-        size += len(data)
-    record_id = f"<urn:uuid:{uuid.uuid4()}>"
-    lines = {
-        "WARC-Type": kind,
-        "WARC-Record-ID": record_id,
-        "WARC-Date": date,
-        **headers,
-        "WARC-Block-Digest": _label(block.digest()),
-        **({"WARC-Payload-Digest": _label(payload.digest())} if head_size else {}),
-        "Content-Length": str(size),
-    }
-    engine = zlib.compressobj(wbits=31)
-    writer.write(engine.compress(b"WARC/1.1\r\n"))
-    writer.write(engine.compress("".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()))
-    writer.write(engine.compress(b"\r\n"))
-    for data in blocks:
-        writer.write(engine.compress(data))
-    writer.write(engine.compress(b"\r\n\r\n") + engine.flush())
-    return record_id
+
+    record_id: str
+    offset: int
+    length: int
+    block: bytes
+    payload: bytes
 
 
-def _label(digest: bytes) -> str:
+class WarcWriter:
+    """Appends records to a sink."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self.size = 0
+        """Bytes written so far."""
+
+    def write(self, kind: str, record_id: str, date: str, fields: Sequence[Field], block: Block) -> Written:
+        """Append one record.
+
+        Args:
+            kind: WARC-Type.
+            record_id: a URN, without angle brackets.
+            fields: further named fields; control characters in a value become spaces.
+
+        Raises:
+            MismatchError: the stored bytes are not those that were received.
+        """
+        content, payload, size = hashlib.sha256(), hashlib.sha256(), 0
+        for data in block.read():
+            content.update(data)
+            payload.update(data[max(block.head_size - size, 0) :])
+            size += len(data)
+        if size != block.size or block.sha256 not in ("", content.hexdigest()):
+            raise MismatchError(
+                f"the content of the record {record_id} changed after it was received",
+                what_to_do="look for a failing disk or another program writing to the capture's directory",
+            )
+        lines = [
+            ("WARC-Type", kind),
+            ("WARC-Record-ID", f"<{record_id}>"),
+            ("WARC-Date", date),
+            *fields,
+            ("WARC-Block-Digest", label(content.digest())),
+        ]
+        if block.head_size:
+            lines.append(("WARC-Payload-Digest", label(payload.digest())))
+        lines.append(("Content-Length", str(size)))
+        head = "".join(f"{name}: {_CONTROLS.sub(' ', value)}\r\n" for name, value in lines)
+        offset = self.size
+        self._member(f"WARC/1.1\r\n{head}\r\n".encode("utf-8", "replace"), block)
+        return Written(record_id, offset, self.size - offset, content.digest(), payload.digest())
+
+    def _member(self, head: bytes, block: Block) -> None:
+        engine = zlib.compressobj(level=_level(block), wbits=31)
+        self._append(engine.compress(head))
+        for data in block.read():
+            self._append(engine.compress(data))
+        # Two line ends close every record (ISO 28500, 4).
+        self._append(engine.compress(b"\r\n\r\n"))
+        self._append(engine.flush())
+
+    def _append(self, data: bytes) -> None:
+        if data:
+            self._sink.write(data)
+            self.size += len(data)
+
+
+def label(digest: bytes) -> str:
+    """A SHA-256 as WARC fields show it: base32, as most tools write and all read it."""
     return "sha256:" + base64.b32encode(digest).decode()
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as reader:
+        while data := reader.read(_STEP):
+            yield data
+
+
+def _level(block: Block) -> int:
+    """How hard to compress: pictures and compressed bodies, most of what is stored, get no smaller."""
+    sample = next(iter(block.read()), b"")[-_SAMPLE:]
+    return 0 if len(zlib.compress(sample, 1)) > 0.95 * len(sample) else 6

@@ -20,7 +20,7 @@ from evidence_service.verify.report import ExitCode
 _COMMANDS = {
     "serve": ("operation", "Run the API, and a worker beside it."),
     "worker": ("operation", "Run a worker."),
-    "capture": ("client", "Capture listings as evidence."),
+    "capture": ("capture", "Capture listings as evidence."),
     "add": ("client", "Preserve files of yours as uploaded evidence."),
     "examine": ("examination", "Examine captures of others, without preserving them."),
     "status": ("client", "Show where evidence stands."),

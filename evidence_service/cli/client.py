@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ _FINAL = ("certified",)
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
 
-def _order_options(command: Callable[..., None]) -> Callable[..., None]:
+def order_options(command: Callable[..., None]) -> Callable[..., None]:
     """Options of the commands that order something for a matter."""
     for option in (
         JSON_OPTION,
@@ -78,44 +78,35 @@ class ServiceClient:
             advice = "set EVIDENCE_API_KEY to a key that the service's operator gave you"
         raise kind(words, what_to_do=advice)
 
-    def create(self, path: str, **request: Any) -> Any:
-        """A creating request under an idempotency key of its own."""
-        headers = {"Idempotency-Key": secrets.token_hex(16), **request.pop("headers", {})}
+    def create(self, path: str, *, key: str | None = None, **request: Any) -> Any:
+        """A creating request under an idempotency key, one of its own when none is given."""
+        headers = {"Idempotency-Key": key or secrets.token_hex(16), **request.pop("headers", {})}
         return self.call("POST", path, headers=headers, **request).json()
 
 
-def _matter(client: ServiceClient, matter: str | None, reference: str | None, applicant: str | None) -> str:
+def matter_of(
+    client: ServiceClient,
+    matter: str | None,
+    reference: str | None,
+    applicant: str | None,
+    *,
+    key: str | None = None,
+) -> str:
+    """Id of the matter a command names, or of a new one; the same under the same idempotency key."""
     if matter is not None:
         return matter
     if reference is None or applicant is None:
         raise click.UsageError("give --matter, or --reference and --applicant for a new one")
-    found: str = client.create("/v1/matters", json={"reference": reference, "applicant": applicant})["id"]
+    order = {"reference": reference, "applicant": applicant}
+    found: str = client.create("/v1/matters", key=key, json=order)["id"]
     return found
-
-
-@click.command()
-@click.argument("urls", nargs=-1, required=True)
-@_order_options
-def capture(
-    urls: Sequence[str],
-    matter: str | None,
-    reference: str | None,
-    applicant: str | None,
-    wait: bool,
-    as_json: bool,
-) -> None:
-    """Capture listings as evidence."""
-    client = ServiceClient(ClientSettings())
-    matter_id = _matter(client, matter, reference, applicant)
-    ordered = [client.create("/v1/captures", json={"matter_id": matter_id, "url": url}) for url in urls]
-    _finish(client, ordered, wait=wait, as_json=as_json)
 
 
 @click.command()
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-@_order_options
+@order_options
 def add(
     files: Sequence[Path],
     matter: str | None,
@@ -126,7 +117,7 @@ def add(
 ) -> None:
     """Preserve files of yours as uploaded evidence."""
     client = ServiceClient(ClientSettings())
-    matter_id = _matter(client, matter, reference, applicant)
+    matter_id = matter_of(client, matter, reference, applicant)
     ordered = []
     for path in files:
         with path.open("rb") as content:
@@ -135,7 +126,7 @@ def add(
                     "/v1/uploads", params={"matter_id": matter_id, "name": path.name}, content=content
                 )
             )
-    _finish(client, ordered, wait=wait, as_json=as_json)
+    finish(client, ordered, wait=wait, as_json=as_json)
 
 
 @click.command()
@@ -174,7 +165,8 @@ def certificate(evidence_id: str, output: Path | None) -> None:
     click.echo(plain(f"{target}  {facts['number']}  {facts['level']}"))
 
 
-def _finish(client: ServiceClient, ordered: list[dict[str, Any]], *, wait: bool, as_json: bool) -> None:
+def finish(client: ServiceClient, ordered: list[dict[str, Any]], *, wait: bool, as_json: bool) -> None:
+    """Show what was ordered, at the end of its way when that is waited for."""
     if wait:
         ordered = wait_for(client, [item["id"] for item in ordered], show=not as_json)
     _show(ordered, as_json=as_json)
@@ -195,9 +187,9 @@ def wait_for(client: ServiceClient, evidence_ids: Sequence[str], *, show: bool) 
             time.sleep(_POLL)
 
 
-def refused(item: dict[str, Any]) -> bool:
+def refused(item: Mapping[str, Any]) -> bool:
     """Whether the work on evidence has ended without what was ordered."""
-    return "refused" in item["progress"]
+    return "refused" in (item["progress"] or "")
 
 
 def _show(found: list[dict[str, Any]], *, as_json: bool) -> None:

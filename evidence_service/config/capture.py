@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 AGE_RECIPIENT = r"^age1[02-9ac-hj-np-z]{58}$"
 """An X25519 recipient of age: Bech32 of 32 bytes."""
@@ -10,6 +10,8 @@ AGE_RECIPIENT = r"^age1[02-9ac-hj-np-z]{58}$"
 
 class CaptureLimitSettings(BaseModel):
     """Where a capture stops; a limit that fired is named in the record."""
+
+    model_config = ConfigDict(extra="forbid")
 
     seconds: float = Field(default=90.0, ge=5, le=3600, description="For the whole visit of a page")
     body_bytes: int = Field(default=50 * 1024**2, ge=1024, description="Most bytes of one response")

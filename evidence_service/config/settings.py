@@ -87,6 +87,20 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Who is asked for addresses, `ADDRESS[:PORT]`; empty: the machine's own resolver",
     )
+    second_nameserver: str = Field(
+        default="",
+        description="Nameserver (`ADDRESS[:PORT]`) whose answers are compared with those captures use; "
+        "empty: the environment's point 5 is unavailable",
+    )
+    control_url: str = Field(
+        default="",
+        pattern=r"^$|^https?://",
+        description="A page that is known to be there, fetched before and after each capture; empty: none",
+    )
+    second_fetch: bool = Field(
+        default=True,
+        description="Whether each listing is fetched once more, beside the browser and without it",
+    )
     captures_at_once: int = Field(default=1, ge=1, le=64, description="Browsers at once in one worker")
     capture_profile: Literal["desktop", "mobile"] = Field(
         default="desktop", description="Profile of captures whose order names none"

@@ -52,6 +52,9 @@ class EgressPolicy:
         name = canonical_host(host)
         if is_address(name):
             return Resolution((name,), "literal")
+        if name == "localhost" or name.endswith(".localhost"):
+            # Loopback by definition, whatever a nameserver says (RFC 6761 section 6.3).
+            return Resolution(("127.0.0.1", "::1"), "literal")
         if self.resolver is not None:
             return self.resolver(name, port)
         if self.nameservers:

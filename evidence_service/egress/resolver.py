@@ -28,7 +28,8 @@ class Resolution:
 
     Attributes:
         addresses: as text, in the order they are to be tried; at least one.
-        asked: ``system``, ``nameserver ADDRESS:PORT``, or ``literal`` for a host that is an address.
+        asked: ``system``, ``nameserver ADDRESS:PORT``, or ``literal`` for a host that is an
+            address or means loopback.
     """
 
     addresses: tuple[str, ...]

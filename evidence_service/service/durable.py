@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 
 from evidence_service import __version__
 
@@ -72,10 +72,14 @@ class Engine:
         for queue, workers in concurrency.items():
             DBOS.register_queue(queue, worker_concurrency=workers, polling_interval_sec=_POLL)
 
-    def start(self, name: str, subject_id: str) -> None:
-        """Ask for the workflow of a subject; asking again changes nothing."""
+    def start(self, name: str, subject_id: str, *, priority: int | None = None) -> None:
+        """Ask for the workflow of a subject; asking again changes nothing.
+
+        Args:
+            priority: from 1; the lowest is taken first, and what has none before all that have one.
+        """
         queue, workflow = self._workflows[name]
-        with SetWorkflowID(f"{name}-{subject_id}"):
+        with SetWorkflowID(f"{name}-{subject_id}"), SetEnqueueOptions(priority=priority):
             DBOS.enqueue_workflow(queue, workflow, subject_id)
 
     def stop(self, *, drain: int) -> None:

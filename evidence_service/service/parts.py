@@ -15,11 +15,13 @@ from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import Signer
 from evidence_service.anchor.submission import Journal, Submission
 from evidence_service.capture.browser import BrowserSettings
+from evidence_service.capture.environment import Checks
 from evidence_service.capture.session import CaptureLimits
 from evidence_service.certificate.facts import Issuer
 from evidence_service.certificate.seal import SealKey
 from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import ConfigurationError
+from evidence_service.service.login_state import SealingKey
 from evidence_service.service.ports import Objects
 from evidence_service.service.receipt_key import ReceiptKey
 from evidence_service.store.anchors import Anchors
@@ -29,6 +31,9 @@ from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
 from evidence_service.store.journal import PostgresJournal
+from evidence_service.store.lists import Lists
+from evidence_service.store.logins import Logins
+from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
 from evidence_service.timestamp.calendar import Calendar
@@ -44,7 +49,10 @@ class Capturing:
         directory: scratch space; emptied after each capture.
         at_once: browsers at once, in each worker.
         profile: of orders that name none.
+        roots: PEM file of root certificates that servers may lead to beside the system's.
+        websockets: whether a page's WebSockets are recorded; otherwise they are refused.
         recipients: age public keys that can open unredacted originals.
+        checks: who is asked beside a capture for its environment.
     """
 
     directory: Path
@@ -53,7 +61,10 @@ class Capturing:
     limits: CaptureLimits = field(default_factory=CaptureLimits)
     at_once: int = 1
     profile: str = "desktop"
+    roots: Path | None = None
+    websockets: bool = True
     recipients: tuple[str, ...] = ()
+    checks: Checks = field(default_factory=Checks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +133,8 @@ class Parts:
     """The service's parts.
 
     Attributes:
-        promised_delay: from an order's acceptance to its entry in a closed batch, at most; in every receipt.
+        promised_delay: from the begin of a capture to its entry in a closed batch, at most; what receipts
+            promise besides the wait for the captures before it.
         purpose: ``evidence`` or ``demonstration``, written into every manifest.
         host: name of this machine, for the custody log.
         tool: name and version of this software.
@@ -133,6 +145,9 @@ class Parts:
     certificates: Certificates
     attestations: Attestations
     renewals: Renewals
+    queue: CaptureQueue
+    lists: Lists
+    logins: Logins
     journal: PostgresJournal[Submission]
     objects: Objects
     capturing: Capturing
@@ -144,6 +159,7 @@ class Parts:
     batching: Due
     promised_delay: timedelta
     receipt_key: ReceiptKey
+    sealing_key: SealingKey
     purpose: str
     host: str
     tool: str

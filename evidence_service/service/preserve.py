@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evidence_service.anchor import blocks
+from evidence_service.capture.options import parse_options
 from evidence_service.capture.session import SOFTWARE, CaptureResult, capture_listing
 from evidence_service.core import custody, document, manifest
 from evidence_service.core.digest import Digest, digest_of
-from evidence_service.errors import MismatchError, NodeUnavailableError
+from evidence_service.errors import MismatchError, NodeUnavailableError, RefusedError
+from evidence_service.service import login_state
 from evidence_service.service.examine import examine_upload
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
@@ -38,17 +40,46 @@ def preserve(parts: Parts, durable: Durable, evidence_id: str) -> None:
     durable.step("register", register, parts, evidence_id)
 
 
-def record_order(parts: Parts, evidence_id: str) -> None:
-    """First event of the custody log: who asked for what."""
-    evidence = parts.records.evidence(evidence_id)
-    parts.custody(
-        evidence_id,
+def order_event(
+    parts: Parts,
+    *,
+    operator: str,
+    matter_id: str,
+    kind: str,
+    url: str | None,
+    options: Mapping[str, Any] | None,
+    login: bool,
+) -> dict[str, Any]:
+    """First event of a custody log: who asked for what."""
+    chosen = options or {}
+    return parts.event(
         "order",
-        "order",
-        actor=(evidence.operator, OPERATOR),
+        actor=(operator, OPERATOR),
         purpose="preserve as evidence",
-        detail={"matter": evidence.matter_id, "kind": evidence.kind, "url": (evidence.url or "")[:2000]},
+        detail={
+            "matter": matter_id,
+            "kind": kind,
+            "url": (url or "")[:2000],
+            **{name: chosen[name] for name in ("profile", "locale", "timezone", "mode") if chosen.get(name)},
+            **({"steps": str(len(chosen["steps"]))} if chosen.get("steps") else {}),
+            **({"login_state": "supplied"} if login else {}),
+        },
     )
+
+
+def record_order(parts: Parts, evidence_id: str) -> None:
+    """The first event where it was not recorded with the acceptance."""
+    evidence = parts.records.evidence(evidence_id)
+    members = order_event(
+        parts,
+        operator=evidence.operator,
+        matter_id=evidence.matter_id,
+        kind=evidence.kind,
+        url=evidence.url,
+        options=evidence.options,
+        login=parts.logins.needed(evidence_id),
+    )
+    parts.records.append_custody(evidence_id, "order", members, now=parts.now())
 
 
 def capture(parts: Parts, evidence_id: str) -> None:
@@ -96,6 +127,7 @@ def _capture_now(parts: Parts, evidence: Evidence) -> Evidence:
     directory = parts.capturing.directory / evidence.id
     shutil.rmtree(directory, ignore_errors=True)
     not_before = _not_before(parts)
+    options = parse_options(evidence.options or {}, login_state=_login_state(parts, evidence.id))
     try:
         result = capture_listing(
             str(evidence.url),
@@ -105,6 +137,12 @@ def _capture_now(parts: Parts, evidence: Evidence) -> Evidence:
             now=parts.now,
             progress=lambda words: parts.records.note_progress(evidence.id, words),
             limits=parts.capturing.limits,
+            checks=parts.capturing.checks,
+            roots=parts.capturing.roots,
+            websockets=parts.capturing.websockets,
+            options=options,
+            recipients=parts.capturing.recipients,
+            clocks=parts.stamping.authorities.clocks(parts.nonce),
         )
         for file in result.files:
             stored = parts.objects.put(directory / file.path)
@@ -112,9 +150,22 @@ def _capture_now(parts: Parts, evidence: Evidence) -> Evidence:
                 raise MismatchError(f"{file.path} changed between capture and storage")
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    described = _describe(result, not_before)
-    parts.records.advance(evidence.id, "captured", capture=described, outcome=result.outcome.status)
+    parts.records.captured(evidence.id, _describe(result, not_before))
     return parts.records.evidence(evidence.id)
+
+
+def _login_state(parts: Parts, evidence_id: str) -> dict[str, Any] | None:
+    """The login state a capture is made with; only ever in memory."""
+    begun = parts.logins.begin(evidence_id)
+    if begun is None:
+        return None
+    sealed, attempts = begun
+    if attempts > login_state.ATTEMPTS:
+        raise RefusedError(
+            f"the login state was deleted after {login_state.ATTEMPTS} captures that did not end",
+            what_to_do="order the capture again, with a fresh login state, when the browser works",
+        )
+    return parts.sealing_key.open(sealed)
 
 
 def _describe(result: CaptureResult, not_before: dict[str, str]) -> dict[str, Any]:
@@ -138,8 +189,9 @@ def _describe(result: CaptureResult, not_before: dict[str, str]) -> dict[str, An
             "software": SOFTWARE,
             "browser": result.browser.version,
             "browser_sha256": result.browser.sha256,
+            **result.tool,
         },
-        "egress": {"mode": "recording_proxy", "exceptions": list(result.exceptions)},
+        "egress": {"mode": result.mode, "exceptions": list(result.exceptions)},
         "not_before": not_before,
         "files": [
             manifest.file_record(file.path, file.media_type, file.role, file.digest) for file in result.files

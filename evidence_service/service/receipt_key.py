@@ -5,8 +5,6 @@ It vouches for promises, never for evidence: certificates are sealed with anothe
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -21,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from evidence_service.core import receipt
 from evidence_service.errors import ConfigurationError
+from evidence_service.service import key_files
 
 
 class ReceiptKey:
@@ -65,23 +64,9 @@ class ReceiptKey:
 
 
 def open_or_make(path: Path) -> ReceiptKey:
-    """The key in a file; a new one when there is no file.
-
-    Processes that start together end up with the same key: the first file that gets the name stays.
-    """
-    if not path.exists():
-        pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as writer:
-                writer.write(pem)
-                writer.flush()
-                os.fsync(writer.fileno())
-            path.hardlink_to(temporary)
-        except FileExistsError:
-            pass
-        finally:
-            temporary.unlink()
+    """The key in a file; a new one when there is no file."""
+    key_files.make_once(
+        path,
+        lambda: Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )
     return ReceiptKey(path)

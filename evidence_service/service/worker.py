@@ -24,10 +24,13 @@ from evidence_service.service.preserve import preserve
 from evidence_service.service.renew import renew
 from evidence_service.service.rounds import Rounds
 from evidence_service.service.upkeep import Upkeep
+from evidence_service.store.queue import Waiting
 
 _log = structlog.get_logger(__name__)
 _TICK = 0.25
 """Seconds between two looks at the record."""
+_AHEAD = 50
+"""Workflows of evidence that are asked for, for each browser, before the first of them has ended."""
 
 
 class Worker:
@@ -91,8 +94,9 @@ class Worker:
         # First: it comes seldom, and must not wait for what is looked for all the time.
         for name, subject in self._upkeep.wanted():
             self._ask(name, subject)
-        for evidence in parts.records.unfinished():
-            self._ask("preserve", evidence.id)
+        # Not all of it: thousands of workflows at once would hold up everything below.
+        for waiting in parts.queue.next(_AHEAD * self._captures):
+            self._ask("preserve", waiting.id, priority=_priority(waiting))
         for batch in parts.batches.unanchored():
             self._submit(batch.id)
             self._ask("stamp", batch.id)
@@ -112,9 +116,9 @@ class Worker:
         # A chain it waited for may not be configured any more.
         finish(self._parts, batch_id)
 
-    def _ask(self, name: str, subject_id: str) -> None:
+    def _ask(self, name: str, subject_id: str, *, priority: int | None = None) -> None:
         if (name, subject_id) not in self._asked:
-            self._engine.start(name, subject_id)
+            self._engine.start(name, subject_id, priority=priority)
             self._asked.add((name, subject_id))
 
     def _noting_failure(self, name: str, workflow: Callable[[str], None]) -> Callable[[str], None]:
@@ -133,8 +137,21 @@ class Worker:
                 elif name == "note":
                     batch_id = self._parts.journal.load(subject_id).batch_id
                     self._parts.batches.note_waiting(batch_id or "", reason, source="custody log")
-                elif name in ("preserve", "certify"):
+                elif name == "preserve":
+                    self._parts.records.refuse(subject_id, f"{name} refused: {reason}")
+                elif name == "certify":
                     self._parts.records.note_progress(subject_id, f"{name} refused: {reason}")
                 raise
 
         return run
+
+
+def _priority(waiting: Waiting) -> int | None:
+    """Place in DBOS's queue: urgent ones first, then by what the receipts promise, to ten seconds.
+
+    The record's own order decides what is asked for; this one lets an order that comes later go before those
+    that were asked for already.
+    """
+    if waiting.urgent or waiting.batch_by is None:
+        return None
+    return int(waiting.batch_by.timestamp()) // 10

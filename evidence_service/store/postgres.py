@@ -100,6 +100,8 @@ def connect(url: str) -> Engine:
     engine = create_engine(
         url.replace("postgresql://", "postgresql+psycopg://", 1),
         pool_pre_ping=True,
+        # What is stored stays out of the words of errors, and with that out of logs.
+        hide_parameters=True,
         # A request under an idempotency key holds two connections: enough for 30 of them at once, and within
         # the 100 that PostgreSQL allows by default beside those of the workflows.
         pool_size=10,

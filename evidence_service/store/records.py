@@ -8,12 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from evidence_service.core import custody, document
 from evidence_service.errors import ConflictError, NotFoundError
-from evidence_service.store import schema
-from evidence_service.store.stamps import Stamps
+from evidence_service.store import logins, schema
+from evidence_service.store.orders import Orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,8 @@ class Evidence:
         capture: how it was captured, as the capture step reported it.
         batch_by: what its receipt promises: the latest time by which it is in a closed batch.
         urgent: its batch closes as soon as it is registered.
+        options: how the listing is captured, as ordered; None for what is not captured by the service.
+        refused: its work has ended for good; progress says why.
     """
 
     id: str
@@ -59,13 +60,15 @@ class Evidence:
     created_at: datetime
     batch_by: datetime | None
     urgent: bool
+    options: Mapping[str, Any] | None
+    refused: bool
 
 
 STATUSES = ("accepted", "captured", "sealed", "stamped", "registered", "anchored", "certified")
 
 
-class Records(Stamps):
-    """The record in PostgreSQL, time stamps included."""
+class Records(Orders):
+    """The record in PostgreSQL, accepted orders and time stamps included."""
 
     # --- matters and evidence ---
 
@@ -95,70 +98,6 @@ class Records(Stamps):
         if row is None:
             raise NotFoundError(f"there is no matter {matter_id}", what_to_do="register the matter first")
         return Matter(row.id, row.reference, row.applicant, tuple(row.rights), row.created_at)
-
-    def add_evidence(
-        self,
-        *,
-        evidence_id: str,
-        matter_id: str,
-        kind: str,
-        url: str | None,
-        operator: str,
-        certificate_wanted: bool,
-        created_at: datetime,
-        capture: Mapping[str, Any] | None = None,
-        batch_by: datetime | None = None,
-        urgent: bool = False,
-        receipt: bytes | None = None,
-    ) -> None:
-        """Record accepted evidence and its receipt; repeating it with the same id changes nothing.
-
-        Args:
-            capture: what a capture would have found, for uploads, whose files are stored already.
-            batch_by: what the receipt promises.
-            receipt: the signed document.
-        """
-        with self._engine.begin() as connection:
-            connection.execute(
-                upsert(schema.evidence)
-                .values(
-                    id=evidence_id,
-                    matter_id=matter_id,
-                    kind=kind,
-                    url=url,
-                    operator=operator,
-                    certificate_wanted=certificate_wanted,
-                    status="accepted" if capture is None else "captured",
-                    progress="accepted",
-                    capture=None if capture is None else dict(capture),
-                    outcome=None if capture is None else capture["outcome"]["status"],
-                    created_at=created_at,
-                    batch_by=batch_by,
-                    urgent=urgent,
-                )
-                .on_conflict_do_nothing()
-            )
-            if receipt is not None:
-                connection.execute(
-                    upsert(schema.receipts)
-                    .values(evidence_id=evidence_id, document=receipt)
-                    .on_conflict_do_nothing()
-                )
-
-    def receipt(self, evidence_id: str) -> bytes:
-        """The receipt that was given for a piece of evidence.
-
-        Raises:
-            NotFoundError: none was given.
-        """
-        table = schema.receipts
-        with self._engine.connect() as connection:
-            document = connection.execute(
-                select(table.c.document).where(table.c.evidence_id == evidence_id)
-            ).scalar_one_or_none()
-        if document is None:
-            raise NotFoundError(f"no receipt was given for evidence {evidence_id}")
-        return bytes(document)
 
     def mark_urgent(self, evidence_id: str) -> None:
         """Have its batch closed as soon as it is registered; once it is in a batch nothing is left to do."""
@@ -193,12 +132,6 @@ class Records(Stamps):
         with self._engine.connect() as connection:
             return [Evidence(**row._mapping) for row in connection.execute(query)]
 
-    def unfinished(self) -> list[Evidence]:
-        """Evidence that was accepted and whose work is not registered in a batch yet."""
-        query = select(schema.evidence).where(text(schema.UNREGISTERED))
-        with self._engine.connect() as connection:
-            return [Evidence(**row._mapping) for row in connection.execute(query)]
-
     def certifiable(self) -> list[str]:
         """Ids of anchored evidence that a certificate is wanted for and that is not certified yet."""
         query = select(schema.evidence.c.id).where(text(schema.CERTIFIABLE))
@@ -222,6 +155,23 @@ class Records(Stamps):
         """
         with self._engine.begin() as connection:
             _advance(connection, evidence_id, status, columns)
+
+    def captured(self, evidence_id: str, capture: Mapping[str, Any]) -> None:
+        """Record what a capture found; the login state it was given is gone with the same transaction."""
+        with self._engine.begin() as connection:
+            found = {"capture": dict(capture), "outcome": capture["outcome"]["status"]}
+            _advance(connection, evidence_id, "captured", found)
+            logins.forget(connection, evidence_id)
+
+    def refuse(self, evidence_id: str, why: str) -> None:
+        """Record that the work on evidence ended for good, and why; its login state is gone with that."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(schema.evidence)
+                .where(schema.evidence.c.id == evidence_id)
+                .values(progress=why, waiting_for=None, refused=True)
+            )
+            logins.forget(connection, evidence_id)
 
     def add_examination(self, evidence_id: str, described: Mapping[str, Any]) -> None:
         """Put an upload's description with its examination in the place of the one without, once."""

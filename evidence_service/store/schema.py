@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     ForeignKey,
@@ -30,6 +31,7 @@ metadata = MetaData(
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
         "fk": "fk_%(table_name)s_%(column_0_N_name)s",
         "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
     }
 )
 
@@ -37,7 +39,9 @@ _Time = DateTime(timezone=True)
 
 # What workers look for several times a second. Each is the condition of a partial index and, word for word,
 # of its query: with a bound parameter in it, a prepared statement could not use the index.
-UNREGISTERED = "registered_at IS NULL"
+UNREGISTERED = "registered_at IS NULL AND NOT refused"
+UNCAPTURED = "status = 'accepted' AND NOT refused"
+CAPTURED = "kind = 'platform_capture' AND outcome IS NOT NULL"
 CERTIFIABLE = "status = 'anchored' AND certificate_wanted"
 UNANCHORED = "status = 'closed'"
 UNNOTED = "state = 'sealed' AND NOT noted AND batch_id IS NOT NULL"
@@ -76,11 +80,59 @@ evidence = Table(
     # What the intake receipt promises: the latest time by which the entry is in a closed batch.
     Column("batch_by", _Time),
     Column("urgent", Boolean, nullable=False, server_default=false()),
+    # How a listing is captured, as ordered; null for what is not captured by the service.
+    Column("options", JSONB(none_as_null=True)),
+    # Whether its work has ended for good before the end of its way; progress says why.
+    Column("refused", Boolean, nullable=False, server_default=false()),
     Index("ix_evidence_unbatched", "registered_at", postgresql_where="batch_id IS NULL"),
     Index("ix_evidence_unregistered", "id", postgresql_where=UNREGISTERED),
+    Index("ix_evidence_uncaptured", "batch_by", postgresql_where=UNCAPTURED),
+    Index("ix_evidence_captured", "created_at", postgresql_where=CAPTURED),
     Index("ix_evidence_certifiable", "id", postgresql_where=CERTIFIABLE),
     Index(None, "batch_id", "leaf_index", unique=True),
     Index(None, "matter_id", "created_at"),
+)
+
+# Cookies and storage of signed-in sessions, sealed with a key that is not in the database. A state goes with
+# the last capture that needs it.
+login_states = Table(
+    "login_states",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+login_uses = Table(
+    "login_uses",
+    metadata,
+    Column("evidence_id", Text, ForeignKey("evidence.id"), primary_key=True),
+    Column("login_state_id", Text, ForeignKey("login_states.id"), nullable=False),
+    # Captures begun with it, finished or not.
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Index(None, "login_state_id"),
+)
+
+capture_lists = Table(
+    "capture_lists",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("matter_id", Text, ForeignKey("matters.id"), nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("created_at", _Time, nullable=False),
+)
+
+capture_list_rows = Table(
+    "capture_list_rows",
+    metadata,
+    Column("list_id", Text, ForeignKey("capture_lists.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    # One of the two: what the row became, or why it was refused.
+    Column("evidence_id", Text, ForeignKey("evidence.id")),
+    Column("problem", JSONB(none_as_null=True)),
+    CheckConstraint("(evidence_id IS NULL) <> (problem IS NULL)", name="outcome"),
+    Index(None, "evidence_id"),
 )
 
 custody_events = Table(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from asn1crypto import algos, cms, core, tsp
@@ -140,11 +142,7 @@ class Authorities:
         Raises:
             AuthorityUnavailableError: no token that can be accepted; the message names the reason.
         """
-        body = _post(authority, _query(digest, nonce, algorithm), self._send)
-        token = _token(authority, body)
-        facts = _read(authority, token, digest, algorithm)
-        if facts.info.nonce != nonce:
-            raise _refused(authority, "the answer is to another request (its nonce differs)")
+        token, facts = self._answer(authority, digest, nonce, algorithm)
         judged = judge_token(facts, [Voucher(authority.name, authority.roots, demonstration=False)])
         if judged.voucher is None:
             raise _refused(authority, judged.why)
@@ -158,6 +156,32 @@ class Authorities:
         except EvidenceError as error:
             raise _refused(authority, error.message) from error
         return Token(authority.name, token, revocation, judged.ends)
+
+    def clocks(self, nonce: Callable[[], int]) -> dict[str, Callable[[], datetime]]:
+        """The authorities as clocks: name → the time (UTC) of a fresh token, whatever it is.
+
+        Each raises AuthorityUnavailableError when it gives no token that holds. How far the time is from this
+        clock is not judged: that is what is being asked.
+        """
+
+        def ask(authority: Authority) -> datetime:
+            _, facts = self._answer(authority, hashlib.sha512(b"").digest(), nonce(), "sha512")
+            judged = judge_token(facts, [Voucher(authority.name, authority.roots, demonstration=False)])
+            if judged.voucher is None:
+                raise _refused(authority, judged.why)
+            return facts.gen_time
+
+        return {item.name: partial(ask, item) for item in self.members}
+
+    def _answer(
+        self, authority: Authority, digest: bytes, nonce: int, algorithm: str
+    ) -> tuple[bytes, TimestampFacts]:
+        """A token that answers this very request, and what it says; not judged yet."""
+        token = _token(authority, _post(authority, _query(digest, nonce, algorithm), self._send))
+        facts = _read(authority, token, digest, algorithm)
+        if facts.info.nonce != nonce:
+            raise _refused(authority, "the answer is to another request (its nonce differs)")
+        return token, facts
 
     def _ask(
         self, ask: Callable[[Authority], Token], wanted: int, ends_after: datetime | None

@@ -1,0 +1,1 @@
+"""Campaigns on captures, and the worlds they run in."""

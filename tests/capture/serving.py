@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,14 @@ Answer = str | bytes | Callable[[socket.socket], None]
 """A page's HTML, a whole response in its bytes, or what answers on the connection itself."""
 
 
+WORDS = (
+    "<p>"
+    + "Brass table lamp with a linen shade, sold by the shop Lichthaus; ships in two days. " * 6
+    + "</p>"
+)
+"""Enough text for a page to count as one that shows something."""
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 
@@ -38,8 +48,9 @@ def response(body: bytes, kind: str = "text/html; charset=utf-8", headers: str =
 class Pages:
     """A server on loopback; a path that has no answer gets 404. ``requests`` are the heads it was sent."""
 
-    def __init__(self, answers: Mapping[str, Answer]) -> None:
+    def __init__(self, answers: Mapping[str, Answer], tls: ssl.SSLContext | None = None) -> None:
         self.answers = dict(answers)
+        self._tls = tls
         self.requests: list[bytes] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
@@ -57,7 +68,7 @@ class Pages:
 
     def url(self, path: str = "/item/1") -> str:
         """Address of a page."""
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}{path}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -81,6 +92,8 @@ class Pages:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
             data = b""
             while b"\r\n\r\n" not in data:
                 received = connection.recv(65536)
@@ -108,6 +121,7 @@ def capture(
     options: CaptureOptions | None = None,
     limits: CaptureLimits | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    recipients: Sequence[str] = (),
 ) -> CaptureResult:
     """A whole capture of one of the pages."""
     return capture_listing(
@@ -119,7 +133,13 @@ def capture(
         options=options,
         limits=limits,
         progress=progress,
+        recipients=recipients,
     )
+
+
+def says(result: CaptureResult, words: str) -> bool:
+    """Whether one of the outcome's reasons has the words."""
+    return any(words in reason for reason in result.outcome.reasons)
 
 
 class Browsing:
@@ -138,6 +158,7 @@ class Browsing:
         assert self._browser is not None
         context = self._browser.new_context(proxy=self._proxy, viewport={"width": 1280, "height": 900})
         page = context.new_page()
+        storing = ThreadPoolExecutor(1)
         visit = Visit(
             page=page,
             context=context,
@@ -147,10 +168,13 @@ class Browsing:
             log=ActionLog(now),
             progress=lambda _: None,
             began=time.monotonic(),
+            storing=storing,
         )
         watch = Watch(visit)
         page.goto(self._pages.url(path), wait_until="commit")
         yield visit, watch
+        visit.finish_storing()
+        storing.shutdown()
         context.close()
 
 

@@ -19,11 +19,11 @@ from evidence_service.capture.recorder import RecorderLimits
 from evidence_service.capture.session import CaptureLimits, CaptureResult
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import StorageUnavailableError
-from tests.capture.serving import Answer, Pages, capture
+from tests.capture.serving import WORDS, Answer, Pages, capture, says
 
 pytestmark = pytest.mark.timeout(90)
 
-LISTING = "<!doctype html><title>Lamp</title><body style='height:6000px'><h1>Lamp</h1></body>"
+LISTING = "<!doctype html><title>Lamp</title><body style='height:6000px'><h1>Lamp</h1>" + WORDS
 LIMITS = CaptureLimits(seconds=6, settle=0.5, documents=5)
 
 
@@ -112,7 +112,7 @@ def spoiled(
         "actions.jsonl",
         "environment.json",
         "exchanges.json",
-        "exchanges.warc.gz",
+        "capture.wacz",
         "listing.json",
     }
     for item in result.files:
@@ -126,7 +126,7 @@ def test_the_browser_is_killed(processes: Processes, tmp_path: Path, step: str) 
         processes, tmp_path / "c", {"/item/1": LISTING}, step, lambda: processes.kill("--user-data-dir=")
     )
     assert result.outcome.status == "partial"
-    assert "the page or its browser closed before the capture was done" in result.outcome.reasons
+    assert says(result, "the page or its browser closed before the capture was done")
 
 
 @pytest.mark.parametrize("step", ["scrolling", "keeping"])
@@ -135,7 +135,7 @@ def test_the_renderer_is_killed(processes: Processes, tmp_path: Path, step: str)
         processes, tmp_path / "c", {"/item/1": LISTING}, step, lambda: processes.kill("--type=renderer")
     )
     assert result.outcome.status == "partial"
-    assert "the page crashed the browser's renderer" in result.outcome.reasons
+    assert says(result, "the page crashed the browser's renderer")
 
 
 @pytest.mark.parametrize("step", ["opening", "scrolling"])
@@ -145,14 +145,14 @@ def test_the_recorder_is_killed(processes: Processes, tmp_path: Path, step: str)
         processes, tmp_path / "c", answers, step, lambda: processes.kill("evidence_service.capture.recording")
     )
     assert result.outcome.status == "partial"
-    assert "the recorder ended while the page was being captured" in result.outcome.reasons
+    assert says(result, "the recorder ended while the page was being captured")
 
 
 def test_a_page_that_never_gives_the_processor_back(processes: Processes, tmp_path: Path) -> None:
     busy = LISTING + "<script>addEventListener('scroll', () => { for (;;) {} });</script>"
     result = spoiled(processes, tmp_path / "c", {"/item/1": busy})
     assert result.outcome.status == "partial"
-    assert "the capture's time was over" in result.outcome.reasons
+    assert says(result, "the capture's time was over")
     assert "screenshots/tile-01.png" in {item.path for item in result.files}
 
 
@@ -165,7 +165,7 @@ def _stalled(connection: socket.socket) -> None:
 def test_a_body_that_stalls(processes: Processes, tmp_path: Path) -> None:
     result = spoiled(processes, tmp_path / "c", {"/item/1": _stalled})
     assert result.outcome.status == "partial"
-    assert any("did not finish loading" in reason for reason in result.outcome.reasons)
+    assert says(result, "did not finish loading")
     assert result.status == 200
     # What had come by then is kept.
     assert "Slow lamp" in (tmp_path / "c" / "dom.html").read_text()
@@ -182,7 +182,7 @@ def test_a_body_without_end(processes: Processes, tmp_path: Path) -> None:
     limits = CaptureLimits(seconds=6, settle=0.5, recorder=RecorderLimits(body=200_000))
     result = spoiled(processes, tmp_path / "c", {"/item/1": _endless}, limits=limits)
     assert result.outcome.status == "partial"
-    assert any("larger than 200000 bytes" in reason for reason in result.outcome.reasons)
+    assert says(result, "larger than 200000 bytes")
 
 
 def test_documents_that_lead_from_one_to_the_next(processes: Processes, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_documents_that_lead_from_one_to_the_next(processes: Processes, tmp_path
     )
     result = spoiled(processes, tmp_path / "c", {"/item/1": loop})
     assert result.outcome.status == "partial"
-    assert any("more than 5 documents" in reason for reason in result.outcome.reasons)
+    assert says(result, "more than 5 documents")
 
 
 def test_a_page_of_300_000_elements(processes: Processes, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_page_of_300_000_elements(processes: Processes, tmp_path: Path) -> Non
 def test_a_page_that_closes_itself(processes: Processes, tmp_path: Path) -> None:
     closing = LISTING + "<script>addEventListener('scroll', () => { open('', '_self').close(); });</script>"
     result = spoiled(processes, tmp_path / "c", {"/item/1": closing})
-    gone = "the page or its browser closed before the capture was done" in result.outcome.reasons
+    gone = says(result, "the page or its browser closed before the capture was done")
     assert (result.outcome.status, gone) in (("partial", True), ("captured", False))
     assert gone != ("screenshot.png" in {item.path for item in result.files})
 
@@ -223,7 +223,7 @@ def test_a_page_that_leaves_while_it_is_kept(processes: Processes, tmp_path: Pat
     )
     result = spoiled(processes, tmp_path / "c", {"/item/1": leaving, "/other": "<h1>Other</h1>"})
     assert result.outcome.status == "partial"
-    assert any("while it was being kept" in reason for reason in result.outcome.reasons)
+    assert says(result, "while it was being kept")
     assert result.final_url is not None
     assert result.final_url.endswith("/item/1")
     assert "Lamp" in (tmp_path / "c" / "dom.html").read_text()

@@ -77,12 +77,20 @@ class Comparison:
     wrong: list[str] = field(default_factory=list)
 
 
-def read_package(wacz: Path) -> list[Recorded]:
-    """The exchanges of a package with a response, in the order of its WARC."""
-    with zipfile.ZipFile(wacz) as package:
-        (name,) = (item for item in package.namelist() if item.endswith(".warc.gz"))
-        with package.open(name) as reader:
-            return _exchanges(reader, json.loads((wacz.parent / "exchanges.json").read_bytes()))
+def read_package(directory: Path) -> list[Recorded]:
+    """The exchanges of a capture's files that have a response, in the order of the WARC."""
+    described = json.loads((directory / "exchanges.json").read_bytes())
+    return _exchanges(io.BytesIO(read_warc(directory)), described)
+
+
+def read_warc(directory: Path) -> bytes:
+    """The WARC of a capture's files: in its package, or beside it where there is none."""
+    package = directory / "capture.wacz"
+    if not package.exists():
+        return (directory / "exchanges.warc.gz").read_bytes()
+    with zipfile.ZipFile(package) as opened:
+        (name,) = (item for item in opened.namelist() if item.endswith(".warc.gz"))
+        return opened.read(name)
 
 
 def _exchanges(warc: BinaryIO, described: list[dict[str, Any]]) -> list[Recorded]:

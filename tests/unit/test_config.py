@@ -97,3 +97,66 @@ def test_the_contracts_address_is_used_in_lower_case(
     [wired] = bootstrap.chains([load(contract=setting)])
     wired.node.close()
     assert wired.contract == used == used.lower()
+
+
+RECIPIENT = "age1" + "q" * 58
+
+
+@pytest.fixture
+def load_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    def load_all(**changes: Any) -> config.Settings:
+        file = tmp_path / "settings.json"
+        file.write_text(json.dumps(changes))
+        monkeypatch.setenv("EVIDENCE_CONFIG", str(file))
+        return config.load()
+
+    return load_all
+
+
+def test_what_is_set_is_where_captures_stop(load_all: Any) -> None:
+    given = {"seconds": 200, "body_bytes": 2048, "total_bytes": 4096, "exchanges": 7, "height": 2000}
+    limits = bootstrap.capture_limits(load_all(capture_limits=given))
+    recorder = limits.recorder
+    assert (limits.seconds, limits.height) == (200, 2000)
+    assert (recorder.body, recorder.total, recorder.exchanges) == (2048, 4096, 7)
+    assert recorder.seconds > limits.seconds, "the recorder outlives the visit"
+
+
+def test_a_promise_has_room_for_the_longest_capture(load_all: Any) -> None:
+    settings = load_all(capture_limits={"seconds": 700}, promised_delay_seconds=600, batch_seconds=60)
+    with pytest.raises(ConfigurationError, match=r"promised_delay_seconds is 600, but .* may take 760 s"):
+        bootstrap.promised_delay(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("capture_limits", {"seconds": 0}),
+        ("capture_limits", {"second": 90}),
+        ("capture_profile", "tv"),
+        ("capture_websockets", "maybe"),
+        ("originals_recipients", ["age1short"]),
+        ("originals_recipients", [RECIPIENT.replace("q", "b")]),
+        ("originals_recipients", ["AGE-SECRET-KEY-1" + "Q" * 58]),
+    ],
+)
+def test_settings_of_captures_that_cannot_be_used_are_named(load_all: Any, name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"the setting {name}.* cannot be used") as caught:
+        load_all(**{name: value})
+    assert "SECRET" not in caught.value.told
+
+
+def test_recipients_are_named_one_by_one(load_all: Any) -> None:
+    assert load_all(originals_recipients=[RECIPIENT]).originals_recipients == [RECIPIENT]
+
+
+def test_roots_that_cannot_be_read_are_named_at_the_start(load_all: Any, engine: Any, tmp_path: Path) -> None:
+    missing = str(tmp_path / "roots.pem")
+    settings = load_all(capture_tls_roots=missing, data_directory=str(tmp_path))
+    with pytest.raises(ConfigurationError, match=r"roots\.pem cannot be read"):
+        bootstrap.parts(settings, engine)
+    Path(missing).write_text("")
+    wired = bootstrap.parts(settings, engine).capturing
+    assert (wired.roots, wired.websockets) == (Path(missing), True)
+    refused = load_all(capture_websockets="refuse", data_directory=str(tmp_path))
+    assert bootstrap.parts(refused, engine).capturing.websockets is False

@@ -1,4 +1,4 @@
-"""Captures, uploads, and what becomes of them."""
+"""Uploads, and what becomes of evidence."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from starlette.concurrency import run_in_threadpool
 
 from evidence_service.api.auth import Actor, Wired
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
-from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceView, FileView, NewCapture
+from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceView, FileView
 from evidence_service.core.manifest import check_path
-from evidence_service.egress.policy import check_url
 from evidence_service.errors import LimitExceededError, MalformedError, NotFoundError, RefusedError
 from evidence_service.service.accept import Order, accept
 from evidence_service.service.bundles import assemble
@@ -24,32 +23,6 @@ from evidence_service.service.preserve import describe_upload
 router = APIRouter(prefix="/v1", tags=["evidence"])
 
 UPLOAD_LIMIT = 512 * 1024 * 1024
-
-
-@router.post("/captures", status_code=202, response_model=AcceptedView)
-def order_capture(
-    order: NewCapture, actor: Actor, parts: Wired, idempotency_key: IdempotencyKey = None
-) -> JSONResponse:
-    """Order the capture of a listing; when this answers, the order is durable and will be carried out."""
-    check_url(order.url, parts.capturing.policy)
-    evidence_id = new_id("ev", actor, idempotency_key)
-
-    def perform() -> AcceptedView:
-        receipt = accept(
-            parts,
-            Order(
-                evidence_id=evidence_id,
-                matter_id=order.matter_id,
-                kind="platform_capture",
-                operator=actor,
-                accepted={"url": order.url},
-                certificate=order.certificate,
-                urgent=order.urgent,
-            ),
-        )
-        return AcceptedView.with_receipt(parts.records.evidence(evidence_id), receipt)
-
-    return once(parts, actor, idempotency_key, ["capture", order.model_dump()], 202, perform)
 
 
 @router.post("/uploads", status_code=202, response_model=AcceptedView)

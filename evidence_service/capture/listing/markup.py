@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from html import unescape
 
 MAX_TAGS = 300_000
+_OPENING = re.compile(r"<(?=[!/A-Za-z])")
 _NAME = re.compile(r"/?[A-Za-z][^\s/>]{0,60}")
 _DELIMITER = re.compile(r"[>\"']")
 _ATTRIBUTE = re.compile(r"""([^\s=/"'>]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+)))?""")
@@ -68,7 +69,8 @@ def tags(source: str) -> Iterator[Tag]:
     """The page's tags in order, at most 300,000; comments are left out."""
     position, count = 0, 0
     missing: set[str] = set()
-    while count < MAX_TAGS and (start := source.find("<", position)) >= 0:
+    while count < MAX_TAGS and (opening := _OPENING.search(source, position)) is not None:
+        start = opening.start()
         if source.startswith("<!--", start):
             end = source.find("-->", start + 4)
             if end < 0:

@@ -24,7 +24,7 @@ from evidence_service.errors import (
     UnavailableError,
 )
 
-_ABSOLUTE = re.compile(rb"http://([^/?#@]+)([^#]*)")
+_ABSOLUTE = re.compile(rb"http://([^/?#@]+)((?:[/?][^#]*)?)")
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/?#@]+)(?::([0-9]{1,5}))?")
 # RFC 9110, 11.7.2; the other is what browsers say to proxies alone.
 _FOR_PROXIES = re.compile(rb"^proxy-(?:connection|authorization):[^\n]*\n", re.IGNORECASE | re.MULTILINE)
@@ -157,6 +157,7 @@ class _Conversation:
         except (RefusedError, UnavailableError) as error:
             draft.fail(error.message)
             if draft.sent == draft.received == 0 and not isinstance(error, StorageUnavailableError):
+                self._ledger.end(draft)
                 await answer(browser, 502, error.message)
         finally:
             self._ledger.end(draft)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from evidence_service.capture.recording.channels import Channel, PlainChannel
 from evidence_service.capture.recording.ledger import Draft, Ledger
 from evidence_service.capture.recording.tls import ServerVerification
-from evidence_service.egress.dial import connect, look_up
+from evidence_service.egress.dial import DEADLINES, connect, look_up
 from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import UnavailableError
 
@@ -139,7 +139,7 @@ class Servers:
     async def _secure(self, draft: Draft, connection: ServerConnection, plain: PlainChannel) -> None:
         host = connection.origin.host
         try:
-            async with asyncio.timeout(self._ledger.limits.idle):
+            async with asyncio.timeout(min(self._ledger.limits.idle, DEADLINES.handshake)):
                 channel, agreed = await self._verification.agree(plain, host)
         except (OSError, TimeoutError) as error:
             words = str(error) or "the TLS handshake did not end in time"

@@ -85,6 +85,8 @@ class Transfer:
         """Tell the browser why nothing comes, unless something came."""
         if not self._answered:
             self._answered = True
+            # In the journal first: who sees the recorder's own words finds the reason beside them.
+            self._ledger.end(self._draft)
             await answer(self._browser, 502, words)
 
     async def _carry(self) -> bool:
@@ -272,7 +274,8 @@ class Transfer:
     async def _to_browser(self, data: bytes) -> None:
         if not data:
             return
-        self._answered = True
+        # Informational responses alone are no answer yet.
+        self._answered = self._draft.response_head > 0
         try:
             async with asyncio.timeout(self._idle):
                 await self._browser.write(data)

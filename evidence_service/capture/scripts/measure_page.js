@@ -16,6 +16,5 @@
     incomplete_images: broken.map((image) => image.currentSrc || image.src).slice(0, 50),
     password_fields: document.querySelectorAll('input[type=password]').length,
     ready_state: document.readyState,
-    device_pixel_ratio: devicePixelRatio,
   };
 }

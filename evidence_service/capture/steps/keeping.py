@@ -50,8 +50,9 @@ def _keep(visit: Visit, name: str, part: Callable[[Visit], None]) -> None:
 
 
 def _keep_picture(visit: Visit) -> None:
-    width, height = take_full(visit, "screenshot.png", "screenshot.full")
-    visit.log.add("screenshot", f"{width} by {height} pixels")
+    visit.measured = take_full(visit, "screenshot.png", "screenshot.full")
+    height = min(visit.measured["height"], visit.limits.height)
+    visit.log.add("screenshot", f"{visit.measured['width']} by {height} pixels")
     count, broken = visit.measured["images"], visit.measured["incomplete_images"]
     visit.log.add("images", f"{count - len(broken)} of {count} pictures are complete")
     if broken:

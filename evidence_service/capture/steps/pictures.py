@@ -21,28 +21,45 @@ _STRIP = 8_192
 
 def take_viewport(visit: Visit, path: str, role: str) -> None:
     """What is in view now."""
-    visit.files.add(path, "image/png", role, _shoot(visit, {"fromSurface": True}))
+    how: dict[str, Any] = {}
+    if visit.scale != 1:
+        # Without a clip the protocol gives a picture of CSS pixels.
+        seen = visit.cdp.send("Page.getLayoutMetrics")["cssVisualViewport"]
+        how["clip"] = {
+            "x": seen["pageX"],
+            "y": seen["pageY"],
+            "width": seen["clientWidth"],
+            "height": seen["clientHeight"],
+            "scale": visit.scale,
+        }
+    visit.store(path, "image/png", role, _shoot(visit, how))
 
 
-def take_full(visit: Visit, path: str, role: str) -> tuple[int, int]:
-    """The page from its top to ``limits.height``; gives its width and height in CSS pixels."""
+def take_full(visit: Visit, path: str, role: str) -> dict[str, Any]:
+    """The page from its top to ``limits.height``; gives what was measured just before."""
     measured = visit.measure()
     width, height = int(measured["width"]), int(min(measured["height"], visit.limits.height))
     if measured["height"] > visit.limits.height:
         visit.fire(f"the page is higher than {visit.limits.height} pixels")
-    strip = int(_STRIP // measured["device_pixel_ratio"])
+    strip = int(_STRIP // visit.scale)
     strips = [
         _shoot(
             visit,
             {
                 "captureBeyondViewport": True,
-                "clip": {"x": 0, "y": top, "width": width, "height": min(strip, height - top), "scale": 1},
+                "clip": {
+                    "x": 0,
+                    "y": top,
+                    "width": width,
+                    "height": min(strip, height - top),
+                    "scale": visit.scale,
+                },
             },
         )
         for top in range(0, height, strip)
     ]
-    visit.files.add(path, "image/png", role, strips[0] if len(strips) == 1 else join_strips(strips))
-    return width, height
+    visit.store(path, "image/png", role, strips[0] if len(strips) == 1 else join_strips(strips))
+    return measured
 
 
 def join_strips(strips: list[bytes]) -> bytes:

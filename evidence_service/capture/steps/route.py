@@ -44,7 +44,7 @@ def go(visit: Visit, watch: Watch, recorder: Recorder, url: str, steps: tuple[St
 
     _guarded(visit, prepare)
     visit.redirects = redirected(visit, url)
-    if not visit.failure and not visit.is_dead:
+    if not visit.failure and not visit.blank and not visit.is_dead:
         _guarded(visit, lambda: keep_page(visit, watch))
         _go_elsewhere(visit, watch, elsewhere)
     if not recorder.alive:

@@ -16,28 +16,29 @@ from evidence_service.capture.steps.settling import settle
 from evidence_service.capture.steps.visit import Visit
 from evidence_service.capture.steps.watching import Watch
 
-_STEP_SHARE = 0.8
+_STEP_SHARE = 0.9
 _PATIENCE = 1.0
 
 
 def scroll_through(visit: Visit, watch: Watch, *, tiles: bool = True) -> None:
     """To the bottom of the page, until it has settled there and grows no more, and back to its top."""
     visit.progress("scrolling for lazily loaded pictures")
-    size = visit.page.viewport_size
-    viewport = 900 if size is None else size["height"]
-    step = int(viewport * _STEP_SHARE)
     seen = _to(visit, 0)
-    first_height, reached, number = seen["height"], -1, 0
+    # A page that is wider than a phone is shown smaller there: its viewport is higher than the device's.
+    viewport, first_height = seen["viewport"], seen["height"]
+    step, reached, number = int(viewport * _STEP_SHARE), -1, 0
     while True:
-        if seen["top"] > reached:
+        moved = seen["top"] > reached
+        if moved:
             number += 1
             reached = seen["top"]
             if tiles:
                 take_viewport(visit, f"screenshots/tile-{number:02}.png", "screenshot.tile")
-        if reached + viewport >= seen["height"] - 1:
+        if not moved or reached + viewport >= seen["height"] - 1:
+            height = seen["height"]
             settle(visit, watch, everywhere=True)
             seen = _to(visit, reached)
-            if reached + viewport >= seen["height"] - 1:
+            if seen["height"] <= height:
                 break
         if reached + step > visit.limits.height:
             grew = " and grew while it was scrolled" if seen["height"] > first_height + viewport else ""

@@ -3,10 +3,10 @@
 Settled means all five at once:
 
 1. load: the document's load event has fired;
-2. network: no request is open, and none began or ended for half a second, by the browser's own account
-   (event streams, WebSockets and beacons do not count);
+2. network: no request is open, and none began or ended for half a second (after scrolling: a quarter), by the
+   browser's own account (event streams, WebSockets and beacons do not count);
 3. fonts: ``document.fonts`` is loaded;
-4. layout: the document's width and height have not changed for half a second;
+4. layout: the document's width and height have not changed for as long;
 5. pictures: every picture in view (after scrolling: every picture) is complete or has failed.
 
 A page gets ``limits.settle`` seconds for it after its load event, and half of the visit's time for the
@@ -24,8 +24,9 @@ from playwright.sync_api import Error as PlaywrightError
 from evidence_service.capture.steps.visit import Visit, VisitEndedError
 from evidence_service.capture.steps.watching import Watch
 
-QUIET = 0.5
-_POLL = 0.1
+_QUIET = 0.5
+_QUIET_AFTER = 0.25
+_POLL = 0.05
 _LOAD_SHARE = 0.5
 _BETWEEN_DOCUMENTS = ("Execution context was destroyed", "because of a navigation", "Cannot find context")
 
@@ -82,12 +83,12 @@ def _look(visit: Visit) -> dict[str, Any] | None:
 
 
 def _rules(visit: Visit, watch: Watch, state: dict[str, Any], *, everywhere: bool) -> dict[str, bool]:
-    now = time.monotonic()
+    now, quiet = time.monotonic(), _QUIET_AFTER if everywhere else _QUIET
     return {
         "load": state["ready"] == "complete",
-        "network": not watch.open_requests and now - watch.last_traffic >= QUIET,
+        "network": not watch.open_requests and now - watch.last_traffic >= quiet,
         "fonts": state["fonts"] == "loaded",
-        "layout": now - visit.layout_changed >= QUIET,
+        "layout": now - visit.layout_changed >= quiet,
         "pictures": state["pending" if everywhere else "pending_in_view"] == 0,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -14,7 +15,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, CDPSession, Frame, Page
 from playwright.sync_api import Error as PlaywrightError
 
-from evidence_service.capture.files import CaptureFiles
+from evidence_service.capture.files import CapturedFile, CaptureFiles
 from evidence_service.capture.recorder import RecorderLimits
 from evidence_service.core.document import format_time
 
@@ -98,8 +99,12 @@ class Visit:
         scripts: name → SHA-256 of every script that was run in the page.
         fired: limits that fired; incomplete: what is missing; both in words.
         failure: why the page could not be opened; empty when it could.
+        blank: the server answered, and the browser shows no page for its answer.
         addresses: asked for as the main frame's document, in order, each redirect of its own.
         seen: what a visitor sees; boxes: CSS selector → place of the element a fact was read from.
+        scale: device pixels for each CSS pixel.
+        storing: writes pictures, one after the other, beside the browser's work.
+        state: cookies and storage at the end, when a login state was supplied.
         layout: width and height of the document; layout_changed: monotonic time of the last change.
     """
 
@@ -111,17 +116,22 @@ class Visit:
     log: ActionLog
     progress: Progress
     began: float
+    storing: Executor
+    scale: float = 1
+    stored: list[Future[CapturedFile]] = field(default_factory=list)
     scripts: dict[str, str] = field(default_factory=dict)
     fired: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     measured: dict[str, Any] = field(default_factory=dict)
     failure: str = ""
+    blank: bool = False
     status: int | None = None
     final_url: str | None = None
     redirects: tuple[str, ...] = ()
     html: str = ""
     documents: list[Document] = field(default_factory=list)
+    state: dict[str, Any] = field(default_factory=dict)
     crashed: bool = False
     seen: Seen = field(default_factory=Seen)
     boxes: dict[str, Any] = field(default_factory=dict)
@@ -166,8 +176,8 @@ class Visit:
 
     def measure(self) -> dict[str, Any]:
         """Size, visible text and pictures of the page as it is now."""
-        self.measured = self.evaluate("measure_page")
-        return self.measured
+        measured: dict[str, Any] = self.evaluate("measure_page")
+        return measured
 
     def hold(self, path: str, media_type: str, role: str, text: str) -> int:
         """Keep a text for the end of the visit; gives its size in bytes."""
@@ -175,6 +185,19 @@ class Visit:
         data = text.encode("utf-8", "replace")
         self.documents.append(Document(path, media_type, role, data))
         return len(data)
+
+    def store(self, path: str, media_type: str, role: str, data: bytes) -> None:
+        """Write a picture while the browser goes on; what fails is raised by :meth:`finish_storing`."""
+        self.stored.append(self.storing.submit(self.files.add, path, media_type, role, data))
+
+    def finish_storing(self) -> None:
+        """Wait until everything handed to :meth:`store` is on disk.
+
+        Raises:
+            OSError: a file could not be written.
+        """
+        for item in self.stored:
+            item.result()
 
     def note_layout(self, width: int, height: int) -> None:
         """Keep the moment at which the document last changed its size."""

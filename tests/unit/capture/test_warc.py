@@ -1,49 +1,48 @@
-"""The WARC holds what the recorder kept, and warcio agrees with its digests."""
+"""The package holds what the recorder kept, and other people's tools agree with its digests."""
 
 from __future__ import annotations
 
 import gzip
 import io
-import subprocess
-import sys
+import uuid
 from pathlib import Path
 
 from warcio.archiveiterator import ArchiveIterator
 
+from evidence_service.capture.files import CaptureFiles
+from evidence_service.capture.package import Page, write_package
 from evidence_service.capture.recorder import Recorder
-from evidence_service.capture.warc import write_warc
+from tests.capture.oracles import check_wacz
 from tests.unit.capture.recording.raw import RawServer, allowing, get, now
-from tests.unit.capture.recording.test_verbatim import RESPONSES as ALL
+from tests.unit.capture.recording.test_verbatim import RESPONSES
 
-# warcio fails on brotli, whose module has no Decompressor.unused_data.
-RESPONSES = {path: data for path, data in ALL.items() if path != "/brotli"}
+NOW = "2026-01-02T03:04:05.000Z"
 
 
-def test_the_warc_holds_the_same_bytes_and_warcio_accepts_it(tmp_path: Path) -> None:
+def test_recorded_bytes_are_in_the_package_and_other_tools_accept_it(tmp_path: Path) -> None:
     with (
         RawServer(RESPONSES) as server,
         Recorder(tmp_path / "r", allowing(server.port), now=now) as recorder,
     ):
         for path in RESPONSES:
             get(recorder, server.port, path)
-    warc = tmp_path / "out.warc.gz"
-    digest = write_warc(
-        warc,
+    files = CaptureFiles(tmp_path / "c")
+    wacz = write_package(
+        files,
         tmp_path / "r",
         recorder.exchanges,
-        written_at="2026-01-02T03:04:05.000Z",
+        capture=uuid.UUID(int=7),
+        page=Page("http://127.0.0.1/", "Title", NOW),
+        attachments=[files.add_json("environment.json", "environment", {})],
+        written_at=NOW,
         software="evidence-service",
     )
-    assert digest.size == warc.stat().st_size
-    program = Path(sys.executable).with_name("warcio")
-    checked = subprocess.run([program, "check", "-v", warc], capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stdout
-    assert "failed" not in checked.stdout
+    warc = check_wacz(files.directory / wacz.path, tmp_path)
     kinds: dict[str, int] = {}
     plain = gzip.decompress(warc.read_bytes())
-    with warc.open("rb") as stream:
-        for record in ArchiveIterator(io.BytesIO(stream.read()), no_record_parse=True):
-            kinds[record.rec_type] = kinds.get(record.rec_type, 0) + 1
-    assert kinds == {"warcinfo": 1, "response": len(RESPONSES), "request": len(RESPONSES)}
+    for record in ArchiveIterator(io.BytesIO(warc.read_bytes()), no_record_parse=True):
+        kinds[record.rec_type] = kinds.get(record.rec_type, 0) + 1
+    count = len(RESPONSES)
+    assert kinds == {"warcinfo": 1, "response": count, "request": count, "metadata": count, "resource": 1}
     for data in [*RESPONSES.values(), *server.requests]:
         assert data in plain

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.capture.serving import Pages, browsing, capture
+import pytest
 
-ASKING = """<!doctype html><body><h1>Lamp</h1><pre id="seen"></pre><script>
+from tests.capture.serving import WORDS, Pages, browsing, capture
+
+ASKING = (
+    """<!doctype html><body><h1>Lamp</h1><pre id="seen"></pre><script>
 const seen = {};
 alert('first'); seen.confirm = confirm('sure?'); seen.prompt = prompt('name?');
 print();
@@ -21,6 +24,8 @@ navigator.geolocation.getCurrentPosition(() => { seen.place = 'given'; show(); }
 setTimeout(() => { throw new Error('broken'); }, 50);
 for (let n = 0; n < 300; n++) console.log('noise ' + n);
 </script></body>"""
+    + WORDS
+)
 
 
 def test_a_page_that_asks_for_everything_gets_nothing_and_is_captured(tmp_path: Path) -> None:
@@ -67,7 +72,9 @@ def test_every_action_has_its_time_and_every_script_its_hash(tmp_path: Path) -> 
         "page_state.js",
         "find_consent.js",
         "scroll_to.js",
+        "observe_page.js",
         "measure_page.js",
+        "locate.js",
         "serialise_dom.js",
     }
     assert all(len(digest) == 64 for digest in scripts.values())
@@ -88,3 +95,20 @@ def test_frames_and_open_shadow_roots_are_kept(tmp_path: Path) -> None:
     assert {item.role for item in result.files} >= {"dom", "dom.frame", "mhtml", "page.pdf"}
     assert b"Ships to Germany" in (tmp_path / "c" / "page.mhtml").read_bytes()
     assert (tmp_path / "c" / "page.pdf").read_bytes().startswith(b"%PDF-")
+
+
+@pytest.mark.parametrize(
+    ("head", "outcome", "reason"),
+    [
+        (b"401 Unauthorized\r\nWWW-Authenticate: Basic realm=x", "auth_wall", "HTTP status 401"),
+        (b"410 Gone", "removed", "HTTP status 410"),
+    ],
+)
+def test_an_error_the_browser_shows_no_page_for_is_told_by_its_status(
+    tmp_path: Path, head: bytes, outcome: str, reason: str
+) -> None:
+    with Pages({"/item/1": b"HTTP/1.1 " + head + b"\r\nContent-Length: 0\r\n\r\n"}) as pages:
+        result = capture(pages, tmp_path / "c")
+    assert (result.outcome.status, result.status) == (outcome, int(head[:3]))
+    assert result.outcome.reasons[0].startswith(reason)
+    assert "screenshot.full" not in [item.role for item in result.files]

@@ -53,7 +53,16 @@ def test_the_policy_asks_its_nameservers_and_not_for_literals() -> None:
 
 def test_the_machines_own_resolver_is_the_default() -> None:
     assert "127.0.0.1" in system_resolver("localhost", 80).addresses
-    assert EgressPolicy().look_up("localhost", 80).asked == "system"
+    with pytest.raises(UnavailableError):
+        EgressPolicy().look_up("nothing.invalid", 80)
+
+
+def test_loopback_names_are_not_asked_for() -> None:
+    with Nameserver(ZONES) as server:
+        for name in ("localhost", "shop.localhost."):
+            found = EgressPolicy(nameservers=(server.address,)).look_up(name, 80)
+            assert found.addresses == ("127.0.0.1", "::1")
+        assert server.asked == []
 
 
 @pytest.mark.parametrize(

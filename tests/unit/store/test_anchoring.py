@@ -14,6 +14,7 @@ from sqlalchemy import Engine, event, select, text
 from evidence_service.store import schema
 from evidence_service.store.batches import Batches
 from evidence_service.store.closing import Due
+from evidence_service.store.queue import CaptureQueue, Place
 from evidence_service.store.records import Records
 from tests.unit.store.conftest import MINUTE, NOW, add
 
@@ -159,17 +160,18 @@ def filled(records: Records, batches: Batches, engine: Engine) -> str:
 def test_what_is_left_to_do_is_found_by_indexes(
     records: Records, batches: Batches, engine: Engine, filled: str
 ) -> None:
+    queue = CaptureQueue(engine)
+
     def overdue() -> int:
         return batches.overdue(NOW + MINUTE)
 
     looks: list[tuple[Callable[[], object], object, str]] = [
         (batches.unnoted, [f"{filled}-on-1"], "ix_submissions_unnoted"),
         (lambda: [item.id for item in batches.unanchored()], [filled], "ix_batches_unanchored"),
-        (
-            lambda: [item.id for item in records.unfinished()],
-            ["evidence-waits"],
-            "ix_evidence_unregistered",
-        ),
+        (lambda: [item.id for item in queue.next(9)], ["evidence-waits"], "ix_evidence_unregistered"),
+        (queue.end, Place(1, NOW), "ix_evidence_uncaptured"),
+        (lambda: queue.place(NOW, each=MINUTE, needed=MINUTE), Place(1, NOW), "ix_evidence_uncaptured"),
+        (queue.recent, [], "ix_evidence_captured"),
         (records.certifiable, ["evidence-anchored"], "ix_evidence_certifiable"),
         # What is in no batch yet is found by either index on evidence that knows it.
         (overdue, 2, "ix_batches_late"),

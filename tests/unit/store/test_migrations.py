@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,11 @@ from sqlalchemy import Connection, Engine, insert, select, table, text
 from sqlalchemy import column as col
 
 from evidence_service.store import postgres, schema
-from evidence_service.store.records import Records
+from evidence_service.store.lists import NewList, NewRow
+from evidence_service.store.logins import SealedLogin
+from evidence_service.store.orders import NewEvidence
+from evidence_service.store.queue import CaptureQueue, Place
+from evidence_service.store.records import Matter, Records
 from evidence_service.store.stamps import KeptToken
 from tests.forgeries.keys import authority, later
 from tests.running import database
@@ -298,3 +302,68 @@ def test_late_entries_of_older_batches_are_counted(older: Engine) -> None:
         connection.execute(text("UPDATE evidence SET batch_by = '2027-01-01 00:00Z' WHERE id LIKE 'e-2-%'"))
         command.upgrade(config(connection), "head")
         assert rows(connection, "SELECT id, late FROM batches WHERE late > 0") == [("batch-1", 2)]
+
+
+def evidence_0005(connection: Connection, evidence_id: str, status: str, progress: str, **more: Any) -> None:
+    """A capture as version 0005 kept it."""
+    put(
+        connection,
+        "evidence",
+        id=evidence_id,
+        matter_id="m-1",
+        kind="platform_capture",
+        url="https://shop.example/1",
+        operator="agent",
+        certificate_wanted=True,
+        status=status,
+        progress=progress,
+        created_at=NOW,
+        **more,
+    )
+
+
+def test_orders_of_before_keep_their_place_and_what_was_refused_is_marked(older: Engine) -> None:
+    described = {
+        "outcome": {"status": "captured", "reasons": []},
+        "started_at": "2026-01-02T03:04:05.000Z",
+        "finished_at": "2026-01-02T03:04:09.000Z",
+    }
+    with older.begin() as connection:
+        fill(connection)
+        command.upgrade(config(connection), "0005")
+        evidence_0005(connection, "e-waits", "accepted", "accepted", batch_by=NOW)
+        evidence_0005(connection, "e-old", "accepted", "accepted")
+        evidence_0005(connection, "e-refused", "accepted", "preserve refused: not public", batch_by=NOW)
+        evidence_0005(connection, "e-captured", "captured", "captured", capture=described, outcome="captured")
+        evidence_0005(connection, "e-uncertified", "anchored", "certify refused: no fonts", registered_at=NOW)
+        before = rows(connection, "SELECT * FROM evidence ORDER BY id")
+        command.upgrade(config(connection), "head")
+        assert rows(connection, "SELECT id FROM evidence WHERE refused") == [("e-refused",)]
+        assert rows(connection, "SELECT DISTINCT options FROM evidence") == [(None,)]
+    queue = CaptureQueue(older)
+    assert [item.id for item in queue.next(9)] == ["e-captured", "e-old", "e-waits"]
+    assert queue.end() == Place(2, NOW)
+    assert queue.recent() == [timedelta(seconds=4)]
+    records = Records(older)
+    assert records.evidence("e-refused").refused and records.evidence("e-waits").options is None
+    with older.begin() as connection:
+        command.downgrade(config(connection), "0005")
+        assert rows(connection, "SELECT * FROM evidence ORDER BY id") == before
+        command.upgrade(config(connection), "head")
+
+
+def test_lists_and_login_states_leave_with_their_version(older: Engine) -> None:
+    postgres.migrate(older)
+    records = Records(older)
+    records.add_matter(Matter("m-1", "R", "A", (), NOW))
+    new = NewEvidence("e-1", "m-1", "platform_capture", "https://shop.example/", "agent", True, NOW)
+    records.accept(
+        [new],
+        login=SealedLogin("login-1", b"sealed"),
+        capture_list=NewList("cl-1", "m-1", "agent", NOW, [NewRow(1, new.url or "", "", evidence_id="e-1")]),
+    )
+    with older.begin() as connection:
+        command.downgrade(config(connection), "0005")
+        assert rows(connection, "SELECT id FROM evidence") == [("e-1",)]
+        command.upgrade(config(connection), "head")
+        assert rows(connection, "SELECT id FROM login_states") == []

@@ -222,3 +222,17 @@ def test_certificates_that_end_too_early_do_not_renew(three: list[TimedAuthority
         assert names(stamp(asked)) == ["first"]
     finally:
         late.stop()
+
+
+def test_an_authority_is_a_clock_whatever_its_time_is(three: list[TimedAuthority]) -> None:
+    clocks = Authorities([item.authority for item in three[:2]], minimum=2, send=QUICK).clocks(lambda: 7)
+    assert list(clocks) == ["first", "second"]
+    assert abs(clocks["first"]() - now()) < timedelta(seconds=5)
+    three[1].clock = lambda: now() - DAY
+    try:
+        assert abs(clocks["second"]() - (now() - DAY)) < timedelta(seconds=5)
+    finally:
+        three[1].clock = now
+    three[1].fault = "wrong nonce"
+    with pytest.raises(AuthorityUnavailableError, match="nonce differs"):
+        clocks["second"]()

@@ -24,7 +24,7 @@ def _over(name: str, number: str, rule: str, words: str) -> Fixture:
     """A dialog over a listing that is there, blurred."""
     item = BY_ID[number]
     overlay = (
-        "<style>main{filter:blur(8px)}</style>"
+        "<style>h1{filter:blur(8px)}</style>"
         '<div style="position:fixed;inset:0;background:#0006;z-index:99"><div role="dialog" aria-modal="true" '
         f'style="background:#fff;max-width:380px;margin:30vh auto;padding:24px">{words}</div></div>'
     )

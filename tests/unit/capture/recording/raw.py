@@ -89,6 +89,40 @@ class RawServer:
         self.close()
 
 
+class Scripted:
+    """A server whose connections each do what they are told, one function for each."""
+
+    def __init__(self, *scripts: Callable[[socket.socket], None]) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self.requests: list[bytes] = []
+        self._threads = [threading.Thread(target=self._run, args=(item,), daemon=True) for item in scripts]
+        self._threads[0].start()
+
+    def _run(self, script: Callable[[socket.socket], None]) -> None:
+        connection, _ = self._socket.accept()
+        follower = self._threads.index(threading.current_thread()) + 1
+        if follower < len(self._threads):
+            self._threads[follower].start()
+        with connection:
+            connection.settimeout(20)
+            script(connection)
+
+    def read(self, connection: socket.socket) -> None:
+        request = read_message(connection)
+        if request is not None:
+            self.requests.append(request)
+
+    def __enter__(self) -> Scripted:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(20)
+
+
 def read_message(connection: socket.socket) -> bytes | None:
     """One request with its body, byte for byte; None when the other side has ended."""
     data = b""

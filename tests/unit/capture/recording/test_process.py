@@ -12,11 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from evidence_service.capture.recorder import Recorder, RecorderLimits
+from evidence_service.capture.recording.settings import Clock, Settings
 from evidence_service.errors import UnavailableError
 from tests.unit.capture.recording.raw import RawServer, allowing, everything, get, now, received
 
@@ -189,10 +191,6 @@ def test_one_that_does_not_start_says_why(tmp_path: Path) -> None:
 
 
 def test_settings_survive_their_way(tmp_path: Path) -> None:
-    from datetime import UTC, datetime
-
-    from evidence_service.capture.recording.settings import Clock, Settings
-
     settings = Settings(
         directory=str(tmp_path),
         policy=allowing(1, 2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,8 +129,6 @@ def test_a_request_with_a_body_is_kept_whole(
 
 
 def test_a_body_that_waits_for_100_is_sent_after_it(plain: tuple[Recorder, Path], tmp_path: Path) -> None:
-    import socket
-
     def answer(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         assert connection.recv(10) == b"body"

@@ -1,0 +1,143 @@
+"""Points that ask others: a second resolver, other clocks, a page of control, the listing a second time."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from evidence_service.capture.environment.points import lines, point, unavailable
+from evidence_service.core.document import format_time
+from evidence_service.egress.hosts import is_address
+from evidence_service.egress.http import exchange
+from evidence_service.egress.policy import EgressPolicy
+from evidence_service.egress.resolver import NameserverResolver
+from evidence_service.errors import EvidenceServiceError
+
+CLOCK_TOLERANCE = timedelta(seconds=10)
+_MOST_BYTES = 5 * 1024 * 1024
+_SECONDS = 10.0
+_ANY_STATUS = tuple(range(200, 600))
+_AGENT = {"User-Agent": "evidence-service (independent fetch beside a capture)"}
+_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a fetch beside the browser gave; ``why`` is set when it gave nothing."""
+
+    status: int = 0
+    size: int = 0
+    sha256: str = ""
+    title: str = ""
+    why: str = ""
+
+    @classmethod
+    def of(cls, status: int, body: bytes) -> Self:
+        """What an answer's body, its coding removed, comes to."""
+        return cls(status, len(body), hashlib.sha256(body).hexdigest(), title_of(body))
+
+    def value(self) -> dict[str, str]:
+        """For the record."""
+        return {
+            "status": str(self.status),
+            "length": str(self.size),
+            "sha256": self.sha256,
+            "title": self.title,
+        }
+
+
+def fetch(url: str, policy: EgressPolicy) -> Fetched:
+    """One GET without cookies; a redirect is an answer and not followed."""
+    try:
+        answer = exchange(
+            url, limit=_MOST_BYTES, headers=_AGENT, accept=_ANY_STATUS, seconds=_SECONDS, policy=policy
+        )
+    except EvidenceServiceError as error:
+        return Fetched(why=error.message)
+    return Fetched.of(answer.status, answer.body)
+
+
+def title_of(document: bytes) -> str:
+    """Text of the first title element; at most 200 characters."""
+    found = _TITLE.search(document[:1_000_000])
+    return " ".join(found[1].decode("utf-8", "replace").split())[:200] if found else ""
+
+
+def resolvers(host: str, port: int, policy: EgressPolicy, second: str) -> dict[str, Any]:
+    """Point 5: whether two resolvers know a common address of the host."""
+    if is_address(host):
+        return unavailable(5, "the host is an address; nobody has to be asked")
+    if not second:
+        return unavailable(5, "no second nameserver is configured (second_nameserver)")
+    try:
+        first, other = policy.look_up(host, port), NameserverResolver([second])(host, port)
+    except EvidenceServiceError as error:
+        return unavailable(5, error.message)
+    value = {
+        first.asked: sorted(first.addresses),
+        other.asked: sorted(other.addresses),
+    }
+    common = set(first.addresses) & set(other.addresses)
+    if not common:
+        return point(5, "fail", {**value, "why": "no address in common; large sites answer by place"})
+    return point(5, "pass", value)
+
+
+def clocks(sources: Mapping[str, Callable[[], datetime]], now: Callable[[], datetime]) -> dict[str, Any]:
+    """Point 8: this machine's clock against at least two others."""
+    offsets: dict[str, timedelta] = {}
+    told: dict[str, str] = {}
+    for name, ask in sources.items():
+        before = now()
+        try:
+            theirs = ask()
+        except EvidenceServiceError as error:
+            told[name] = f"unavailable: {error.message}"[:200]
+            continue
+        after = now()
+        # The answer was made at some moment between the two; the middle is the best guess.
+        offsets[name] = theirs - (before + (after - before) / 2)
+        told[name] = f"{format_time(theirs)}, {offsets[name].total_seconds():+.1f} s from this clock"
+    if len(offsets) < 2:
+        reason = f"{len(offsets)} of the two sources that are needed told the time"
+        return point(8, "unavailable", reason, lines(told) if told else None)
+    far = any(abs(offset) > CLOCK_TOLERANCE for offset in offsets.values())
+    return point(8, "fail" if far else "pass", told)
+
+
+def control(url: str, found: Fetched) -> dict[str, Any]:
+    """Point 10: a page that is known is reached as usual before the capture."""
+    if found.why:
+        return unavailable(10, found.why)
+    return point(10, "pass" if found.status == 200 else "fail", {"url": url, **found.value()})
+
+
+def control_repeat(url: str, before: Fetched, after: Fetched) -> dict[str, Any]:
+    """Point 15: and again after it."""
+    if after.why:
+        return unavailable(15, after.why)
+    same = "yes" if (before.sha256, before.status) == (after.sha256, after.status) else "no"
+    value = {"url": url, **after.value(), "same_as_before": same}
+    return point(15, "pass" if after.status == 200 else "fail", value)
+
+
+def second_fetch(found: Fetched, page: Fetched) -> dict[str, Any]:
+    """Point 12: the listing fetched by another client; compared with the record, not required to be equal.
+
+    Args:
+        page: what the recorded main exchange gave, its body's coding removed.
+    """
+    if found.why:
+        return unavailable(12, found.why)
+    value: dict[str, str] = found.value()
+    if page.status:
+        value["recorded_status"] = str(page.status)
+    if page.sha256:
+        value["recorded_length"] = str(page.size)
+        value["same_bytes"] = "yes" if page.sha256 == found.sha256 else "no"
+        value["same_title"] = "yes" if page.title == found.title else "no"
+    return point(12, "pass", value)
