@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -28,13 +29,21 @@ LIMITS = CaptureLimits(seconds=6, settle=0.5, documents=5)
 
 
 class Processes:
-    """The process groups a capture starts; each of its children leads one."""
+    """The process groups a capture starts; each of its children leads one.
+
+    What other tests of the same run keep running was there before, and does not count.
+    """
 
     def __init__(self) -> None:
         self.groups: set[int] = set()
+        self._before = self._children()
 
     def note(self) -> None:
-        self.groups |= {pid for pid, parent, _ in _processes() if parent == os.getpid()}
+        self.groups |= self._children() - self._before
+
+    @staticmethod
+    def _children() -> set[int]:
+        return {pid for pid, parent, _ in _processes() if parent == os.getpid()}
 
     def alive(self) -> list[str]:
         return [command for pid, _, command in _processes() if _group(pid) in self.groups]
@@ -49,7 +58,9 @@ class Processes:
         ]
         assert found, words
         for pid in found:
-            os.kill(pid, signal.SIGKILL)
+            # The first one's end may already have ended the others.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _processes() -> Iterator[tuple[int, int, str]]:
