@@ -63,11 +63,11 @@ class Transfer:
         try:
             keep = await self._carry()
             if draft.problem:
-                await self._tell(draft.problem)
+                await self._end_and_tell(draft.problem)
         except (RefusedError, UnavailableError, EvidenceError) as error:
             full = isinstance(error, StorageUnavailableError)
             draft.fail(error.message, "length" if full else "disconnect")
-            await self._tell(error.message)
+            await self._end_and_tell(error.message)
         except _BrowserGoneError:
             draft.fail("the browser ended the exchange")
         except asyncio.CancelledError:
@@ -81,12 +81,15 @@ class Transfer:
             self._ledger.end(draft)
         return False
 
+    async def _end_and_tell(self, words: str) -> None:
+        """The journal first: who sees the recorder's own words has to find the reason beside them."""
+        self._ledger.end(self._draft)
+        await self._tell(words)
+
     async def _tell(self, words: str) -> None:
         """Tell the browser why nothing comes, unless something came."""
         if not self._answered:
             self._answered = True
-            # In the journal first: who sees the recorder's own words finds the reason beside them.
-            self._ledger.end(self._draft)
             await answer(self._browser, 502, words)
 
     async def _carry(self) -> bool:
