@@ -17,6 +17,8 @@ from evidence_service.capture.steps.visit import TIME_OVER, Visit, first_line
 from evidence_service.capture.steps.watching import Watch
 
 _MAX_FRAMES = 50
+_MESSAGES = 0.05
+"""Seconds in which the browser's messages are read once everything is kept."""
 
 
 def keep_page(visit: Visit, watch: Watch) -> None:
@@ -34,6 +36,9 @@ def keep_page(visit: Visit, watch: Watch) -> None:
         if visit.is_dead or time.monotonic() >= visit.end:
             break
         _keep(visit, name, part)
+    if not visit.is_dead:
+        # A document that began to arrive is told of only when the browser's messages are read.
+        visit.wait(_MESSAGES)
     if watch.documents != documents:
         visit.lacks(f"the page went to {visit.addresses[-1]} while it was being kept"[:400])
     if time.monotonic() >= visit.end:
