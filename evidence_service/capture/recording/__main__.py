@@ -7,8 +7,6 @@ recorder, which then ends its journal.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures.thread  # noqa: F401 - asyncio loads it late, when this process may read little
-import encodings.idna  # noqa: F401 - as above, for names
 import json
 import os
 import signal
@@ -19,6 +17,7 @@ from evidence_service.capture.interception import InterceptionAuthority
 from evidence_service.capture.recording.confinement import become, limit_resources, seal, unprivileged
 from evidence_service.capture.recording.ledger import Deadline, Ledger
 from evidence_service.capture.recording.proxy import Proxy
+from evidence_service.capture.recording.rehearsal import rehearse
 from evidence_service.capture.recording.servers import Servers
 from evidence_service.capture.recording.settings import Settings
 from evidence_service.capture.recording.tls import ServerVerification
@@ -34,6 +33,8 @@ def main() -> int:
     settings = Settings.from_json(_read_line())
     wire = Wire(Path(settings.directory))
     verification = ServerVerification(settings.roots)
+    authority = InterceptionAuthority(settings.clock.now())
+    rehearse(settings, verification, authority)
     user = unprivileged()
     became = ""
     if user is not None:
@@ -43,7 +44,7 @@ def main() -> int:
     if not seal(parent):
         return 0
     wire.open_journal()
-    asyncio.run(_record(settings, wire, verification, became))
+    asyncio.run(_record(settings, wire, verification, authority, became))
     wire.close()
     return 0
 
@@ -59,13 +60,18 @@ def _read_line() -> bytes:
     return line
 
 
-async def _record(settings: Settings, wire: Wire, verification: ServerVerification, user: str) -> None:
+async def _record(
+    settings: Settings,
+    wire: Wire,
+    verification: ServerVerification,
+    authority: InterceptionAuthority,
+    user: str,
+) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_reader(_STDIN, lambda: None if os.read(_STDIN, 65536) else stop.set())
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     ledger = Ledger(wire, settings.limits, settings.clock.now)
-    authority = InterceptionAuthority(settings.clock.now())
     servers = Servers(settings.policy, verification, ledger)
     deadline = Deadline(ledger)
     proxy = Proxy(settings, ledger, servers, authority, deadline)

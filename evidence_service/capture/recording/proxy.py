@@ -159,6 +159,9 @@ class _Conversation:
             if draft.sent == draft.received == 0 and not isinstance(error, StorageUnavailableError):
                 self._ledger.end(draft)
                 await answer(browser, 502, error.message)
+        except Exception as error:
+            draft.fail(f"the tunnel failed: {type(error).__name__}")
+            raise
         finally:
             self._ledger.end(draft)
 

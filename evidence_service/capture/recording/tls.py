@@ -93,24 +93,33 @@ class ServerVerification:
         Raises:
             OSError: no handshake came about.
         """
+        connection = self.connection(host)
+        channel = TlsChannel(plain, connection)
+        await channel.handshake()
+        return channel, self.describe(connection, host)
+
+    def connection(self, host: str) -> SSL.Connection:
+        """Client side of a connection, on memory; what is wrong with the chain gathers in its app data."""
         connection = SSL.Connection(self._context, None)
         problems: list[int] = []
         connection.set_app_data(problems)
         connection.set_connect_state()
         if not _is_address(host):
             connection.set_tlsext_host_name(host.encode("ascii"))
-        channel = TlsChannel(plain, connection)
-        await channel.handshake()
+        return connection
+
+    def describe(self, connection: SSL.Connection, host: str) -> Agreed:
+        """What a handshake that ended came to."""
         sent = connection.get_peer_cert_chain() or []
         described = {
-            "verified": _verdict(connection, host, problems),
+            "verified": _verdict(connection, host, connection.get_app_data()),
             "version": connection.get_protocol_version_name(),
             "cipher": connection.get_cipher_name() or "",
             "alpn": connection.get_alpn_proto_negotiated().decode("latin-1"),
             "roots": self.roots,
         }
         chain = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, item) for item in sent)
-        return channel, Agreed(described, chain)
+        return Agreed(described, chain)
 
 
 def _note(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:

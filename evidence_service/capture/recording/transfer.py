@@ -75,6 +75,11 @@ class Transfer:
             if draft.order is None:
                 draft.fail(self._ledger.closed, "time")
             raise
+        except Exception as error:
+            # A fault of our own; an exchange that nothing is said about would look whole.
+            draft.fail(f"the recorder failed: {type(error).__name__}")
+            await self._end_and_tell(draft.problem)
+            raise
         else:
             return keep
         finally:

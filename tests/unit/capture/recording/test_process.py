@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -17,8 +18,15 @@ from pathlib import Path
 
 import pytest
 
+from evidence_service.capture.exchange import read_journal
+from evidence_service.capture.framing import LengthBody, parse_request
 from evidence_service.capture.recorder import Recorder, RecorderLimits
+from evidence_service.capture.recording.channels import Channel
+from evidence_service.capture.recording.ledger import Ledger
+from evidence_service.capture.recording.servers import Origin, ServerConnection, Servers
 from evidence_service.capture.recording.settings import Clock, Settings
+from evidence_service.capture.recording.transfer import Transfer
+from evidence_service.capture.recording.wire import Wire
 from evidence_service.errors import UnavailableError
 from tests.unit.capture.recording.raw import RawServer, allowing, everything, get, now, received
 
@@ -188,6 +196,50 @@ def test_one_that_does_not_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "roots.pem").write_text("no certificate")
     with pytest.raises(UnavailableError, match=r"recorder ended while starting(.|\n)*PEM"):
         Recorder(tmp_path / "w", allowing(), now=now, roots=tmp_path / "roots.pem").wait()
+
+
+class _Silent(Channel):
+    """A browser that is there and says nothing."""
+
+    async def _read(self) -> bytes:
+        return b""
+
+    async def write(self, data: bytes) -> None:
+        self.heard = data
+
+    def end_writing(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_a_fault_of_its_own_never_looks_like_an_exchange_that_went_well(tmp_path: Path) -> None:
+    class Faulty(Servers):
+        def __init__(self) -> None: ...
+
+        async def take(self, *_: object, **__: object) -> ServerConnection:
+            raise ValueError("never foreseen")
+
+    async def attempt() -> bytes:
+        wire, browser = Wire(tmp_path), _Silent()
+        wire.open_journal()
+        ledger = Ledger(wire, RecorderLimits(), now)
+        with pytest.raises(ValueError, match="never foreseen"):
+            await Transfer(
+                ledger.begin("http://shop.test/", "GET", "http"),
+                ledger,
+                Faulty(),
+                browser=browser,
+                origin=Origin("http", "shop.test", 80),
+                request=parse_request(b"GET / HTTP/1.1\r\n\r\n"),
+                head=b"GET / HTTP/1.1\r\n\r\n",
+                body=LengthBody(0),
+            ).run()
+        wire.close()
+        return browser.heard
+
+    assert b"502 Evidence recorder" in asyncio.run(attempt())
+    (exchange,) = read_journal(tmp_path)
+    assert exchange.problem == "the recorder failed: ValueError"
 
 
 def test_settings_survive_their_way(tmp_path: Path) -> None:
