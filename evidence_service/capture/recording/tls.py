@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from OpenSSL import SSL, crypto
 from service_identity.pyopenssl import verify_hostname, verify_ip_address
 
 from evidence_service.capture.recording.channels import PlainChannel, TlsChannel
+from evidence_service.egress.hosts import is_address
 
 # X509_verify_cert_error_string(3) has no public binding; these are the reasons servers give cause for.
 _REASONS = {
@@ -104,7 +104,7 @@ class ServerVerification:
         problems: list[int] = []
         connection.set_app_data(problems)
         connection.set_connect_state()
-        if not _is_address(host):
+        if not is_address(host):
             connection.set_tlsext_host_name(host.encode("ascii"))
         return connection
 
@@ -137,17 +137,9 @@ def _verdict(connection: SSL.Connection, host: str, problems: Sequence[int]) -> 
     if problems:
         return "; ".join(dict.fromkeys(_REASONS.get(item, f"X.509 error {item}") for item in problems))
     try:
-        (verify_ip_address if _is_address(host) else verify_hostname)(connection, host)
+        (verify_ip_address if is_address(host) else verify_hostname)(connection, host)
     except service_identity.VerificationError:
         return f"it is for another host than {host}"
     except (service_identity.CertificateError, ValueError) as error:
         return f"its names cannot be read: {error}"
     return "yes"
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

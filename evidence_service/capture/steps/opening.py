@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Error as PlaywrightError
 
+from evidence_service.capture.exchange import Exchange
 from evidence_service.capture.recorder import Recorder
 from evidence_service.capture.steps.visit import Visit, first_line
 from evidence_service.capture.steps.watching import Watch
@@ -20,45 +21,38 @@ def open_page(visit: Visit, recorder: Recorder, url: str) -> bool:
     visit.progress("opening the page")
     visit.log.add("open", url)
     visit.addresses.append(url)
+    problem = ""
     try:
         visit.page.goto(url, wait_until="commit", timeout=visit.left())
     except PlaywrightError as error:
         if visit.is_dead or not recorder.alive:
             raise
-        answered = _status(recorder, visit.addresses[-1])
-        if answered >= HTTPStatus.BAD_REQUEST:
-            # The server refused in a way the browser shows no page for: a 401 that asks for a password, an
-            # error without a body.
-            visit.status, visit.final_url, visit.blank = answered, visit.addresses[-1], True
-            visit.log.add("opened", f"HTTP status {answered} at {visit.final_url}, without a page to show")
-            return False
-        visit.failure = f"the page could not be opened: {first_line(error)}"
-    refused = _refusal(recorder, visit.addresses[-1])
-    if refused:
+        problem = f"the page could not be opened: {first_line(error)}"
+    asked = _last_asked(recorder, visit.addresses[-1])
+    if problem and asked is not None and (asked.status or 0) >= HTTPStatus.BAD_REQUEST:
+        # The server refused in a way the browser shows no page for: a 401 that asks for a password, an error
+        # without a body.
+        visit.status, visit.final_url, visit.blank = asked.status, visit.addresses[-1], True
+        visit.log.add("opened", f"HTTP status {visit.status} at {visit.final_url}, without a page to show")
+        return False
+    if asked is not None and asked.finished_at and not asked.status:
         # What the browser shows now is the recorder's own message; it is no evidence of the page.
-        visit.failure = refused
-    if visit.failure:
-        visit.log.add("failure", visit.failure)
-    return not visit.failure
+        problem = asked.problem or problem
+    if problem:
+        visit.failure = problem
+        visit.log.add("failure", problem)
+    return not problem
 
 
-def _status(recorder: Recorder, address: str) -> int:
-    """Status the server answered with to the last request for an address; 0 when it did not."""
-    asked = [item for item in recorder.exchanges if item.url == address and item.kind == "http"]
-    return (asked[-1].status or 0) if asked else 0
-
-
-def _refusal(recorder: Recorder, address: str) -> str:
-    """Why the recorder got no answer for the page; empty when it did."""
+def _last_asked(recorder: Recorder, address: str) -> Exchange | None:
+    """The last request for an address, or the tunnel to its host that was not made."""
     tunnel = f"https://{urlsplit(address).netloc}".removesuffix(":443")
     asked = [
         item
         for item in recorder.exchanges
         if item.url == address or (item.kind == "tunnel" and item.url == tunnel and item.peer is None)
     ]
-    if not asked or not asked[-1].finished_at or asked[-1].status:
-        return ""
-    return asked[-1].problem
+    return asked[-1] if asked else None
 
 
 def read_answer(visit: Visit, watch: Watch) -> None:
