@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from evidence_service.capture.session import CaptureLimits, CaptureResult, captu
 from evidence_service.capture.steps.visit import ActionLog, Visit
 from evidence_service.capture.steps.watching import Watch
 from evidence_service.egress.policy import EgressPolicy
+from tests.accepting import Acceptor, beside
 
 Answer = str | bytes | Callable[[socket.socket], None]
 """A page's HTML, a whole response in its bytes, or what answers on the connection itself."""
@@ -52,9 +52,8 @@ class Pages:
         self.answers = dict(answers)
         self._tls = tls
         self.requests: list[bytes] = []
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._acceptor = Acceptor(beside(self._serve))
+        self.port = self._acceptor.port
 
     @property
     def policy(self) -> EgressPolicy:
@@ -71,24 +70,13 @@ class Pages:
         return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}{path}"
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._acceptor.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Closing alone does not wake the thread: it would go on accepting what is meant for a later test.
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(10)
-        self._socket.close()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        self._acceptor.close()
 
     def _serve(self, connection: socket.socket) -> None:
         try:

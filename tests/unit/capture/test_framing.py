@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from evidence_service.capture.framing import HeadReader, ResponseFraming, parse_request, request_body
 from evidence_service.capture.recorder import Recorder
 from evidence_service.errors import EvidenceError
+from tests.accepting import Acceptor
 from tests.unit.capture.recording.raw import allowing, get, now, received
 
 TOKEN = st.text("abcXYZ-09", min_size=1, max_size=12).map(str.encode)
@@ -153,27 +153,19 @@ class Sender:
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._acceptor = Acceptor(self._send)
+        self.port = self._acceptor.port
+        self._acceptor.start()
 
-    def _run(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            with connection:
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection.recv(65536)
-                for piece in self.pieces:
-                    connection.sendall(piece)
+    def _send(self, connection: socket.socket) -> None:
+        with connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.recv(65536)
+            for piece in self.pieces:
+                connection.sendall(piece)
 
     def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(10)
-        self._socket.close()
+        self._acceptor.close()
 
 
 @settings(max_examples=60, deadline=None)

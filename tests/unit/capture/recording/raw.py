@@ -14,6 +14,7 @@ from pathlib import Path
 from evidence_service.capture.exchange import Exchange, Stored
 from evidence_service.capture.recorder import Recorder
 from evidence_service.egress.policy import EgressPolicy
+from tests.accepting import Acceptor, beside
 
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 Answer = bytes | Callable[[socket.socket], None]
@@ -39,21 +40,14 @@ class RawServer:
         self, answers: Mapping[str, Answer], tls: ssl.SSLContext | None = None, *, keep: bool = False
     ) -> None:
         self._answers, self._tls, self._keep = answers, tls, keep
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
         self.requests: list[bytes] = []
-        self.connections = 0
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._acceptor = Acceptor(beside(self._serve))
+        self.port = self._acceptor.port
+        self._acceptor.start()
 
-    def _run(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+    @property
+    def connections(self) -> int:
+        return self._acceptor.connections
 
     def _serve(self, connection: socket.socket) -> None:
         connection.settimeout(20)
@@ -77,10 +71,7 @@ class RawServer:
             connection.close()
 
     def close(self) -> None:
-        # Closing alone does not wake the thread: it would go on accepting what is meant for a later test.
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(10)
-        self._socket.close()
+        self._acceptor.close()
 
     def __enter__(self) -> RawServer:
         return self
