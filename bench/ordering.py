@@ -13,21 +13,18 @@ import hashlib
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import uvicorn
 
 from evidence_service import bootstrap
 from evidence_service.api.app import create_app
 from evidence_service.config import Settings
-from evidence_service.processes import free_port
 from evidence_service.store.postgres import connect
-from tests.running import database
+from tests.running import database, serving
 
 KEY = "bench"
 HOST = "https://93.184.215.14"
@@ -41,18 +38,12 @@ def api(directory: Path) -> Iterator[httpx.Client]:
         engine = connect(url)
         parts = bootstrap.parts(Settings(data_directory=directory / "data", purpose="demonstration"), engine)
         app = create_app(parts, {hashlib.sha256(KEY.encode()).hexdigest(): "bench"})
-        port = free_port()
-        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
         headers = {"Authorization": f"Bearer {KEY}"}
-        base = f"http://127.0.0.1:{port}"
-        with httpx.Client(base_url=base, headers=headers, trust_env=False, timeout=300) as client:
+        with (
+            serving(app) as base,
+            httpx.Client(base_url=base, headers=headers, trust_env=False, timeout=300) as client,
+        ):
             yield client
-        server.should_exit = True
-        thread.join()
         engine.dispose()
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from socketserver import BaseServer
 from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
 
 from evidence_service.cli.client import ServiceClient
 from evidence_service.config import ClientSettings
-from evidence_service.processes import ManagedProcess, accepts_connections
+from evidence_service.processes import ManagedProcess, accepts_connections, free_port
 from evidence_service.sandbox.installation import DemoInstallation
 from evidence_service.store.postgres import EmbeddedPostgres, connect, migrate
 
@@ -58,6 +63,35 @@ def service(demo: DemoInstallation, environment: Mapping[str, str] | None = None
         yield ServiceClient(ClientSettings(api_url=f"http://127.0.0.1:{demo.api_port}", api_key=demo.api_key))
     finally:
         process.stop(grace=40)
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """The address of an API in this process while the block lasts."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@contextmanager
+def answering(server: BaseServer) -> Iterator[None]:
+    """A server of the standard library answers, in a thread, while the block lasts."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
 
 
 def order(client: ServiceClient, url: str, **more: Any) -> str:

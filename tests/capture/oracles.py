@@ -6,30 +6,18 @@ warcio fails at brotli-coded responses where Google's ``brotli`` is installed, a
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
-import venv
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.environments import programs
+
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
-ENVIRONMENT = ROOT / ".setup" / "webarchive"
 
 
 def tool(name: str) -> Path:
-    """A program of the environment, which is made when it is not there or its requirements changed."""
-    ENVIRONMENT.parent.mkdir(exist_ok=True)
-    installed = ENVIRONMENT / "installed.txt"
-    # Tests run in two processes; one of them installs.
-    with ENVIRONMENT.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not installed.exists() or installed.read_text() != REQUIREMENTS.read_text():
-            venv.create(ENVIRONMENT, with_pip=True, clear=True)
-            pip = [ENVIRONMENT / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, "--no-deps", "--requirement", REQUIREMENTS], check=True)
-            installed.write_text(REQUIREMENTS.read_text())
-    return ENVIRONMENT / "bin" / name
+    """A program of the environment."""
+    return programs("webarchive", REQUIREMENTS) / name
 
 
 def check_warc(warc: Path) -> None:

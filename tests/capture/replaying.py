@@ -10,12 +10,13 @@ import base64
 import hashlib
 import subprocess
 import tarfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote
+
+from tests.running import answering
 
 ROOT = Path(__file__).parents[2]
 NAME = "replaywebpage-2.4.6"
@@ -96,11 +97,5 @@ def serving(wacz: Path, url: str) -> Iterator[str]:
             """Nothing to the terminal."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
+    with answering(server):
+        yield f"http://127.0.0.1:{server.server_port}/"

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
+
+from tests.running import answering
 
 ROOT = Path(__file__).parents[2]
 PAGE = """<!doctype html><script type="importmap">{"imports": {
@@ -45,12 +46,8 @@ def address(tmp_path: Path) -> Iterator[str]:
     for name in ("node_modules", "evidence_service"):
         (tmp_path / name).symlink_to(ROOT / name)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(server):
+        yield f"http://127.0.0.1:{server.server_port}/"
 
 
 def test_a_certificate_is_verified_in_the_browser(address: str, tmp_path: Path) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from evidence_service.core import bundle
-from tests.live.record import Comparison, compare, read_package, read_warc
+from tests.capture.oracles import check_wacz
+from tests.live.record import Comparison, compare, read_package
 from tests.live.world import World
 
 
@@ -102,11 +102,10 @@ def _verify(world: World, case: Case, folder: Path) -> Iterator[str]:
     done = world.evidence("verify", "--offline", "--json", "--trust", trust, pdf, folder / "files")
     if done.returncode != 0:
         yield f"evidence verify ended with {done.returncode}: {done.stdout[-600:]}{done.stderr[-300:]}"
-    warc = folder / "exchanges.warc.gz"
-    warc.write_bytes(read_warc(folder / "files"))
-    checked = _run(sys.executable, "-m", "warcio.cli", "check", warc)
-    if checked.returncode != 0:
-        yield f"warcio check: {checked.stdout[-600:]}"
+    try:
+        check_wacz(folder / "files" / "capture.wacz", folder)
+    except AssertionError as error:
+        yield f"warcio or wacz: {str(error)[-600:]}"
     signature = _run("pdfsig", pdf).stdout
     if "Signature is Valid" not in signature:
         yield f"pdfsig: {signature[-300:]}"

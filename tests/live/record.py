@@ -80,14 +80,10 @@ class Comparison:
 def read_package(directory: Path) -> list[Recorded]:
     """The exchanges of a capture's files that have a response, in the order of the WARC."""
     described = json.loads((directory / "exchanges.json").read_bytes())
-    return _exchanges(io.BytesIO(read_warc(directory)), described)
+    return _exchanges(io.BytesIO(_read_warc(directory / "capture.wacz")), described)
 
 
-def read_warc(directory: Path) -> bytes:
-    """The WARC of a capture's files: in its package, or beside it where there is none."""
-    package = directory / "capture.wacz"
-    if not package.exists():
-        return (directory / "exchanges.warc.gz").read_bytes()
+def _read_warc(package: Path) -> bytes:
     with zipfile.ZipFile(package) as opened:
         (name,) = (item for item in opened.namelist() if item.endswith(".warc.gz"))
         return opened.read(name)

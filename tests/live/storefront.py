@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -14,7 +13,7 @@ from typing import Any, Self
 from evidence_service.processes import ManagedProcess, accepts_connections, free_port
 from evidence_service.sandbox.marketplace.catalogue import LISTINGS
 from evidence_service.sandbox.marketplace.pictures import picture
-from tests.running import ROOT
+from tests.environments import programs
 
 _PROJECT = Path(__file__).parent / "oscar"
 _PICTURES = 4
@@ -35,7 +34,7 @@ class Storefront:
         self.root.mkdir(parents=True)
         self.port = free_port()
         self._state = state
-        self._python = _environment()
+        self._python = programs("oscar", _PROJECT / "requirements.txt") / "python"
         self._variables = {
             **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
             "DJANGO_SETTINGS_MODULE": "settings",
@@ -68,20 +67,6 @@ class Storefront:
     ) -> None:
         if self._process is not None:
             self._process.stop()
-
-
-def _environment() -> Path:
-    """The interpreter of an environment with exactly the pinned packages, made when they changed."""
-    wanted = _PROJECT / "requirements.txt"
-    digest = hashlib.sha256(wanted.read_bytes()).hexdigest()
-    directory = ROOT / ".setup" / "oscar"
-    python, made = directory / "bin" / "python", directory / "made"
-    if not made.exists() or made.read_text() != digest:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", directory], check=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        subprocess.run([*install, "--requirement", wanted], check=True, stdout=sys.stderr)
-        made.write_text(digest)
-    return python
 
 
 def _write_goods(directory: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,16 +11,15 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from sqlalchemy import Engine, text
 
 from evidence_service import bootstrap
 from evidence_service.api.app import create_app
 from evidence_service.config import Settings
-from evidence_service.processes import free_port
 from evidence_service.service.parts import Parts
 from evidence_service.service.preserve import register, seal_manifest
 from evidence_service.store import schema
+from tests.running import serving
 
 KEY = "test key"
 
@@ -81,14 +78,6 @@ def service(engine: Engine, tmp_path: Path) -> Iterator[Service]:
     settings = Settings(data_directory=tmp_path, purpose="demonstration", batch_seconds=60, batch_size=4)
     parts = replace(bootstrap.parts(settings, engine), now=clock)
     app = create_app(parts, {hashlib.sha256(KEY.encode()).hexdigest(): "agent"})
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
     headers = {"Authorization": f"Bearer {KEY}"}
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False) as http:
+    with serving(app) as url, httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
         yield Service(parts, clock, http)
-    server.should_exit = True
-    thread.join()

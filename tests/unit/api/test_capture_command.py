@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +20,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
 
 from evidence_service.cli import main
-from tests.running import ROOT
+from tests.running import ROOT, answering
 from tests.unit.api.conftest import Service
 from tests.unit.service.test_login_state import RECIPIENTS, SECRET, STATE
 
@@ -159,12 +158,8 @@ def between(service: Service, answered: Callable[[str], bool]) -> Iterator[str]:
     target = str(service.http.base_url).rstrip("/")
     handler = type("Handler", (Between,), {"target": target, "answered": staticmethod(answered)})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(server):
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 @pytest.mark.parametrize("portions", [1, 3])

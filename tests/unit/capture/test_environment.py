@@ -19,6 +19,7 @@ from evidence_service.egress.policy import EgressPolicy
 from evidence_service.egress.resolver import Resolution
 from evidence_service.errors import AuthorityUnavailableError
 from tests.nameserver import Nameserver
+from tests.running import answering
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 BODY = b"<html><title>A  known\npage</title>"
@@ -42,12 +43,8 @@ class _Page(BaseHTTPRequestHandler):
 def page() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Page)
     server.status, server.asked = 200, 0
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join(10)
-    server.server_close()
+    with answering(server):
+        yield server
 
 
 def address(page: ThreadingHTTPServer) -> str:

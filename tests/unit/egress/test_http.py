@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,6 +11,7 @@ from evidence_service.egress.http import Answer, exchange, guarded
 from evidence_service.egress.policy import EgressPolicy
 from evidence_service.egress.resolver import Resolution
 from evidence_service.errors import PolicyRefusedError, UnavailableError
+from tests.running import answering
 
 
 class Listener(ThreadingHTTPServer):
@@ -51,12 +51,8 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def listener() -> Iterator[Listener]:
     server = Listener()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join(10)
-    server.server_close()
+    with answering(server):
+        yield server
 
 
 def policy_for(listener: Listener) -> EgressPolicy:

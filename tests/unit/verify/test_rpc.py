@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import Any, ClassVar
 
 import pytest
@@ -14,6 +13,7 @@ from evidence_service.errors import NodeUnavailableError
 from evidence_service.verify import rpc
 from evidence_service.verify.chain import AnchorFacts
 from evidence_service.verify.nodes import compare_with
+from tests.running import answering
 
 HASH = "0x" + "ab" * 32
 
@@ -48,12 +48,8 @@ def node() -> Iterator[str]:
         "0x10": {"result": {"hash": HASH.upper().replace("X", "x")}},
     }
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/key"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(server):
+        yield f"http://127.0.0.1:{server.server_port}/key"
 
 
 def compare(node: str) -> str:
