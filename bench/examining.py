@@ -16,7 +16,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from bench.hostile import MEBI, MEGABYTES, SECONDS, measure
+from bench.hostile import MEBI, Tally, measure
 from tests.forgeries import pdfs
 from tests.unit.importing import archives, test_email, test_har, test_video
 
@@ -137,8 +137,7 @@ FILES: dict[str, Callable[[], bytes] | Callable[[Path], None]] = {
 
 def main() -> int:
     """Measure every file."""
-    slowest = largest = 0.0
-    over = 0
+    tally = Tally(1)
     with tempfile.TemporaryDirectory() as name:
         for what, make in FILES.items():
             path = Path(name) / "file"
@@ -146,17 +145,9 @@ def main() -> int:
                 make(path)
             else:
                 path.write_bytes(make())
-            code, seconds, megabytes, errors = measure(path, "examine")
+            tally.note(what, measure(path, "examine"))
             path.unlink()
-            bad = seconds > SECONDS or megabytes > MEGABYTES or code == 1 or "Traceback" in errors
-            over += bad
-            slowest, largest = max(slowest, seconds), max(largest, megabytes)
-            print(
-                f"{'OVER ' if bad else ''}{what}: exit {code}, {seconds:.2f} s, {megabytes:.0f} MB",
-                file=sys.stderr,
-            )
-    print(f"RESULT files={len(FILES)} slowest_s={slowest:.2f} peak_mb={largest:.0f} over={over}")
-    return 1 if over else 0
+    return tally.end()
 
 
 if __name__ == "__main__":

@@ -184,26 +184,45 @@ def measure(path: Path, *command: str) -> tuple[int, float, float, str]:
     return int(returned), taken, int(memory) / 1024, rest
 
 
+class Tally:
+    """What all files came to; one is over when it takes too much, breaks, or ends with a wrong exit code."""
+
+    def __init__(self, *wrong: int) -> None:
+        self._wrong = wrong
+        self._slowest = self._largest = 0.0
+        self._count = self._over = 0
+
+    def note(self, what: str, measured: tuple[int, float, float, str]) -> None:
+        """Count one file, as :func:`measure` found it, and print it."""
+        code, seconds, megabytes, errors = measured
+        bad = seconds > SECONDS or megabytes > MEGABYTES or code in self._wrong or "Traceback" in errors
+        self._count, self._over = self._count + 1, self._over + bad
+        self._slowest, self._largest = max(self._slowest, seconds), max(self._largest, megabytes)
+        print(
+            f"{'OVER ' if bad else ''}{what}: exit {code}, {seconds:.2f} s, {megabytes:.0f} MB",
+            file=sys.stderr,
+        )
+
+    def end(self) -> int:
+        """Print the result; the exit code of the bench."""
+        print(
+            f"RESULT files={self._count} slowest_s={self._slowest:.2f} peak_mb={self._largest:.0f} "
+            f"over={self._over}"
+        )
+        return 1 if self._over else 0
+
+
 def main() -> int:
     """Measure every file."""
-    slowest = largest = 0.0
-    count = over = 0
+    tally = Tally(0, 1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for what, file_name, content in hostile(folder):
             path = folder / file_name
             path.write_bytes(content)
-            code, seconds, megabytes, errors = measure(path)
+            tally.note(what, measure(path))
             path.unlink()
-            bad = seconds > SECONDS or megabytes > MEGABYTES or code in (0, 1) or "Traceback" in errors
-            count, over = count + 1, over + bad
-            slowest, largest = max(slowest, seconds), max(largest, megabytes)
-            print(
-                f"{'OVER ' if bad else ''}{what}: exit {code}, {seconds:.2f} s, {megabytes:.0f} MB",
-                file=sys.stderr,
-            )
-    print(f"RESULT files={count} slowest_s={slowest:.2f} peak_mb={largest:.0f} over={over}")
-    return 1 if over else 0
+    return tally.end()
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from evidence_service.capture.session import CaptureLimits, CaptureResult, captu
 from evidence_service.egress.policy import EgressPolicy
 from evidence_service.importing.examination import examine_here
 from evidence_service.sandbox.marketplace import FIXTURES, Fixture, Marketplace
-from tests.capture.oracles import check_wacz, check_warc
+from tests.capture.oracles import check_warc, validate_wacz
 from tests.capture.recorded import differing, miscited
 
 SHORT = (
@@ -119,7 +119,7 @@ def wacz_failures(directory: Path) -> list[str]:
     """What ``wacz validate`` and the project's own examination of uploads say against the package."""
     faults = []
     for path in sorted(directory.glob("*.wacz")):
-        faults += _refused(lambda path=path: check_wacz(path, directory.parent / "again"))
+        faults += _refused(lambda path=path: validate_wacz(path))
         with path.open("rb") as file:
             examined = examine_here(file, path.stat().st_size, path.name, "application/wacz", seconds=None)
         faults += [item.told for item in examined.findings if item.severity == "error"]

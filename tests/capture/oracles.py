@@ -30,13 +30,19 @@ def check_warc(warc: Path) -> None:
     assert "not checked" not in done.stdout, done.stdout
 
 
-def check_wacz(wacz: Path, folder: Path) -> Path:
-    """Fail unless wacz accepts a package and warcio the WARC in it; the WARC, extracted into a folder."""
+def validate_wacz(wacz: Path) -> None:
+    """Fail unless wacz accepts a package; the WARC in it is for :func:`check_warc`."""
     done = subprocess.run([tool("wacz"), "validate", "-f", wacz], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "is valid" in done.stdout, done.stdout
     with zipfile.ZipFile(wacz) as package:
         assert package.testzip() is None
+
+
+def check_wacz(wacz: Path, folder: Path) -> Path:
+    """Fail unless wacz accepts a package and warcio the WARC in it; the WARC, extracted into a folder."""
+    validate_wacz(wacz)
+    with zipfile.ZipFile(wacz) as package:
         warc = Path(package.extract("archive/data.warc.gz", folder))
     check_warc(warc)
     return warc
