@@ -86,6 +86,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
     Raises:
         ConfigurationError: a setting names something that cannot be used.
     """
+    roots = _readable(settings.capture_tls_roots)
     return Parts(
         records=Records(engine),
         batches=Batches(engine, TreeFiles(settings.data_directory / "trees")),
@@ -101,10 +102,10 @@ def parts(settings: Settings, engine: Database) -> Parts:
             limits=capture_limits(settings),
             at_once=settings.captures_at_once,
             profile=settings.capture_profile,
-            roots=_readable(settings.capture_tls_roots),
+            roots=roots,
             websockets=settings.capture_websockets == "record",
             recipients=tuple(settings.originals_recipients),
-            checks=_checks(settings),
+            checks=_checks(settings, roots),
         ),
         attestations=Attestations(engine),
         renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
@@ -158,10 +159,10 @@ def egress_policy(settings: Settings) -> EgressPolicy:
     )
 
 
-def _checks(settings: Settings) -> Checks:
+def _checks(settings: Settings, roots: Path | None) -> Checks:
     if settings.second_nameserver:
         parse_nameserver(settings.second_nameserver)
-    return Checks(settings.second_nameserver, settings.control_url, settings.second_fetch)
+    return Checks(settings.second_nameserver, settings.control_url, settings.second_fetch, roots)
 
 
 def worker(settings: Settings, wired: Parts, url: str, *, durable: Durable | None = None) -> Worker:

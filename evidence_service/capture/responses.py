@@ -45,10 +45,15 @@ def sources(
     data = [item for item in exchanges if item is not main and "json" in item.content_type.lower()]
     found = []
     for item in [*([] if main is None else [main]), *data][:_MAX_SOURCES]:
-        payload = _payload(wire, item, _MAX_SOURCE)
+        payload = source_payload(wire, item)
         if payload:
             found.append(Source(record_id(capture, item.id, "response"), item.content_type, payload))
     return found
+
+
+def source_payload(wire: Path, exchange: Exchange) -> bytes | None:
+    """A response's payload; None when its codings cannot be removed or it is larger than a source may be."""
+    return _payload(wire, exchange, _MAX_SOURCE)
 
 
 def pictures(
@@ -77,11 +82,11 @@ def pictures(
             yield item, f"images/{number:04}{_SUFFIXES.get(media_type, '.bin')}", media_type, payload
 
 
-def _payload(wire: Path, exchange: Exchange, limit: int) -> bytes:
+def _payload(wire: Path, exchange: Exchange, limit: int) -> bytes | None:
     try:
         return open_payload(wire, exchange, limit)
     except EvidenceError:
-        return b""
+        return None
 
 
 def _plain(url: str) -> str:

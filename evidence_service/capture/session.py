@@ -31,7 +31,7 @@ from evidence_service.capture.browser import (
     identify,
 )
 from evidence_service.capture.environment import Checks, Examination, Fetched, Seen
-from evidence_service.capture.exchange import Exchange, record_id
+from evidence_service.capture.exchange import Exchange
 from evidence_service.capture.files import CaptureFiles
 from evidence_service.capture.listing import Fact, Source, place, read_listing
 from evidence_service.capture.login import check_login_state, secret_values
@@ -41,7 +41,7 @@ from evidence_service.capture.package import Page, Redaction, Secrets, write_pac
 from evidence_service.capture.record import Record
 from evidence_service.capture.recorder import Recorder
 from evidence_service.capture.redaction import credentials
-from evidence_service.capture.responses import main_exchange, sources
+from evidence_service.capture.responses import main_exchange, source_payload, sources
 from evidence_service.capture.result import CaptureResult, described
 from evidence_service.capture.steps.profiles import profile
 from evidence_service.capture.steps.reporting import Reports
@@ -188,9 +188,6 @@ class _Capture:
         made_from = sources(wire, exchanges, capture, main)
         facts = self._facts(visit, made_from)
         outcome = classify(self._observation(visit, recorder, facts))
-        # The page's own response is the first source, unless its codings could not be removed.
-        own = main and [item for item in made_from if item.record == record_id(capture, main.id, "response")]
-        page = Fetched.of(main.status or 0, own[0].payload) if main and own else Fetched()
         environment = self.examination.finish(
             Seen(
                 flags=session.flags,
@@ -199,7 +196,7 @@ class _Capture:
                 scripts=visit.scripts,
                 tls=[item.tls for item in exchanges if item.tls],
                 peer=None if main is None else main.peer,
-                page=page,
+                asked=_answer(wire, main_exchange(exchanges, self.url)),
                 outcome=(outcome.status, outcome.reasons),
             ),
             browser=self.identity,
@@ -306,3 +303,9 @@ class _Capture:
 
     def _login(self) -> dict[str, Any]:
         return {} if self.options.login_state is None else {"storage_state": dict(self.options.login_state)}
+
+
+def _answer(wire: Path, exchange: Exchange | None) -> Fetched:
+    """For the comparison with the second fetch, which follows no redirect either."""
+    payload = None if exchange is None else source_payload(wire, exchange)
+    return Fetched() if exchange is None or payload is None else Fetched.of(exchange.status or 0, payload)

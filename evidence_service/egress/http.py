@@ -13,6 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 from typing import Protocol
 
 import httpcore
@@ -65,6 +66,7 @@ def exchange(
     accept: tuple[int, ...] = (200,),
     seconds: float = SECONDS,
     policy: EgressPolicy | None = None,
+    roots: Path | None = None,
 ) -> Answer:
     """POST ``content``, or GET when there is none. Not to be called inside a running event loop.
 
@@ -73,6 +75,7 @@ def exchange(
         accept: statuses that are an answer.
         seconds: for the whole exchange.
         policy: where it may connect to; None for an address the operator named.
+        roots: PEM file of further root certificates beside the system's.
 
     Raises:
         PolicyRefusedError: the policy does not permit the address; nothing was sent.
@@ -80,7 +83,9 @@ def exchange(
             without naming who was asked.
     """
     try:
-        return asyncio.run(_exchange(url, limit, content, headers or {}, accept, seconds, policy))
+        return asyncio.run(
+            _exchange(url, limit, content, headers or {}, accept, seconds, policy, _tls(roots))
+        )
     except TimeoutError as error:
         raise UnavailableError(f"it did not answer completely within {seconds:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL, *_TRANSPORT_ERRORS) as error:
@@ -95,6 +100,7 @@ async def _exchange(
     accept: tuple[int, ...],
     seconds: float,
     policy: EgressPolicy | None,
+    tls: ssl.SSLContext,
 ) -> Answer:
     timeout = httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
     method = "GET" if content is None else "POST"
@@ -104,8 +110,8 @@ async def _exchange(
             follow_redirects=False,
             trust_env=False,
             timeout=timeout,
-            verify=_tls(),
-            transport=None if policy is None else GuardedTransport(policy),
+            verify=tls,
+            transport=None if policy is None else GuardedTransport(policy, tls),
         ) as client,
         client.stream(
             method, url, content=content, headers={**headers, "Accept-Encoding": "identity"}
@@ -131,8 +137,8 @@ def guarded(policy: EgressPolicy) -> Exchange:
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Transport of an httpx client that connects only where a policy permits it; never through a proxy."""
 
-    def __init__(self, policy: EgressPolicy) -> None:
-        self._pool = httpcore.AsyncConnectionPool(ssl_context=_tls(), network_backend=_GuardedBackend(policy))
+    def __init__(self, policy: EgressPolicy, tls: ssl.SSLContext) -> None:
+        self._pool = httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=_GuardedBackend(policy))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carry out one request; httpx asks again for each redirect that is followed."""
@@ -233,6 +239,10 @@ _TRANSPORT_ERRORS = (
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def _tls(roots: Path | None = None) -> ssl.SSLContext:
     """Made once: reading the certificates of the system takes longer than many an exchange."""
-    return httpx.create_ssl_context(trust_env=False)
+    # The system's store and not a package's: the recorder trusts the same, and the two are compared.
+    context = ssl.create_default_context()
+    if roots is not None:
+        context.load_verify_locations(roots)
+    return context

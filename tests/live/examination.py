@@ -48,6 +48,11 @@ class Tally:
         return sum(int(getattr(item, name)) for item in self.compared)
 
     @property
+    def reached(self) -> int:
+        """Captures that the web server answered."""
+        return len(self.compared)
+
+    @property
     def ids(self) -> set[str]:
         """Of all recorded responses, as the web server's log names them."""
         return set().union(*(item.ids for item in self.compared))
@@ -69,6 +74,7 @@ def examine(world: World, case: Case, view: dict[str, Any], output: Path, tally:
     refused = list(_verify(world, case, folder))
     tally.verified += not refused
     yield from refused
+    yield from _second_fetch(case, folder)
     if case.outcome == "blocked":
         yield from _refused_certificates(case, folder)
         return
@@ -133,6 +139,18 @@ def _facts(case: Case, facts: dict[str, Any], tally: Tally) -> Iterator[str]:
             tally.facts += 1
         elif fact is not None or name == "title":
             yield f"{name} is {fact}, and the storefront's database says {value}"
+
+
+def _second_fetch(case: Case, folder: Path) -> Iterator[str]:
+    """The other client met what the browser met: the same answer, or certificates it does not accept."""
+    points = json.loads((folder / "files" / "environment.json").read_bytes())["points"]
+    found = next(item for item in points if item["number"] == 12)
+    value = found["value"]
+    if case.outcome == "blocked":
+        if found["status"] != "unavailable" or "certificate verify failed" not in value:
+            yield f"the second fetch is said to have met {value}"
+    elif found["status"] != "pass" or value["status"] != value["recorded_status"]:
+        yield f"the second fetch is said to have met {value}"
 
 
 def _refused_certificates(case: Case, folder: Path) -> Iterator[str]:

@@ -49,6 +49,7 @@ class Line:
     cipher: str
     alpn: str
     connection: str
+    agent: str
     coding: str
     transfer: str
 
@@ -154,6 +155,7 @@ def _line(text: str) -> Line:
         cipher=value["cipher"],
         alpn=value["alpn"],
         connection=value["connection"],
+        agent=value["agent"],
         coding=value["coding"],
         transfer=value["transfer"],
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,11 +36,13 @@ class Checks:
         second_nameserver: ``ADDRESS[:PORT]``, compared with the resolver captures use; empty: none.
         control_url: a page that is known to be there, fetched before and after; empty: none.
         second_fetch: whether the listing is fetched once more by another client.
+        roots: PEM file of further root certificates beside the system's, as the recorder has them.
     """
 
     second_nameserver: str = ""
     control_url: str = ""
     second_fetch: bool = False
+    roots: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Seen:
         scripts: name → SHA-256 of every script that ran in the page.
         tls: of each exchange that spoke TLS, as the recorder keeps it; empty in mode ``tunnel``.
         peer: of the main exchange.
-        page: status, length, digest and title of the main response, its coding removed.
+        asked: what the address that was asked for gave, the page or a redirect; its coding removed.
         outcome: status and reasons.
         not_before: as in the manifest, when it is known here.
     """
@@ -62,7 +65,7 @@ class Seen:
     scripts: Mapping[str, str]
     tls: Sequence[Mapping[str, str]] = ()
     peer: tuple[str, int] | None = None
-    page: Fetched = field(default_factory=Fetched)
+    asked: Fetched = field(default_factory=Fetched)
     outcome: tuple[str, Sequence[str]] = ("", ())
     not_before: Mapping[str, str] | None = None
 
@@ -95,7 +98,7 @@ class Examination:
         self._before = submit(self._fetch_control)
         self._after: Future[Fetched] | None = None
         self._patience, self._until = patience, 0.0
-        self._second = submit(others.fetch, url, policy) if checks.second_fetch else None
+        self._second = submit(others.fetch, url, policy, checks.roots) if checks.second_fetch else None
         self._resolvers = submit(others.resolvers, self._host, port, policy, checks.second_nameserver)
         self._clocks = submit(others.clocks, clocks, now)
         self._inventory = submit(machine.inventory)
@@ -122,7 +125,7 @@ class Examination:
             self._answer(self._inventory, 9),
             others.control(self._checks.control_url, before),
             point(11, "pass", dict(seen.scripts) or "no script of the capture ran in the page"),
-            others.second_fetch(self._fetched(self._second) if self._second else _NO_SECOND, seen.page),
+            others.second_fetch(self._fetched(self._second) if self._second else _NO_SECOND, seen.asked),
             _judged(*seen.outcome),
             _not_before(seen.not_before),
             others.control_repeat(self._checks.control_url, before, after),
@@ -147,9 +150,8 @@ class Examination:
             return Fetched(why=_LATE)
 
     def _fetch_control(self) -> Fetched:
-        return (
-            others.fetch(self._checks.control_url, self._policy) if self._checks.control_url else _NO_CONTROL
-        )
+        url = self._checks.control_url
+        return others.fetch(url, self._policy, self._checks.roots) if url else _NO_CONTROL
 
 
 def _host(text: str) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Self
 
 from evidence_service.capture.environment.points import lines, point, unavailable
@@ -21,7 +22,7 @@ CLOCK_TOLERANCE = timedelta(seconds=10)
 _MOST_BYTES = 5 * 1024 * 1024
 _SECONDS = 10.0
 _ANY_STATUS = tuple(range(200, 600))
-_AGENT = {"User-Agent": "evidence-service (independent fetch beside a capture)"}
+SECOND_AGENT = "evidence-service (independent fetch beside a capture)"
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 
 
@@ -50,11 +51,17 @@ class Fetched:
         }
 
 
-def fetch(url: str, policy: EgressPolicy) -> Fetched:
+def fetch(url: str, policy: EgressPolicy, roots: Path | None = None) -> Fetched:
     """One GET without cookies; a redirect is an answer and not followed."""
     try:
         answer = exchange(
-            url, limit=_MOST_BYTES, headers=_AGENT, accept=_ANY_STATUS, seconds=_SECONDS, policy=policy
+            url,
+            limit=_MOST_BYTES,
+            headers={"User-Agent": SECOND_AGENT},
+            accept=_ANY_STATUS,
+            seconds=_SECONDS,
+            policy=policy,
+            roots=roots,
         )
     except EvidenceServiceError as error:
         return Fetched(why=error.message)
@@ -125,19 +132,19 @@ def control_repeat(url: str, before: Fetched, after: Fetched) -> dict[str, Any]:
     return point(15, "pass" if after.status == 200 else "fail", value)
 
 
-def second_fetch(found: Fetched, page: Fetched) -> dict[str, Any]:
+def second_fetch(found: Fetched, recorded: Fetched) -> dict[str, Any]:
     """Point 12: the listing fetched by another client; compared with the record, not required to be equal.
 
     Args:
-        page: what the recorded main exchange gave, its body's coding removed.
+        recorded: what the address that was asked for gave the browser, its body's coding removed.
     """
     if found.why:
         return unavailable(12, found.why)
     value: dict[str, str] = found.value()
-    if page.status:
-        value["recorded_status"] = str(page.status)
-    if page.sha256:
-        value["recorded_length"] = str(page.size)
-        value["same_bytes"] = "yes" if page.sha256 == found.sha256 else "no"
-        value["same_title"] = "yes" if page.title == found.title else "no"
+    if recorded.status:
+        value["recorded_status"] = str(recorded.status)
+    if recorded.sha256:
+        value["recorded_length"] = str(recorded.size)
+        value["same_bytes"] = "yes" if recorded.sha256 == found.sha256 else "no"
+        value["same_title"] = "yes" if recorded.title == found.title else "no"
     return point(12, "pass", value)

@@ -107,7 +107,7 @@ def test_everything_can_pass(page: ThreadingHTTPServer) -> None:
             address(page),
             Seen(
                 flags=(), user=0, sandbox=False, scripts={}, tls=[{"verified": "yes", "version": "TLSv1.3"}],
-                peer=("8.8.8.8", 443), page=Fetched.of(200, BODY), outcome=("captured", ()),
+                peer=("8.8.8.8", 443), asked=Fetched.of(200, BODY), outcome=("captured", ()),
                 not_before={"status": "recorded", "block_number": "5"},
             ),
             policy=allowing(page),
@@ -135,7 +135,7 @@ def test_a_page_of_control_that_is_not_there(page: ThreadingHTTPServer) -> None:
 
 def test_a_second_fetch_is_compared_and_follows_nothing(page: ThreadingHTTPServer) -> None:
     page.status = 302
-    seen = Seen(flags=(), user=1, sandbox=True, scripts={}, page=Fetched.of(200, b"<title>Other</title>"))
+    seen = Seen(flags=(), user=1, sandbox=True, scripts={}, asked=Fetched.of(200, b"<title>Other</title>"))
     found = examined(address(page), seen, policy=allowing(page), checks=Checks(second_fetch=True))[12]
     assert found["status"] == "pass"
     assert (found["value"]["status"], found["value"]["recorded_status"]) == ("302", "200")

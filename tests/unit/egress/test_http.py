@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from evidence_service.egress.http import Answer, exchange, guarded
 from evidence_service.egress.policy import EgressPolicy
 from evidence_service.egress.resolver import Resolution
 from evidence_service.errors import PolicyRefusedError, UnavailableError
+from tests.live.authority import ServerAuthority
 from tests.running import answering
 
 
@@ -105,3 +108,19 @@ def test_an_address_that_cannot_be_read_is_a_matter_of_availability() -> None:
     for url in ("http://", "nothing", "ftp://8.8.8.8/"):
         with pytest.raises(UnavailableError):
             guarded(EgressPolicy())(url, limit=5)
+
+
+def test_a_server_is_trusted_by_the_roots_it_was_given(tmp_path: Path) -> None:
+    authority = ServerAuthority(tmp_path)
+    files = authority.issue("shop", ("127.0.0.1",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificates, files.key)
+    server = Listener()
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    url = f"https://127.0.0.1:{server.server_port}/"
+    policy = EgressPolicy(frozenset({("127.0.0.1", server.server_port)}))
+    with answering(server):
+        with pytest.raises(UnavailableError, match="certificate verify failed"):
+            exchange(url, limit=5, policy=policy)
+        assert server.paths == []
+        assert exchange(url, limit=5, policy=policy, roots=authority.root).body == b"hello"
