@@ -21,6 +21,7 @@ import httpx
 
 from evidence_service.capture.browser import BrowserSettings
 from evidence_service.capture.recorder import Recorder
+from evidence_service.capture.recording.transfer import ANSWERED_EARLY
 from evidence_service.capture.session import capture_listing
 from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import EvidenceServiceError
@@ -88,7 +89,9 @@ def asked(server: Server, path: str, directory: Path) -> list[Exchanged]:
         exchanges = recorder.exchanges
     found = []
     for item in exchanges:
-        if item.request is None or item.response is None or item.problem:
+        # A server may refuse a POST before it has read all of it; what went over the wire is recorded then, too.
+        early = item.problem == ANSWERED_EARLY
+        if item.request is None or item.response is None or (item.problem and not early):
             raise EvidenceServiceError(f"{item.method} {item.url}: {item.problem}")
         request, response = (wire / item.request.name).read_bytes(), (wire / item.response.name).read_bytes()
         found.append(Exchanged(request, response, item.chain))

@@ -20,6 +20,9 @@ from evidence_service.errors import (
 
 # RFC 9110, 9.2.2.
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+ANSWERED_EARLY = "the server answered before it had the whole request"
+"""Problem of an exchange whose server did not read, for example, a form it refuses."""
+_LAST_WRITE_SECONDS = 0.5
 _RETRIED = "a connection that was idle ended before any byte of a response; sent again on a new one"
 
 
@@ -187,6 +190,9 @@ class Transfer:
                 return
             self._learn(framing)
             if framing.complete and not framing.switched:
+                if upload is not None and self._body.complete:
+                    # Everything was handed over; whether it left is known as soon as the task has its turn.
+                    await asyncio.wait({upload}, timeout=_LAST_WRITE_SECONDS)
                 # The journal first: what a browser has in full has been recorded in full.
                 self._conclude(framing, upload)
             await self._to_browser(passed)
@@ -202,7 +208,7 @@ class Transfer:
         draft = self._draft
         draft.surplus = framing.surplus
         if upload is not None and not (upload.done() and upload.exception() is None and self._body.complete):
-            draft.fail("the server answered before it had the whole request")
+            draft.fail(ANSWERED_EARLY)
         if framing.surplus:
             draft.fail(f"{framing.surplus} bytes came after the end of the response", "")
         if framing.unsound:

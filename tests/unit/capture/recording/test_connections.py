@@ -8,8 +8,18 @@ import threading
 from pathlib import Path
 
 from evidence_service.capture.recorder import Recorder
+from evidence_service.capture.recording.transfer import ANSWERED_EARLY
 from tests.unit.capture.recording.pki import Pki
-from tests.unit.capture.recording.raw import RawServer, Scripted, allowing, inside, now, received, sent
+from tests.unit.capture.recording.raw import (
+    RawServer,
+    Scripted,
+    allowing,
+    everything,
+    inside,
+    now,
+    received,
+    sent,
+)
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 LAST = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
@@ -157,3 +167,27 @@ def test_a_new_connection_that_ends_is_not_tried_again(tmp_path: Path) -> None:
         assert b"without an answer" in ask(browser, server.port, "/")
         assert len(server.requests) == 1
         assert recorder.exchanges[0].response is None
+
+
+def test_a_server_that_answers_before_it_has_the_whole_request_is_named(tmp_path: Path) -> None:
+    answer = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+
+    def refuse(connection: socket.socket) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += connection.recv(1)
+        connection.sendall(answer)
+        connection.recv(1 << 16)
+
+    with (
+        Scripted(refuse) as server,
+        Recorder(tmp_path / "w", allowing(server.port), now=now) as recorder,
+        browse(recorder) as browser,
+    ):
+        url = f"http://127.0.0.1:{server.port}/"
+        browser.sendall(f"POST {url} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf".encode())
+        assert everything(browser) == answer
+    (exchange,) = recorder.exchanges
+    assert exchange.problem == ANSWERED_EARLY
+    assert received(tmp_path / "w", exchange) == answer
+    assert sent(tmp_path / "w", exchange).endswith(b"\r\n\r\nhalf")
