@@ -14,7 +14,7 @@ import click
 
 from evidence_service.capture.options import MODES, PROFILES, parse_options
 from evidence_service.cli.client import ServiceClient, finish, matter_of, order_options
-from evidence_service.cli.following import follow, order_rows, progress, summary
+from evidence_service.cli.following import follow, order_rows, progress, summary, words
 from evidence_service.cli.lists import read_list, results_beside
 from evidence_service.cli.results import Results
 from evidence_service.cli.terminal import document, plain
@@ -121,10 +121,7 @@ def _carry_out(
     if as_json:
         click.echo(document({**counts, "items": [asdict(item) for item in results]}))
     else:
-        click.echo(
-            f"{counts['rows']} rows: {counts['accepted']} accepted, {counts['refused']} refused, "
-            f"{counts['captured']} captured, {counts['certified']} certified"
-        )
+        click.echo(words(counts))
     if refused:
         sys.exit(int(ExitCode.USAGE))
     if wait and counts["certified"] < counts["rows"]:

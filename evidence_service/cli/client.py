@@ -22,6 +22,8 @@ from evidence_service.verify.report import ExitCode
 
 _POLL = 0.5
 _FINAL = ("certified",)
+CAPTURED = "captured"
+"""The one outcome that says: the listing was there, and all of it was captured."""
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
 

@@ -85,7 +85,7 @@ def test_each_row_has_its_outcome_in_a_table_beside_the_list(
     assert printed["items"] == found
     words = done.stderr
     assert "line 3: only http and https" in words and "line 4: profile has to be" in words
-    assert "4 rows: 2 accepted, 2 refused" in words
+    assert "4 rows: 2 accepted, 2 refused · 0 preserved, 0 certified" in words
     kept = [service.parts.records.evidence(row["evidence_id"]).options for row in (found[0], found[3])]
     assert [(item or {})["profile"] for item in kept] == ["mobile", "desktop"]
     assert [(item or {})["locale"] for item in kept] == ["zh-CN"] * 2
@@ -234,7 +234,8 @@ def test_rows_are_followed_to_their_end(service: Service, tmp_path: Path) -> Non
     records.refuse(third, "preserve refused: the page is gone")
     words = b"".join(lines).decode()
     assert process.wait(60) == USAGE
-    assert "2 captured (1 captured, 1 challenge), 2 certified, 1 stopped" in words
+    # Neither a wall nor work that stopped is called captured.
+    assert "3 rows: 1 captured, 1 challenge, 1 stopped · 2 preserved, 2 certified" in words
     assert "preserve refused: the page is gone" in words
     found = {row["evidence_id"]: row for row in results(tmp_path / "list.txt.results.csv")}
     assert [found[name]["outcome"] for name in (first, second, third)] == ["captured", "challenge", ""]
