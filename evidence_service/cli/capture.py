@@ -13,14 +13,14 @@ from typing import Any
 import click
 
 from evidence_service.capture.options import MODES, PROFILES, parse_options
-from evidence_service.cli.client import ServiceClient, finish, matter_of, order_options
+from evidence_service.cli.client import ServiceClient
 from evidence_service.cli.following import follow, order_rows, progress, summary, words
 from evidence_service.cli.lists import read_list, results_beside
+from evidence_service.cli.ordering import end_code, finish, matter_of, order_options
 from evidence_service.cli.results import Results
 from evidence_service.cli.terminal import document, plain
 from evidence_service.config import ClientSettings
 from evidence_service.errors import EvidenceServiceError, RefusedError
-from evidence_service.verify.report import ExitCode
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -69,7 +69,13 @@ def capture(
     wait: bool,
     as_json: bool,
 ) -> None:
-    """Capture listings as evidence."""
+    """Capture listings as evidence.
+
+    Exit codes: 0 every outcome is “captured” (with --no-wait: everything is ordered), 2 usage, or something
+    was refused or its work stopped, 5 not everything is certified, 6 the service does not answer, 10 all is
+    preserved and certified, but an outcome is another one: partial, removed, auth_wall, challenge, blocked,
+    http_error.
+    """
     if bool(urls) == (list_name is not None):
         raise click.UsageError("give URLs, or --list with a file of them")
     named = {"profile": profile, "locale": locale, "timezone": timezone, "mode": mode}
@@ -122,10 +128,20 @@ def _carry_out(
         click.echo(document({**counts, "items": [asdict(item) for item in results]}))
     else:
         click.echo(words(counts))
-    if refused:
-        sys.exit(int(ExitCode.USAGE))
-    if wait and counts["certified"] < counts["rows"]:
-        sys.exit(int(ExitCode.PENDING))
+        if counts["accepted"]:
+            click.echo(
+                "a certificate, once its row is certified: evidence certificate ID --output ID.pdf; the ids "
+                f"are in the column evidence_id of {plain(results.path)}",
+                err=True,
+            )
+    if wait or refused:
+        sys.exit(
+            end_code(
+                stopped=bool(refused),
+                pending=counts["certified"] < counts["rows"],
+                outcomes=counts["outcomes"],
+            )
+        )
 
 
 def _json(path: Path) -> Any:

@@ -15,7 +15,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from evidence_service.cli.client import CAPTURED, ServiceClient
+from evidence_service.cli.client import ServiceClient
+from evidence_service.cli.ordering import CAPTURED
 from evidence_service.cli.results import Results
 from evidence_service.cli.terminal import cell, plain
 from evidence_service.errors import ServiceUnavailableError

@@ -266,8 +266,8 @@ def test_the_commands_of_the_readme_work(result: Result, tmp_path: Path) -> None
         "PATH": "/usr/bin:/bin",
     }
 
-    def run(*arguments: str, code: int = 0) -> str:
-        done = subprocess.run(
+    def process(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [str(program), *arguments],
             capture_output=True,
             text=True,
@@ -275,6 +275,9 @@ def test_the_commands_of_the_readme_work(result: Result, tmp_path: Path) -> None
             cwd=tmp_path,
             check=False,
         )
+
+    def run(*arguments: str, code: int = 0) -> str:
+        done = process(*arguments)
         assert done.returncode == code, done.stderr
         return done.stdout or done.stderr
 
@@ -282,7 +285,11 @@ def test_the_commands_of_the_readme_work(result: Result, tmp_path: Path) -> None
         return run(*arguments, code=2)
 
     url = result.demo.marketplace.listing_url("200103")
-    made = json.loads(run("capture", "--reference", "C-1", "--applicant", "Test SA", "--json", url))
+    # On a machine that is busy enough the page is not scrolled to its end in time: partial, and exit code 10.
+    done = process("capture", "--reference", "C-1", "--applicant", "Test SA", "--json", url)
+    made = json.loads(done.stdout)
+    assert (made[0]["outcome"], done.returncode) in (("captured", 0), ("partial", 10)), done.stderr
+    assert f"get the certificate: evidence certificate {made[0]['id']} --output" in done.stderr
     assert made[0]["status"] == "certified"
     assert made[0]["id"] in run("status", "--json")
     assert "PAdES B-T" in run("certificate", made[0]["id"], "-o", "c.pdf")
