@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from evidence_service.capture.options import MODES, PROFILES, parse_options
+from evidence_service.capture.options import ACTIONS, MODES, PROFILES, parse_options
 from evidence_service.cli.client import ServiceClient
 from evidence_service.cli.following import follow, order_rows, progress, summary, words
 from evidence_service.cli.lists import read_list, results_beside
@@ -44,7 +44,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--locale", help="Locale the page is told, e.g. zh-CN.")
 @click.option("--timezone", help="Time zone the page is told, e.g. Asia/Shanghai.")
 @click.option("--mode", type=click.Choice(MODES), help="tunnel for sites that refuse the recorder's TLS.")
-@click.option("--steps", "steps_file", type=_FILE, help="JSON file with the steps to carry out on each page.")
+@click.option(
+    "--steps",
+    "steps_file",
+    type=_FILE,
+    help=f'JSON file with the steps to carry out on each page: [{{"action": …}}] with {", ".join(ACTIONS)}.',
+)
 @click.option(
     "--login-state",
     "login_file",
@@ -76,7 +81,9 @@ def capture(
     preserved and certified, but an outcome is another one: partial, removed, auth_wall, challenge, blocked,
     http_error.
     """
-    if bool(urls) == (list_name is not None):
+    if urls and list_name is not None:
+        raise click.UsageError("give URLs, or --list, not both")
+    if not urls and list_name is None:
         raise click.UsageError("give URLs, or --list with a file of them")
     named = {"profile": profile, "locale": locale, "timezone": timezone, "mode": mode}
     options: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
@@ -149,7 +156,11 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except ValueError:
         # Without the parser's words: they may quote what is in the file.
-        raise RefusedError(f"{path} is not JSON", what_to_do="correct the file") from None
+        raise RefusedError(
+            f"{path} is not JSON",
+            what_to_do="write texts in double quotes and no comma after the last of a list; "
+            f"“python3 -m json.tool {path}” names the line",
+        ) from None
 
 
 def _login_state(path: Path) -> Any:

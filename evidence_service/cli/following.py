@@ -146,7 +146,7 @@ def progress(results: Results) -> Iterator[Callable[[], None]]:
                 counts = summary(results)
                 bars.update(answered, completed=counts["accepted"] + counts["refused"])
                 bars.update(preserved, completed=counts["preserved"], total=counts["accepted"])
-                live.update(Group(bars, cell(words(counts))))
+                live.update(Group(bars, cell(words(counts))), refresh=True)
 
             draw()
             yield draw

@@ -391,12 +391,13 @@ def test_a_login_file_that_cannot_be_used_is_not_repeated(
     ("arguments", "words"),
     [
         ([], "give URLs, or --list"),
-        ([HOST, "--list", "list.txt"], "give URLs, or --list"),
+        ([HOST, "--list", "list.txt"], "give URLs, or --list, not both"),
         (["--list", "none.txt"], "none.txt"),
         (["--list", "list.csv"], "several columns"),
         (["--list", "list.txt", "--results", "list.txt"], "not a results file"),
         ([HOST, "--profile", "tv"], "--profile"),
-        ([HOST, "--steps", "list.txt"], "is not JSON"),
+        ([HOST, "--steps", "list.txt"], "python3 -m json.tool list.txt"),
+        ([HOST, "--steps", "steps.json"], "the actions are click, choose, fill, open, wait_for"),
     ],
 )
 def test_a_command_that_cannot_be_carried_out_orders_nothing(
@@ -410,6 +411,7 @@ def test_a_command_that_cannot_be_carried_out_orders_nothing(
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "list.txt", [f"{HOST}/1"])
     write(tmp_path / "list.csv", [f"{HOST}/1,label"])
+    write(tmp_path / "steps.json", ['[{"type": "click", "text": "x"}]'])
     done = run(service, *arguments)
     assert done.exit_code == USAGE
     assert words in done.stderr
