@@ -198,6 +198,18 @@ def test_a_pdf_that_is_evidence_is_not_taken_for_a_certificate(given: Path) -> N
     assert document["reports"][0]["evidence"]["missing"] == ["dom.html", "images/1.png"]
 
 
+def test_an_ordinary_pdf_is_said_to_be_none_of_ours(given: Path, tmp_path: Path) -> None:
+    code, output, _ = run("verify", "--trust", given / "trust", given / "capture/page.pdf")
+    assert code == 3
+    assert "this is not a certificate of this project" in output
+    assert "beside the certificate that lists it" in output
+    cut = tmp_path / "cut.pdf"
+    cut.write_bytes((given / "certificate.pdf").read_bytes()[:-20])
+    code, output, _ = run("verify", "--trust", given / "trust", cut)
+    assert code == 3
+    assert "not a certificate of this project" not in output, "a damaged one is not called something else"
+
+
 def test_missing_and_surplus_files_are_named(given: Path, tmp_path: Path) -> None:
     (tmp_path / "dom.html").write_bytes(FILES["dom.html"] + b" ")
     (tmp_path / "note.txt").write_bytes(b"surplus")
