@@ -145,7 +145,9 @@ def progress(results: Results) -> Iterator[Callable[[], None]]:
             def draw() -> None:
                 counts = summary(results)
                 bars.update(answered, completed=counts["accepted"] + counts["refused"])
-                bars.update(preserved, completed=counts["preserved"], total=counts["accepted"])
+                bars.update(
+                    preserved, completed=counts["preserved"], total=counts["accepted"] or counts["rows"]
+                )
                 live.update(Group(bars, cell(words(counts))), refresh=True)
 
             draw()

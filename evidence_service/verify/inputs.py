@@ -215,7 +215,7 @@ def _explained(error: EvidenceError, data: bytes) -> EvidenceError:
         return error
     return type(error)(
         f"this is not a certificate of this project: nothing in it is named {BUNDLE_NAME} ({error.message})",
-        what_to_do="give the certificate; a PDF that is evidence, give it beside the certificate that lists it",
+        what_to_do="give the certificate; a PDF that is evidence, give beside the certificate that lists it",
     )
 
 

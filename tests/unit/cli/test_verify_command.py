@@ -202,7 +202,7 @@ def test_an_ordinary_pdf_is_said_to_be_none_of_ours(given: Path, tmp_path: Path)
     code, output, _ = run("verify", "--trust", given / "trust", given / "capture/page.pdf")
     assert code == 3
     assert "this is not a certificate of this project" in output
-    assert "beside the certificate that lists it" in output
+    assert "give beside the certificate that lists it" in output
     cut = tmp_path / "cut.pdf"
     cut.write_bytes((given / "certificate.pdf").read_bytes()[:-20])
     code, output, _ = run("verify", "--trust", given / "trust", cut)
