@@ -22,7 +22,7 @@ from evidence_service.verify.receipt import judge_promise
 from evidence_service.verify.report import Status
 from tests.capture.oracles import check_wacz
 from tests.e2e.conftest import Result
-from tests.running import certified, order, wait
+from tests.running import ROOT, certified, order, wait
 
 NO_SOCKETS = (
     "import sys,runpy;sys.addaudithook(lambda e,a:e.startswith('socket.') and sys.exit(99));"
@@ -264,6 +264,7 @@ def test_the_commands_of_the_readme_work(result: Result, tmp_path: Path) -> None
         "EVIDENCE_API_KEY": result.demo.api_key,
         "EVIDENCE_CONFIG": str(result.demo.settings_file),
         "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(ROOT),
     }
 
     def process(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -289,7 +290,7 @@ def test_the_commands_of_the_readme_work(result: Result, tmp_path: Path) -> None
     done = process("capture", "--reference", "C-1", "--applicant", "Test SA", "--json", url)
     made = json.loads(done.stdout)
     assert (made[0]["outcome"], done.returncode) in (("captured", 0), ("partial", 10)), done.stderr
-    assert f"get the certificate: evidence certificate {made[0]['id']} --output" in done.stderr
+    assert f"the certificate: evidence certificate {made[0]['id']} --output" in done.stderr
     assert made[0]["status"] == "certified"
     assert made[0]["id"] in run("status", "--json")
     assert "PAdES B-T" in run("certificate", made[0]["id"], "-o", "c.pdf")
