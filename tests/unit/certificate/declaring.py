@@ -118,5 +118,5 @@ def text_of(pdf: bytes, folder: Path) -> str:
     """What the pages say, on one line."""
     path = folder / "form.pdf"
     path.write_bytes(pdf)
-    done = subprocess.run(["pdftotext", "-layout", path, "-"], capture_output=True, text=True, check=True)
+    done = subprocess.run(["pdftotext", path, "-"], capture_output=True, text=True, check=True)
     return " ".join(done.stdout.split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +157,106 @@ def test_every_element_of_the_rule_is_there(name: str, language: str, tmp_path: 
     joined = text_of(filled(name, language), tmp_path).replace(" ", "")
     missing = [item for item in ELEMENTS[name, language] if item.replace(" ", "") not in joined]
     assert missing == []
+
+
+def test_the_same_arguments_give_the_same_bytes() -> None:
+    for form in forms():
+        assert filled(form.name) == filled(form.name), form.name
+
+
+@pytest.mark.parametrize("name", [form.name for form in forms()])
+def test_names_are_printed_and_never_obeyed(name: str, tmp_path: Path) -> None:
+    """Markup of the typesetter, invisible and direction-changing characters, and the longest name there may be."""
+    hostile = '#panic("x") *bold* $x^2$ @ref <label> \\ ] } #import "/facts.json" ' + "\u202eevil\u202c\u200b"
+    found = facts(applicant=hostile)
+    events = [{**item, "purpose": hostile} for item in declarant(found).events]
+    joined = text_of(
+        filled(name, person=Declarant(hostile, "W" * 200, events), applicant=hostile), tmp_path
+    ).replace(" ", "")
+    shown = hostile.replace("\u202e", "[U+202E]").replace("\u202c", "[U+202C]").replace("\u200b", "[U+200B]")
+    assert joined.count(shown.replace(" ", "")) >= 2
+    assert "W" * 200 in joined
+    assert not {"\u202e", "\u202c", "\u200b"} & set(joined)
+
+
+def test_a_person_with_many_events_still_fits_on_two_pages(tmp_path: Path) -> None:
+    found = facts(count=15)
+    own = declarant(found).events[0]
+    many = [{**own, "sequence": number} for number in range(1, 61)]
+    for form in forms():
+        pdf = filled(form.name, person=Declarant("agent", "Alex Agent", many), count=15)
+        assert "60 capture" in text_of(pdf, tmp_path), form.name
+        assert pages(pdf, tmp_path) == 2, form.name
+
+
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
+    words = text_of(filled("us-vt-1913", blocks=0), tmp_path)
+    assert "no entry in a blockchain was confirmed: this affidavit must not be made" in words
+    assert "No record on a blockchain was confirmed" in text_of(filled("us-902-13", blocks=0), tmp_path)
+    words = text_of(filled("us-902-14", count=15), tmp_path)
+    assert "9 more files are in Annex B of the certificate; the manifest's digest covers all 15." in words
+    assert "The files were not compared with the digests" in text_of(filled("custodian"), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["upload", "digest"])
+def test_what_the_service_did_not_capture_is_never_said_to_be_captured(kind: str, tmp_path: Path) -> None:
+    for form in forms():
+        words = text_of(filled(form.name, kind=kind), tmp_path)
+        for never in ("answered with HTTP status", "recorded by", "a listing captured", "Pictures of the page"):
+            assert never not in words, (form.name, never)
+    words = text_of(filled("us-902-13", kind=kind), tmp_path)
+    assert {"upload": "How the file was made before that", "digest": "never saw the content"}[kind] in words
+
+
+def test_a_demonstration_is_marked_on_every_page(tmp_path: Path) -> None:
+    found = facts()
+    marked = replace(found, values={**found.values, "demonstration": True})
+    for form in forms():
+        pdf = form_pdf(form, marked, declarant(found), certificate_sha256=CERTIFICATE_SHA256)
+        assert "must not be submitted" in text_of(pdf, tmp_path) or "不得作为证据提交" in text_of(pdf, tmp_path)
+        for page in range(1, pages(pdf, tmp_path) + 1):
+            span = ["-f", str(page), "-l", str(page)]
+            done = subprocess.run(
+                ["pdftotext", *span, tmp_path / "form.pdf", "-"], capture_output=True, text=True, check=True
+            )
+            assert "DEMONSTRATION, NOT EVIDENCE" in done.stdout, (form.name, page)
+
+
+def test_a_form_in_another_language_is_refused() -> None:
+    with pytest.raises(RefusedError, match="us-902-13 does not exist in that language") as caught:
+        filled("us-902-13", "zh")
+    assert caught.value.what_to_do == "choose one of: en"
+    with pytest.raises(NotFoundError) as missing:
+        form_named("../us-902-13")
+    assert "cn-evidence-list" in missing.value.what_to_do
+
+
+def test_the_tables_are_whole() -> None:
+    """Every text in every language of its form, every action one of the custody log, every file a form."""
+    common = json.loads((FOLDER / "parts" / "common.json").read_text(encoding="utf-8"))
+    assert all(set(entry) == {"en", "zh"} for entry in common.values())
+    assert {path.stem for path in FOLDER.glob("*.typ")} == {form.name for form in forms()} | {"declaration"}
+    for form in forms():
+        table = json.loads((FOLDER / f"{form.name}.json").read_text(encoding="utf-8"))
+        needed = {part for code in form.languages for part in code.split("+")}
+        for entry in table["texts"].values():
+            assert set(entry) == needed, entry
+        assert needed <= set(form.titles) and "en" in form.titles and "en" in form.fits
+        assert form.signers <= set(custody.ACTIONS)
+
+
+@pytest.mark.parametrize("edition", ["us:en", "cn:en+zh", "generic:zh", "eu:en"])
+def test_a_certificate_prints_forms_blank(edition: str, tmp_path: Path) -> None:
+    """As Annex F: nobody's name and events, lines instead; in the languages of form and edition."""
+    found = facts(edition)
+    main = "\n".join(
+        ['#import "/shared/layout.typ": certificate, facts', "#show: certificate", "#heading(level: 1)[Annex F]"]
+        + [f'#{{ import "/forms/{form.name}.typ": form\nform(facts) }}' for form in forms()]
+    )
+    pdf = compiled(main, found)
+    joined = text_of(pdf, tmp_path).replace(" ", "")
+    assert "AlexAgent" not in joined
+    assert joined.count("DRAFT,NOTSIGNED") + joined.count("草稿，未签署。供签署人") >= len(forms())
+    assert "eventsofthecustodylog" in joined.lower()
+    assert ("保管人陈述" in joined) == ("zh" in edition)
+    assert "证据目录" in joined
