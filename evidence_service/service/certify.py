@@ -59,7 +59,7 @@ def issue(parts: Parts, evidence_id: str) -> None:
     if certificate.status == "released":
         return
     data = assemble(parts, evidence_id)
-    report = accepted(parts, data)
+    report = _accepted(parts, data)
     sealed = _make(parts, certificate, data, report)
     if sealed.level != _LEVEL:
         raise MismatchError(
@@ -85,7 +85,7 @@ def record_certificate(parts: Parts, evidence_id: str) -> None:
     parts.records.advance(evidence_id, "certified")
 
 
-def accepted(parts: Parts, data: bytes) -> Report:
+def _accepted(parts: Parts, data: bytes) -> Report:
     """The engine's report on the bundle and the stored files."""
     value = bundle.parse(data)
     files = [
