@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from evidence_service.certificate.edition import Edition
 from evidence_service.core import bundle, document, manifest
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import MismatchError
 from evidence_service.verify.report import Report, Status
 from evidence_service.verify.steps.seal import BUNDLE_NAME, expected_attachments
-
-TEMPLATE = "generic-1"
-LEVEL = "PAdES B-T"
-"""Level printed; a seal that reached another one is not released."""
 
 ReadObject = Callable[[str], bytes]
 """SHA-256 (hexadecimal) → content, hashed again on the way."""
@@ -64,12 +61,22 @@ class CertificateFacts:
 
 
 def certificate_facts(
-    report: Report, preserved: Preserved, *, number: str, issued_at: datetime, issuer: Issuer
+    report: Report,
+    preserved: Preserved,
+    *,
+    number: str,
+    issued_at: datetime,
+    issuer: Issuer,
+    edition: Edition,
+    level: str,
+    register: str | None = None,
 ) -> CertificateFacts:
     """Collect the facts of a certificate.
 
     Args:
         report: the engine's, on ``preserved.bundle`` with all its files.
+        level: that the seal is to reach, as printed; one that reached another is not released.
+        register: public address of the register of certificates; None when there is none.
 
     Raises:
         MismatchError: the report is about another bundle, or a file is not what the manifest lists.
@@ -84,8 +91,14 @@ def certificate_facts(
     values = {
         "number": number,
         "issued_at": document.format_time(issued_at),
-        "template": TEMPLATE,
-        "level": LEVEL,
+        "edition": {
+            "code": edition.code,
+            "jurisdiction": edition.jurisdiction,
+            "languages": list(edition.printed_languages),
+        },
+        "template": edition.template,
+        "level": level,
+        "register": register,
         "demonstration": report.demonstration,
         "issuer": {
             "name": issuer.name,
