@@ -126,6 +126,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
             else policy.parse(_read(settings.trust_file)),
             trust_file=settings.trust_file,
             prefix=settings.certificate_prefix,
+            register=settings.register_url or None,
         ),
         batching=Due(
             age=timedelta(seconds=settings.batch_seconds),

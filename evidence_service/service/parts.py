@@ -119,6 +119,7 @@ class Issuing:
     Attributes:
         trust_file: the policy as a file, for the separate process; None uses the shipped policy.
         prefix: of certificate numbers.
+        register: public address of the register, as printed; None when there is none.
     """
 
     issuer: Issuer
@@ -126,6 +127,7 @@ class Issuing:
     policy: Policy
     trust_file: Path | None
     prefix: str
+    register: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Orders of certificates: one open order for each piece of evidence and edition, however often it is asked for.
+"""Orders of certificates: one open order for each piece of evidence and edition, however often it is given.
 
 Everything that decides about the certificates of one piece of evidence happens under one lock, so two orders
 that contradict each other never both succeed.
@@ -76,10 +76,11 @@ class CertificateOrders(Answered):
         with self._engine.begin() as connection:
             lock(connection, new.evidence_id)
             found = connection.execute(select(_ORDERS).where(_ORDERS.c.id == new.id)).one_or_none()
-            found = found or (
-                _standing(connection, new) if new.supersedes is None else _superseding(connection, new)
-            )
+            if found is None and new.supersedes is None:
+                found = _standing(connection, new)
             if found is None:
+                if new.supersedes is not None:
+                    _check_succession(connection, new, new.supersedes)
                 found = connection.execute(
                     insert(_ORDERS)
                     .values(
@@ -114,13 +115,14 @@ class CertificateOrders(Answered):
             known = {row.id: CertificateOrder(**row._mapping) for row in rows}
         return [known[name] for name in dict.fromkeys(order_ids) if name in known]
 
-    def issuable(self) -> list[str]:
+    def issuable(self, limit: int) -> list[str]:
         """Ids of open orders whose evidence is anchored, the oldest first."""
         query = (
             select(_ORDERS.c.id)
             .join(_EVIDENCE, _EVIDENCE.c.id == _ORDERS.c.evidence_id)
             .where(text(schema.ORDERED), _EVIDENCE.c.status.in_(_READY))
             .order_by(_ORDERS.c.ordered_at, _ORDERS.c.id)
+            .limit(limit)
         )
         with self._engine.connect() as connection:
             return [row.id for row in connection.execute(query)]
@@ -198,8 +200,8 @@ def _standing(connection: Connection, new: NewOrder) -> Row[Any] | None:
     ).one_or_none()
 
 
-def _superseding(connection: Connection, new: NewOrder) -> None:
-    number = str(new.supersedes)
+def _check_succession(connection: Connection, new: NewOrder, number: str) -> None:
+    """Refuse an order that cannot take the place of a certificate; one successor at a time."""
     old = require_current(connection, number)
     begun = connection.execute(
         select(_ORDERS.c.id).where(

@@ -1,4 +1,4 @@
-"""The register of certificates: where each stands, how it came there, and every PDF released under its number.
+"""The register of certificates: where each stands, how it came there, and every PDF released under it.
 
 Status and history are written in the same transaction; history and PDFs are only ever added to, which the
 database itself enforces.
@@ -263,7 +263,7 @@ class Certificates(CertificateOrders):
             return [ReleasedPdf(**row._mapping) for row in connection.execute(query)]
 
     def ending(self, *, until: datetime) -> list[ReleasedPdf]:
-        """The newest PDF of each current certificate whose time stamp ends by then, the first to end first."""
+        """The newest PDF of each current certificate whose time stamp ends by then, soonest first."""
         newest = (
             select(_PDFS.c.number, func.max(_PDFS.c.sequence).label("sequence"))
             .group_by(_PDFS.c.number)

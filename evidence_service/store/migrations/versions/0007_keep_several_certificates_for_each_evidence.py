@@ -1,4 +1,4 @@
-"""Keep several certificates for each piece of evidence, with their orders, their history and all their PDFs."""
+"""Keep several certificates for each piece of evidence, with orders, history and all their PDFs."""
 
 from __future__ import annotations
 
