@@ -11,7 +11,8 @@ from collections.abc import Callable
 from evidence_service.certificate.edition import DEFAULT, parse_edition
 from evidence_service.certificate.facts import Preserved, certificate_facts
 from evidence_service.certificate.render import render
-from evidence_service.certificate.seal import Sealed, seal
+from evidence_service.certificate.sealing import Sealed, seal
+from evidence_service.certificate.sealing.archive import ends_at
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.bundles import assemble
 from evidence_service.service.gate import check_finished, check_level, examine_bundle
@@ -23,9 +24,6 @@ from evidence_service.service.waiting import until_available
 from evidence_service.store.certificate_orders import NewOrder
 from evidence_service.store.certificates import Certificate
 from evidence_service.verify.report import Report
-
-_LEVEL = "PAdES B-T"
-"""Level printed; a seal that reached another one is not released."""
 
 
 def order_wanted(parts: Parts, evidence_id: str) -> None:
@@ -82,10 +80,10 @@ def issue(parts: Parts, order_id: str) -> None:
     qualifications = judge(report, absent=absent)
     certificate = parts.certificates.reserve(order_id, prefix=parts.issuing.prefix, now=parts.now())
     sealed = _make(parts, certificate, data, report)
-    check_level(_LEVEL, sealed.level)
+    check_level(parts.issuing.level, sealed.level)
     check_finished(
         sealed.pdf,
-        level=_LEVEL,
+        level=parts.issuing.level,
         verdict=report.verdict,
         trust_file=parts.issuing.trust_file,
         rpc_urls=parts.rpc_urls(),
@@ -95,7 +93,7 @@ def issue(parts: Parts, order_id: str) -> None:
         order_id,
         sha256=stored.sha256,
         level=sealed.level,
-        ends_at=None,
+        ends_at=ends_at(sealed.pdf),
         qualifications=qualifications,
         now=parts.now(),
     )
@@ -161,10 +159,17 @@ def _make(parts: Parts, certificate: Certificate, data: bytes, report: Report) -
         issued_at=certificate.reserved_at,
         issuer=parts.issuing.issuer,
         edition=parse_edition(certificate.edition),
-        level=_LEVEL,
+        level=parts.issuing.level,
         register=parts.issuing.register,
     )
-    return seal(render(facts), key, stamp=_stamper(parts), reason=f"Certificate {certificate.number}")
+    return seal(
+        render(facts),
+        key,
+        level=parts.issuing.level,
+        stamp=_stamper(parts),
+        revocation=parts.issuing.revocation,
+        reason=f"Certificate {certificate.number}",
+    )
 
 
 def _stamper(parts: Parts) -> Callable[[bytes], bytes]:
