@@ -59,7 +59,7 @@ CHECK = record(
     what_to_do=TEXT,
 )
 TIMESTAMP = record(
-    of={"enum": ["manifest", "batch_header", "renewal", "seal"]},
+    of={"enum": ["manifest", "batch_header", "renewal", "seal", "document"]},
     time=TIME,
     authority=TEXT,
     trusted=BOOLEAN,
@@ -100,7 +100,14 @@ EVIDENCE = record(
         )
     ),
     seal=optional(
-        record(signer=TEXT, level=TEXT, trusted=BOOLEAN, issuer=optional(TEXT), signing_time=optional(TIME))
+        record(
+            signer=TEXT,
+            level=TEXT,
+            trusted=BOOLEAN,
+            issuer=optional(TEXT),
+            signing_time=optional(TIME),
+            archive_timestamps=list_of(TIMESTAMP),
+        )
     ),
 )
 REPORT = record(
