@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evidence_service.certificate.edition import DEFAULT, parse_edition
+from evidence_service.certificate.edition import parse_edition
 from evidence_service.certificate.facts import CertificateFacts, Preserved, certificate_facts
 from evidence_service.certificate.forms import Declarant, Form, form_named, form_pdf, forms
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import PolicyRefusedError, RefusedError
 from evidence_service.service.bundles import assemble
-from evidence_service.service.certify import accepted
+from evidence_service.service.gate import examine_bundle
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.store.certificates import Certificate
 
@@ -112,12 +112,12 @@ def _facts(parts: Parts, certificate: Certificate) -> CertificateFacts:
     """
     data = assemble(parts, certificate.evidence_id)
     found = certificate_facts(
-        accepted(parts, data),
+        examine_bundle(parts, data),
         Preserved(bundle=data, read=lambda sha256: parts.objects.read(bytes.fromhex(sha256))),
         number=certificate.number,
         issued_at=certificate.reserved_at,
         issuer=parts.issuing.issuer,
-        edition=parse_edition(DEFAULT),
+        edition=parse_edition(certificate.edition),
         level=certificate.level or "",
     )
     custody = list(_without_declarations(found.values["custody"]))
