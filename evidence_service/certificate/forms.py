@@ -1,8 +1,8 @@
 """Declarations as unsigned forms: what a court asks a person for, filled as far as the facts go.
 
-A form is a Typst module in ``templates/forms`` and a table of the same name beside it: title, the rule it is made for, the
-languages it exists in, and which custody events let somebody sign it. A certificate prints it blank (Annex F);
-:func:`form_pdf` prints it for one person who took part.
+A form is a Typst module in ``templates/forms`` and a table of the same name beside it: title, the rule it is
+made for, the languages it exists in, and which custody events let somebody sign it. A certificate prints it
+blank (Annex F); :func:`form_pdf` prints it for one person who took part.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Declare: a declaration is prepared for somebody who took part, to be read, corrected and signed by that person.
+"""Declare: a declaration is prepared for somebody who took part, to be read, corrected and signed.
 
-Courts turn away declarations of people who were not there. Who may sign what is therefore read from the custody
-log, and everything else in the form from what the verification engine accepted a moment ago.
+Courts turn away declarations of people who were not there. Who may sign what is therefore read from the
+custody log, and everything else in the form from what the verification engine accepted a moment ago.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from evidence_service.errors import PolicyRefusedError, RefusedError
 from evidence_service.service.bundles import assemble
 from evidence_service.service.gate import examine_bundle
 from evidence_service.service.parts import SERVICE, Parts
+from evidence_service.service.rules import judge
 from evidence_service.store.certificates import Certificate
 
 MOST_DECLARATIONS = 200
@@ -111,8 +112,10 @@ def _facts(parts: Parts, certificate: Certificate) -> CertificateFacts:
     A declaration that printed the events of those before it would never be the same twice.
     """
     data = assemble(parts, certificate.evidence_id)
+    report = examine_bundle(parts, data)
+    judge(report, absent=())
     found = certificate_facts(
-        examine_bundle(parts, data),
+        report,
         Preserved(bundle=data, read=lambda sha256: parts.objects.read(bytes.fromhex(sha256))),
         number=certificate.number,
         issued_at=certificate.reserved_at,
