@@ -8,24 +8,20 @@ blank (Annex F); :func:`form_pdf` prints it for one person who took part.
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import typst
-
-from evidence_service.certificate.edition import TEMPLATES
+from evidence_service.certificate.edition import DEFAULT, TEMPLATES, parse_edition
 from evidence_service.certificate.facts import CertificateFacts
-from evidence_service.certificate.fonts import font_directory, printable
-from evidence_service.certificate.render import RenderError
+from evidence_service.certificate.fonts import printable
+from evidence_service.certificate.typesetting import Standard, typeset
 from evidence_service.errors import NotFoundError, RefusedError
 
 _MAIN = "forms/declaration.typ"
-_STANDARDS = ["a-2a", "ua-1"]
+_STANDARDS: tuple[Standard, ...] = ("a-2a", "ua-1")
 """PDF/A-2 and not 3: nothing is attached, the certificate carries the proofs."""
 
 
@@ -125,10 +121,10 @@ def form_pdf(
         RenderError: the templates and the facts do not fit together.
         ConfigurationError: the fonts are missing.
     """
+    languages = form.printed_languages(language)
     declared = {
         "form": form.name,
-        "title": dict(form.titles),
-        "languages": form.printed_languages(language),
+        "title": form.titles[languages[0]],
         "person": {
             "id": declarant.id,
             "name": declarant.name,
@@ -136,25 +132,19 @@ def form_pdf(
             "certificate_sha256": certificate_sha256,
         },
     }
-    with tempfile.TemporaryDirectory(prefix="evidence-form-") as name:
-        root = Path(name)
-        shutil.copytree(TEMPLATES, root, dirs_exist_ok=True)
-        for file, value in (("facts.json", dict(facts.values)), ("declaration.json", declared)):
-            (root / file).write_text(json.dumps(printable(value), ensure_ascii=False), encoding="utf-8")
-        try:
-            return bytes(
-                typst.compile(
-                    str(root / _MAIN),
-                    root=str(root),
-                    font_paths=[str(font_directory())],
-                    ignore_system_fonts=True,
-                    format="pdf",
-                    pdf_standards=_STANDARDS,
-                    timestamp=facts.issued_at.replace(microsecond=0),
-                )
-            )
-        except typst.TypstError as error:
-            raise RenderError(f"the form {form.name} cannot be rendered: {error}") from error
+    values = {**facts.values, "edition": {**facts.values["edition"], "languages": languages}}
+    written = {
+        "facts.json": printable(values),
+        "declaration.json": printable(declared),
+        "texts.json": parse_edition(DEFAULT).texts,
+    }
+    return typeset(
+        _MAIN,
+        {name: json.dumps(value, ensure_ascii=False).encode() for name, value in written.items()},
+        templates=TEMPLATES,
+        standards=_STANDARDS,
+        at=facts.issued_at,
+    )
 
 
 def _form(path: Path) -> Form:
