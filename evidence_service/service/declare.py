@@ -128,7 +128,7 @@ def verified_facts(parts: Parts, certificate: Certificate) -> CertificateFacts:
 
 
 def _without_declarations(facts: CertificateFacts) -> CertificateFacts:
-    """The facts without the events that note declarations: one that printed them would be another each time."""
+    """The facts without events that note declarations: one that printed them would differ each time."""
     return replace(facts, values={**facts.values, "custody": list(_own_events(facts.values["custody"]))})
 
 
