@@ -1,31 +1,26 @@
 """Declarations as unsigned forms: what a court asks a person for, filled as far as the facts go.
 
-A form is a Typst module in ``templates/forms`` and a table of the same name beside it: title, the rule it is made for, the
-languages it exists in, and which custody events let somebody sign it. A certificate prints it blank (Annex F);
+A form is a Typst module in ``templates/forms`` and a table of the same name beside it: title, the rule it is
+made for, the languages it exists in, and which custody events let somebody sign it. A certificate prints it blank (Annex F);
 :func:`form_pdf` prints it for one person who took part.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import typst
-
-from evidence_service.certificate.edition import TEMPLATES
+from evidence_service.certificate.edition import TEMPLATES, parse_edition
 from evidence_service.certificate.facts import CertificateFacts
-from evidence_service.certificate.fonts import font_directory, printable
-from evidence_service.certificate.render import RenderError
+from evidence_service.certificate.typesetting import Standard, as_json, typeset
 from evidence_service.errors import NotFoundError, RefusedError
 
 _MAIN = "forms/declaration.typ"
-_STANDARDS = ["a-2a", "ua-1"]
+_STANDARDS: tuple[Standard, ...] = ("a-2a", "ua-1")
 """PDF/A-2 and not 3: nothing is attached, the certificate carries the proofs."""
 
 
@@ -136,25 +131,18 @@ def form_pdf(
             "certificate_sha256": certificate_sha256,
         },
     }
-    with tempfile.TemporaryDirectory(prefix="evidence-form-") as name:
-        root = Path(name)
-        shutil.copytree(TEMPLATES, root, dirs_exist_ok=True)
-        for file, value in (("facts.json", dict(facts.values)), ("declaration.json", declared)):
-            (root / file).write_text(json.dumps(printable(value), ensure_ascii=False), encoding="utf-8")
-        try:
-            return bytes(
-                typst.compile(
-                    str(root / _MAIN),
-                    root=str(root),
-                    font_paths=[str(font_directory())],
-                    ignore_system_fonts=True,
-                    format="pdf",
-                    pdf_standards=_STANDARDS,
-                    timestamp=facts.issued_at.replace(microsecond=0),
-                )
-            )
-        except typst.TypstError as error:
-            raise RenderError(f"the form {form.name} cannot be rendered: {error}") from error
+    edition = parse_edition(facts.values["edition"]["code"])
+    return typeset(
+        _MAIN,
+        {
+            "facts.json": as_json(facts.values),
+            "declaration.json": as_json(declared),
+            "texts.json": json.dumps(edition.texts, ensure_ascii=False).encode(),
+        },
+        templates=TEMPLATES,
+        standards=_STANDARDS,
+        at=facts.issued_at,
+    )
 
 
 def _form(path: Path) -> Form:
