@@ -16,8 +16,7 @@ from typing import Any
 
 from evidence_service.certificate.edition import DEFAULT, TEMPLATES, parse_edition
 from evidence_service.certificate.facts import CertificateFacts
-from evidence_service.certificate.fonts import printable
-from evidence_service.certificate.typesetting import Standard, typeset
+from evidence_service.certificate.typesetting import Standard, as_json, typeset
 from evidence_service.errors import NotFoundError, RefusedError
 
 _MAIN = "forms/declaration.typ"
@@ -133,14 +132,14 @@ def form_pdf(
         },
     }
     values = {**facts.values, "edition": {**facts.values["edition"], "languages": languages}}
-    written = {
-        "facts.json": printable(values),
-        "declaration.json": printable(declared),
-        "texts.json": parse_edition(DEFAULT).texts,
-    }
     return typeset(
         _MAIN,
-        {name: json.dumps(value, ensure_ascii=False).encode() for name, value in written.items()},
+        {
+            "facts.json": as_json(values),
+            "declaration.json": as_json(declared),
+            # The layout's own texts, in every language a form may be in.
+            "texts.json": json.dumps(parse_edition(DEFAULT).texts, ensure_ascii=False).encode(),
+        },
         templates=TEMPLATES,
         standards=_STANDARDS,
         at=facts.issued_at,

@@ -12,9 +12,8 @@ import segno
 
 from evidence_service.certificate.edition import TEMPLATES, Edition, parse_edition
 from evidence_service.certificate.facts import CertificateFacts
-from evidence_service.certificate.fonts import printable
 from evidence_service.certificate.pictures import plates
-from evidence_service.certificate.typesetting import Standard, typeset
+from evidence_service.certificate.typesetting import Standard, as_json, typeset
 
 _STANDARDS: tuple[Standard, ...] = ("a-3a", "ua-1")
 _TYPES = {".json": "application/json", ".tst": "application/timestamp-reply", ".txt": "text/plain"}
@@ -32,10 +31,10 @@ def render(facts: CertificateFacts, templates: Path = TEMPLATES) -> bytes:
     shown = plates(facts.screenshots)
     attached = {**facts.attachments, "verify.txt": _guide(edition, facts.values)}
     values = {
-        **printable(dict(facts.values)),
+        **facts.values,
         "screenshots": shown.shown,
-        "left": printable(shown.left),
-        "broken": printable(shown.broken),
+        "left": shown.left,
+        "broken": shown.broken,
         "thumbnail": bool(shown.shown),
         "attached": [
             {"name": name, "type": _TYPES[Path(name).suffix], "description": f"attached.{_kind(name)}"}
@@ -47,7 +46,7 @@ def render(facts: CertificateFacts, templates: Path = TEMPLATES) -> bytes:
         {
             **shown.files,
             **attached,
-            "facts.json": json.dumps(values, ensure_ascii=False).encode(),
+            "facts.json": as_json(values),
             "texts.json": json.dumps(edition.texts, ensure_ascii=False).encode(),
             "code.svg": _code(f"{values['number']} sha256:{values['digest']['sha256']}"),
         },

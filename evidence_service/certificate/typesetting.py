@@ -5,18 +5,18 @@ Templates read what they print as JSON, never as markup; nothing of a record is 
 
 from __future__ import annotations
 
-import shutil
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Literal
+from typing import Any, Literal
 
 import typst
 
-from evidence_service.certificate.fonts import font_directory
+from evidence_service.certificate.fonts import font_directory, printable
 from evidence_service.errors import EvidenceServiceError
 
 Standard = Literal["a-2a", "a-3a", "ua-1"]
@@ -40,7 +40,7 @@ def typeset(
 
     Args:
         main: the template to begin with, by its path below ``templates``.
-        files: what the templates read, by path; they come in place of templates of the same path.
+        files: what the templates read, by name.
         standards: that the PDF has to follow, in Typst's words.
         at: date of the document; None for one without.
 
@@ -50,7 +50,8 @@ def typeset(
     """
     with tempfile.TemporaryDirectory(prefix="evidence-typeset-") as name:
         root = Path(name)
-        shutil.copytree(templates, root, dirs_exist_ok=True)
+        for entry in templates.iterdir():
+            (root / entry.name).symlink_to(entry)
         for path, data in files.items():
             (root / path).write_bytes(data)
         compiler = _compiler()
@@ -58,7 +59,7 @@ def typeset(
             # The compiler's world is one: two documents at once would read each other's files.
             with _turn:
                 made = compiler.compile(
-                    input=str(root / main),
+                    input=f'#include "/{main}"'.encode(),
                     root=str(root),
                     format="pdf",
                     pdf_standards=list(standards),
@@ -69,6 +70,11 @@ def typeset(
     if not isinstance(made, bytes):
         raise RenderError("the document was not made as one file")
     return made
+
+
+def as_json(value: Mapping[str, Any]) -> bytes:
+    """A file for templates to read, with every character printable."""
+    return json.dumps(printable(value), ensure_ascii=False).encode()
 
 
 @cache
