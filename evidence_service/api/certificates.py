@@ -72,6 +72,16 @@ class Succession(_Order):
     edition: Edition | None = Field(default=None, description="Null: the same as before")
 
 
+class Extension(_Order):
+    """An extension of a certificate's seal."""
+
+    sequence: int | None = Field(
+        default=None,
+        ge=1,
+        description="Of the PDF to be extended; where there is a newer one already, nothing is done. Null: the newest",
+    )
+
+
 class CertificateOrderView(BaseModel):
     """An order and where it stands."""
 
@@ -144,6 +154,14 @@ class PdfView(BaseModel):
         """The view of a record."""
         same = {name: getattr(pdf, name) for name in ("sequence", "level", "at", "ends_at")}
         return cls(**same, sha256=pdf.sha256.hex(), evidence_id=digest_evidence_id(pdf.sha256))
+
+
+class DueView(BaseModel):
+    """A certificate whose seal is to be extended."""
+
+    number: str
+    sequence: int = Field(description="Of its newest PDF")
+    ends_at: datetime | None = Field(description="When the newest time stamp ends")
 
 
 class ChangeView(BaseModel):

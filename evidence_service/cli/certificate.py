@@ -16,9 +16,10 @@ from rich.table import Table
 
 from evidence_service.cli.certificate_batch import batch
 from evidence_service.cli.client import JSON_OPTION, ServiceClient, show
+from evidence_service.cli.exit_codes import exit_code_of
 from evidence_service.cli.terminal import cell, document, plain
 from evidence_service.config import ClientSettings
-from evidence_service.errors import MismatchError, RefusedError
+from evidence_service.errors import EvidenceServiceError, MismatchError, RefusedError
 from evidence_service.verify.report import ExitCode
 
 _POLL = 0.5
@@ -162,6 +163,33 @@ def download(name: str, edition: str, output: Path | None, sha256: str | None) -
     """
     client = ServiceClient(ClientSettings())
     _download(client, _named(client, name, edition), output, sha256)
+
+
+@certificate.command()
+@click.argument("numbers", nargs=-1)
+@click.option("--due", is_flag=True, help="All whose newest time stamp ends soon.")
+@JSON_OPTION
+def extend(numbers: Sequence[str], due: bool, as_json: bool) -> None:
+    """Extend seals with a new archive time stamp, now; the worker does it by itself when it is due."""
+    if bool(numbers) == due:
+        raise click.UsageError("give numbers, or --due")
+    client = ServiceClient(ClientSettings())
+    if due:
+        found = client.call("GET", "/v1/certificates-due").json()
+        wanted = [(item["number"], item["sequence"]) for item in found]
+    else:
+        wanted = [(number, len(_show_number(client, number)["pdfs"]) or None) for number in numbers]
+    extended, failed = [], []
+    for number, sequence in wanted:
+        try:
+            path = f"/v1/certificates/{number}/extend"
+            extended.append(client.call("POST", path, json={"sequence": sequence}).json())
+        except EvidenceServiceError as error:
+            failed.append(error)
+            click.echo(f"{number}: {plain(error.told)}", err=True)
+    show(extended, _certificates, as_json=as_json)
+    if failed:
+        sys.exit(int(exit_code_of(failed[0])))
 
 
 def _named(client: ServiceClient, name: str, edition: str) -> dict[str, Any]:

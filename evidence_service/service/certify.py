@@ -16,9 +16,9 @@ from evidence_service.certificate.sealing.archive import ends_at
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.bundles import assemble
 from evidence_service.service.gate import check_finished, check_level, examine_bundle
-from evidence_service.service.parts import SERVICE, Parts
+from evidence_service.service.note_certificate import note_certificate
+from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
-from evidence_service.service.register_digest import register_digest
 from evidence_service.service.rules import judge
 from evidence_service.service.waiting import until_available
 from evidence_service.store.certificate_orders import NewOrder
@@ -50,7 +50,6 @@ def certify(parts: Parts, durable: Durable, order_id: str) -> None:
 
     until_available(durable, "issue", lambda: issue(parts, order_id), note)
     durable.step("record", record_certificate, parts, order_id)
-    durable.step("register digest", register_issued, parts, order_id)
 
 
 def refuse(parts: Parts, order_id: str, why: str) -> None:
@@ -100,45 +99,11 @@ def issue(parts: Parts, order_id: str) -> None:
 
 
 def record_certificate(parts: Parts, order_id: str) -> None:
-    """Note the released certificate in the custody log, and the end of the one it took the place of."""
+    """Tell the custody log of the released certificate, and of the one whose place it took."""
     order = parts.certificates.order(order_id)
-    certificate = parts.certificates.certificate(str(order.number))
-    first = parts.certificates.pdfs(certificate.number)[0]
-    parts.custody(
-        order.evidence_id,
-        f"certify {certificate.number}",
-        "certify",
-        actor=SERVICE,
-        purpose="issue a certificate",
-        after=first.sha256.hex(),
-        detail={
-            "number": certificate.number,
-            "edition": certificate.edition,
-            "level": first.level,
-            "ordered_by": order.actor,
-            **({"qualified": "; ".join(certificate.qualifications)} if certificate.qualifications else {}),
-        },
-    )
-    if order.supersedes is not None:
-        parts.custody(
-            order.evidence_id,
-            f"supersede {order.supersedes}",
-            "certify",
-            actor=(order.actor, "operator"),
-            purpose="supersede a certificate",
-            detail={
-                "number": order.supersedes,
-                "superseded_by": certificate.number,
-                "reason": order.reason,
-            },
-        )
+    for number in filter(None, (order.number, order.supersedes)):
+        note_certificate(parts, number)
     parts.records.advance(order.evidence_id, "certified")
-
-
-def register_issued(parts: Parts, order_id: str) -> None:
-    """Register the digest of the PDF that an order led to."""
-    number = str(parts.certificates.order(order_id).number)
-    register_digest(parts, parts.certificates.pdfs(number)[0])
 
 
 def _make(parts: Parts, certificate: Certificate, data: bytes, report: Report) -> Sealed:
@@ -166,13 +131,15 @@ def _make(parts: Parts, certificate: Certificate, data: bytes, report: Report) -
         render(facts),
         key,
         level=parts.issuing.level,
-        stamp=_stamper(parts),
+        stamp=stamper(parts),
         revocation=parts.issuing.revocation,
         reason=f"Certificate {certificate.number}",
     )
 
 
-def _stamper(parts: Parts) -> Callable[[bytes], bytes]:
+def stamper(parts: Parts) -> Callable[[bytes], bytes]:
+    """What gets a seal its time stamps: SHA-512 digest (64 bytes) → token of one of the authorities."""
+
     def one_token(digest: bytes) -> bytes:
         found = parts.stamping.authorities.stamp(digest, nonce=parts.nonce, now=parts.now, minimum=1)
         return found.tokens[0].der

@@ -47,7 +47,7 @@ def examine_bundle(parts: Parts, data: bytes) -> Report:
 def check_finished(
     pdf: bytes, *, level: str, verdict: Verdict, trust_file: Path | None, rpc_urls: Sequence[str]
 ) -> None:
-    """Have ``evidence verify`` accept a finished file in a process of its own, as an opponent's expert would.
+    """Have a separate process accept a finished file, and find it to be what it says.
 
     Args:
         level: that is printed on it; the verifier has to find the seal at it.
@@ -56,6 +56,22 @@ def check_finished(
     Raises:
         UnavailableError: it could not be checked.
         MismatchError: it was not accepted, or is not what it says; it is not released.
+    """
+    report = judged_outside(pdf, trust_file=trust_file, rpc_urls=rpc_urls)
+    if report["verdict"] != verdict.value:
+        raise MismatchError(
+            f"the finished certificate is judged as {report['verdict']}, its evidence as {verdict.value}; it "
+            "is not released"
+        )
+    check_level(level, report["evidence"]["seal"]["level"])
+
+
+def judged_outside(pdf: bytes, *, trust_file: Path | None, rpc_urls: Sequence[str]) -> dict[str, Any]:
+    """The report of ``evidence verify`` in a process of its own, as an opponent's expert would run it.
+
+    Raises:
+        UnavailableError: it could not be checked.
+        MismatchError: it was not accepted.
     """
     with tempfile.TemporaryDirectory(prefix="evidence-gate-") as name:
         path = Path(name) / "certificate.pdf"
@@ -76,13 +92,8 @@ def check_finished(
             f"the finished certificate was not accepted (exit {done.returncode}) and is not released: "
             f"{_problems(done.stdout) or done.stderr.strip()[-1500:]}"
         )
-    report = json.loads(done.stdout)["reports"][0]
-    if report["verdict"] != verdict.value:
-        raise MismatchError(
-            f"the finished certificate is judged as {report['verdict']}, its evidence as {verdict.value}; it "
-            "is not released"
-        )
-    check_level(level, report["evidence"]["seal"]["level"])
+    report: dict[str, Any] = json.loads(done.stdout)["reports"][0]
+    return report
 
 
 def check_level(printed: str, reached: str) -> None:

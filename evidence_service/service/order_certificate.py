@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from evidence_service.certificate.edition import parse_edition
 from evidence_service.errors import NotFoundError, PolicyRefusedError, RefusedError
+from evidence_service.service.note_certificate import note_certificate
 from evidence_service.service.parts import Parts
-from evidence_service.service.preserve import OPERATOR
 from evidence_service.service.rules import check_outcome
 from evidence_service.store.certificate_orders import CertificateOrder, NewOrder
 from evidence_service.store.certificates import Certificate
@@ -105,12 +105,5 @@ def withdraw(parts: Parts, number: str, *, reason: str, actor: str) -> Certifica
         NotFoundError, ConflictError: there is no such certificate, or it is not current.
     """
     found = parts.certificates.withdraw(number, reason=reason, actor=actor, now=parts.now())
-    parts.custody(
-        found.evidence_id,
-        f"withdraw {number}",
-        "certify",
-        actor=(actor, OPERATOR),
-        purpose="withdraw a certificate",
-        detail={"number": number, "reason": reason},
-    )
+    note_certificate(parts, number)
     return found

@@ -18,6 +18,8 @@ from evidence_service.service.anchor import finish, note_anchor, stamp_batch, su
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify, order_wanted, refuse
 from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, STAMPS, Engine
+from evidence_service.service.extend import extend_due
+from evidence_service.service.note_certificate import tell
 from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import preserve
@@ -58,12 +60,14 @@ class Worker:
             ("certify", CERTIFICATES, certify),
             ("attest", STAMPS, attest),
             ("renew", STAMPS, renew),
+            ("extend", STAMPS, extend_due),
+            ("tell", STAMPS, tell),
         ):
             engine.add(name, queue, self._noting_failure(name, partial(workflow, parts, durable)))
 
     def start(self) -> None:
         """Serve; returns at once."""
-        self._engine.launch({CAPTURES: self._captures, ANCHORS: 4, CERTIFICATES: 1, STAMPS: 1})
+        self._engine.launch({CAPTURES: self._captures, ANCHORS: 4, CERTIFICATES: 2, STAMPS: 1})
         self._thread.start()
         for rounds in self._rounds:
             rounds.start()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, text, update
 
 from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.store import schema
@@ -36,6 +36,7 @@ class Certificate:
         superseded_by: number of the certificate that took its place.
         qualifications: what the gate demanded to be said on it.
         waiting_for: why its seal could not be extended when that was due.
+        unnoted: whether custody logs and digests are behind its history.
     """
 
     number: str
@@ -51,6 +52,7 @@ class Certificate:
     superseded_by: str | None
     qualifications: Sequence[str]
     waiting_for: str | None
+    unnoted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,26 @@ class Certificates(CertificateOrders):
                 update(_CERTIFICATES).where(_CERTIFICATES.c.number == number).values(waiting_for=waiting_for)
             )
 
+    def noted(self, number: str, *, changes: int) -> None:
+        """Record that everything was told about a certificate, unless something happened meanwhile.
+
+        Args:
+            changes: entries of its history and PDFs that were told.
+        """
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(_CERTIFICATES)
+                .where(_CERTIFICATES.c.number == number, _changes() == changes)
+                .values(unnoted=False)
+            )
+
     # --- questions ---
+
+    def unnoted(self) -> list[tuple[str, int]]:
+        """Numbers of certificates that something is to be told about, with how much there is to tell."""
+        query = select(_CERTIFICATES.c.number, _changes()).where(text(schema.UNTOLD))
+        with self._engine.connect() as connection:
+            return [(number, changes) for number, changes in connection.execute(query)]
 
     def certificate(self, number: str) -> Certificate:
         """A certificate by its number.
@@ -283,6 +304,16 @@ class Certificates(CertificateOrders):
             return [ReleasedPdf(**row._mapping) for row in connection.execute(query)]
 
 
+def _changes() -> ColumnElement[int]:
+    """How many entries a certificate's history has, and PDFs."""
+    counts = (
+        select(func.count()).where(table.c.number == _CERTIFICATES.c.number).scalar_subquery()
+        for table in (_EVENTS, _PDFS)
+    )
+    events, pdfs = counts
+    return events + pdfs
+
+
 def _next_number(connection: Connection, stem: str) -> str:
     last = connection.execute(
         select(_CERTIFICATES.c.number)
@@ -330,7 +361,14 @@ def _append(
     connection.execute(
         update(_CERTIFICATES)
         .where(_CERTIFICATES.c.number == number)
-        .values(status=status, since=at, reason=reason, superseded_by=superseded_by)
+        .values(
+            status=status,
+            since=at,
+            reason=reason,
+            superseded_by=superseded_by,
+            # A reserved number is nothing to tell.
+            unnoted=status != "reserved",
+        )
     )
 
 
@@ -348,5 +386,5 @@ def _add_pdf(connection: Connection, pdf: ReleasedPdf) -> None:
     connection.execute(
         update(_CERTIFICATES)
         .where(_CERTIFICATES.c.number == pdf.number)
-        .values(sha256=pdf.sha256, level=pdf.level, waiting_for=None)
+        .values(sha256=pdf.sha256, level=pdf.level, waiting_for=None, unnoted=True)
     )

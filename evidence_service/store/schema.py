@@ -45,6 +45,7 @@ CAPTURED = "kind = 'platform_capture' AND outcome IS NOT NULL"
 CERTIFIABLE = "status = 'anchored' AND certificate_wanted"
 ORDERED = "state = 'open'"
 CURRENT = "status = 'released'"
+UNTOLD = "unnoted"
 UNANCHORED = "status = 'closed'"
 UNNOTED = "state = 'sealed' AND NOT noted AND batch_id IS NOT NULL"
 LATE = "late > 0"
@@ -322,9 +323,12 @@ certificates = Table(
     Column("qualifications", JSONB, nullable=False, server_default="[]"),
     # Why its seal could not be extended when that was due.
     Column("waiting_for", Text),
+    # Whether custody logs and digests are behind its history.
+    Column("unnoted", Boolean, nullable=False, server_default=false()),
     # One certificate of each edition is current.
     Index("uq_certificates_current", "evidence_id", "edition", unique=True, postgresql_where=CURRENT),
     Index(None, "evidence_id"),
+    Index("ix_certificates_unnoted", "number", postgresql_where=UNTOLD),
 )
 
 certificate_events = Table(

@@ -13,6 +13,8 @@ from evidence_service.api.certificates import (
     CertificateOrderView,
     CertificatePage,
     CertificateView,
+    DueView,
+    Extension,
     NewCertificate,
     NewCertificates,
     Number,
@@ -26,6 +28,7 @@ from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.schemas import EvidenceView
 from evidence_service.certificate.edition import DEFAULT
 from evidence_service.errors import NotFoundError
+from evidence_service.service.extend import due, extend
 from evidence_service.service.order_certificate import order_certificate as place
 from evidence_service.service.order_certificate import order_many, supersede, withdraw
 from evidence_service.service.parts import Parts
@@ -152,6 +155,18 @@ def withdraw_certificate(number: Number, order: Withdrawal, actor: Actor, parts:
     Its PDF stays and goes on verifying; the register says that it is withdrawn.
     """
     return _detail(parts, withdraw(parts, number, reason=order.reason, actor=actor))
+
+
+@router.post("/certificates/{number}/extend")
+def extend_certificate(number: Number, order: Extension, _: Actor, parts: Wired) -> CertificateDetail:
+    """Extend the seal of a current certificate now; the old PDF stays beside the new one."""
+    return _detail(parts, extend(parts, number, order.sequence))
+
+
+@router.get("/certificates-due")
+def list_due(_: Actor, parts: Wired) -> list[DueView]:
+    """Current certificates whose seals are to be extended now, the most pressing first."""
+    return [DueView(number=item.number, sequence=item.sequence, ends_at=item.ends_at) for item in due(parts)]
 
 
 @router.post("/certificates/{number}/supersede", status_code=202, response_model=CertificateOrderView)

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("superseded_by", sa.Text(), nullable=True),
         sa.Column("qualifications", postgresql.JSONB(), nullable=False, server_default="[]"),
         sa.Column("waiting_for", sa.Text(), nullable=True),
+        sa.Column("unnoted", sa.Boolean(), nullable=False, server_default=sa.text("false")),
     ):
         op.add_column("certificates", column)
     op.execute("UPDATE certificates SET since = coalesce(released_at, reserved_at)")
@@ -32,6 +33,9 @@ def upgrade() -> None:
     op.drop_constraint(op.f("uq_certificates_evidence_id"), "certificates", type_="unique")
     op.create_index(op.f("ix_certificates_evidence_id"), "certificates", ["evidence_id"])
     _unique("uq_certificates_current", "certificates", "status = 'released'")
+    op.create_index(
+        "ix_certificates_unnoted", "certificates", ["number"], postgresql_where=sa.text("unnoted")
+    )
     _create_history()
     _create_orders()
     _fill()
@@ -129,6 +133,8 @@ def _fill() -> None:
         SELECT number, 1, sha256, level, released_at FROM certificates WHERE status = 'released'
         """
     )
+    # Their digests are registered by the worker.
+    op.execute("UPDATE certificates SET unnoted = true WHERE status = 'released'")
 
 
 def downgrade() -> None:
@@ -147,7 +153,8 @@ def downgrade() -> None:
     )
     op.drop_index("uq_certificates_current", table_name="certificates")
     op.drop_index(op.f("ix_certificates_evidence_id"), table_name="certificates")
-    for column in ("waiting_for", "qualifications", "superseded_by", "reason", "since", "edition"):
+    op.drop_index("ix_certificates_unnoted", table_name="certificates")
+    for column in ("unnoted", "waiting_for", "qualifications", "superseded_by", "reason", "since", "edition"):
         op.drop_column("certificates", column)
     op.create_unique_constraint(op.f("uq_certificates_evidence_id"), "certificates", ["evidence_id"])
 
