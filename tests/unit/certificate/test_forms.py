@@ -151,6 +151,8 @@ def test_every_form_names_person_record_and_that_nobody_signed(
     assert CERTIFICATE_SHA256 in joined
     assert "demonstration" not in words.lower()
     assert pages(pdf, tmp_path) <= 2
+    for claim in (b"<pdfaid:part>2<", b"<pdfaid:conformance>A<", b"<pdfuaid:part>1<"):
+        assert claim in pdf
     assert subprocess.run(["pdfsig", tmp_path / "form.pdf"], check=False, capture_output=True).returncode == 2
 
 
