@@ -202,7 +202,12 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
 def test_what_the_service_did_not_capture_is_never_said_to_be_captured(kind: str, tmp_path: Path) -> None:
     for form in forms():
         words = text_of(filled(form.name, kind=kind), tmp_path)
-        for never in ("answered with HTTP status", "recorded by", "a listing captured", "Pictures of the page"):
+        for never in (
+            "answered with HTTP status",
+            "recorded by",
+            "a listing captured",
+            "Pictures of the page",
+        ):
             assert never not in words, (form.name, never)
     words = text_of(filled("us-902-13", kind=kind), tmp_path)
     assert {"upload": "How the file was made before that", "digest": "never saw the content"}[kind] in words
@@ -213,7 +218,9 @@ def test_a_demonstration_is_marked_on_every_page(tmp_path: Path) -> None:
     marked = replace(found, values={**found.values, "demonstration": True})
     for form in forms():
         pdf = form_pdf(form, marked, declarant(found), certificate_sha256=CERTIFICATE_SHA256)
-        assert "must not be submitted" in text_of(pdf, tmp_path) or "不得作为证据提交" in text_of(pdf, tmp_path)
+        assert "must not be submitted" in text_of(pdf, tmp_path) or "不得作为证据提交" in text_of(
+            pdf, tmp_path
+        )
         for page in range(1, pages(pdf, tmp_path) + 1):
             span = ["-f", str(page), "-l", str(page)]
             done = subprocess.run(
@@ -250,7 +257,11 @@ def test_a_certificate_prints_forms_blank(edition: str, tmp_path: Path) -> None:
     """As Annex F: nobody's name and events, lines instead; in the languages of form and edition."""
     found = facts(edition)
     main = "\n".join(
-        ['#import "/shared/layout.typ": certificate, facts', "#show: certificate", "#heading(level: 1)[Annex F]"]
+        [
+            '#import "/shared/layout.typ": certificate, facts',
+            "#show: certificate",
+            "#heading(level: 1)[Annex F]",
+        ]
         + [f'#{{ import "/forms/{form.name}.typ": form\nform(facts) }}' for form in forms()]
     )
     pdf = compiled(main, found)
