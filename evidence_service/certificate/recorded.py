@@ -83,8 +83,8 @@ class Record:
         ``told`` is what made a point fail or kept it from being looked at, in the record's own words.
         """
         data = self.with_role("environment")
-        value = {"at": None, "points": []} if data is None else json.loads(data)
-        return value["at"], [_point(point) for point in value["points"]]
+        value = {"points": []} if data is None else json.loads(data)
+        return value.get("at"), [_point(point) for point in value["points"]]
 
     def exchanges(self) -> list[dict[str, Any]]:
         """Every HTTP exchange, as ``exchanges.json`` has it."""
@@ -188,7 +188,7 @@ def _point(point: Mapping[str, Any]) -> dict[str, Any]:
         "name": point["name"],
         "status": point["status"],
         "value": _plain(value),
-        "raw_sha256": point["raw_sha256"],
+        "raw_sha256": point.get("raw_sha256"),
         "told": "" if point["status"] == "pass" else _plain(told),
     }
 
