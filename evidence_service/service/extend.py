@@ -1,7 +1,7 @@
 """Extend: a certificate's seal gets validation data and a new archive time stamp before the newest one ends.
 
-The extended PDF is a new object; the old one, which is its beginning, stays in the register. Nothing is released
-that the gate does not accept.
+The extended PDF is a new object; the old one, which is its beginning, stays in the register. Nothing is
+released that the gate does not accept.
 """
 
 from __future__ import annotations
