@@ -280,6 +280,7 @@ class World:
         issuer: SealIssuer | None = None,
         stamp: Callable[[bytes], bytes] | bool | None = True,
         body: str = "",
+        reason: str = "Issued",
     ) -> bytes:
         """A certificate around a bundle.
 
@@ -287,6 +288,7 @@ class World:
             attachments: instead of those the bundle implies.
             stamp: makes the signature time stamp; True for the first authority, None for none.
             body: more Typst markup.
+            reason: that the signature states.
         """
         parts = attachments
         if parts is None:
@@ -301,7 +303,7 @@ class World:
             level="PAdES B-T" if stamp else "PAdES B-B",
             stamp=stamp or no_stamp,
             revocation=nobody_publishes,
-            reason="Issued",
+            reason=reason,
         ).pdf
 
     def case(self, name: str, evidence: Evidence | None = None, **options: Any) -> Case:
