@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import typst
 
-from evidence_service.certificate.seal import Sealed, SealKey, seal
+from evidence_service.certificate.sealing import Sealed, seal
+from evidence_service.certificate.sealing.pkcs12 import Pkcs12Key
 from evidence_service.errors import (
     AuthorityUnavailableError,
     EvidenceError,
@@ -27,6 +28,7 @@ from evidence_service.verify import confined, pdf
 from evidence_service.verify.certificate import open_certificate, trust_seal
 from evidence_service.verify.pdf_objects import Name, Scanner, Stream
 from evidence_service.verify.policy import Voucher
+from tests.sealing import no_stamp, nobody_publishes
 
 DOCUMENT = """\
 #set document(title: "Test certificate", date: datetime(year: 2026, month: 1, day: 1))
@@ -57,7 +59,14 @@ def sealed_with(plain: bytes, files: DemoSealFiles, authorities: list[Authority]
         asked = Authorities(authorities, minimum=1)
         return asked.stamp(digest, nonce=lambda: 5, now=lambda: datetime.now(UTC)).tokens[0].der
 
-    return seal(plain, SealKey(files.pkcs12, files.password_file.read_text()), stamp=stamp, reason="Issued")
+    return seal(
+        plain,
+        Pkcs12Key(files.pkcs12, files.password_file.read_text()),
+        level="PAdES B-T",
+        stamp=stamp,
+        revocation=nobody_publishes,
+        reason="Issued",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -265,10 +274,12 @@ def test_no_seal_without_the_time_stamp_that_was_asked_for(plain: bytes, files: 
     def unavailable(digest: bytes) -> bytes:
         raise AuthorityUnavailableError("down")
 
+    key = Pkcs12Key(files.pkcs12, files.password_file.read_text())
     with pytest.raises(AuthorityUnavailableError):
-        seal(plain, SealKey(files.pkcs12, files.password_file.read_text()), stamp=unavailable, reason="x")
+        seal(plain, key, level="PAdES B-T", stamp=unavailable, revocation=nobody_publishes, reason="x")
 
 
-def test_without_an_authority_the_level_is_lower_and_says_so(plain: bytes, files: DemoSealFiles) -> None:
-    done = seal(plain, SealKey(files.pkcs12, files.password_file.read_text()), stamp=None, reason="x")
+def test_a_seal_without_a_time_stamp_says_so(plain: bytes, files: DemoSealFiles) -> None:
+    key = Pkcs12Key(files.pkcs12, files.password_file.read_text())
+    done = seal(plain, key, level="PAdES B-B", stamp=no_stamp, revocation=nobody_publishes, reason="x")
     assert done.level == open_certificate(done.pdf).seal.level == "PAdES B-B"
