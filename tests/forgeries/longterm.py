@@ -16,17 +16,12 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.signers import PdfTimeStamper
 from pyhanko.sign.timestamps import TimeStamper
 
+from evidence_service.certificate.sealing.revisions import Addition
+
 Token = Callable[[bytes], bytes]
 """SHA-512 of what is covered → DER of a token."""
 RESERVED = 8 * 1024
 """Hexadecimal digits kept for a token."""
-
-
-class Writer(IncrementalPdfFileWriter):
-    """An incremental update that leaves title, dates and all other metadata as they are."""
-
-    def _update_meta(self) -> None:
-        """Nothing: what is certified says when it was made, not when it was extended."""
 
 
 def with_store(
@@ -34,7 +29,7 @@ def with_store(
     certificates: Sequence[bytes] = (),
     lists: Sequence[bytes] = (),
     *,
-    writing: type[IncrementalPdfFileWriter] = Writer,
+    writing: type[IncrementalPdfFileWriter] = Addition,
 ) -> bytes:
     """One more revision with validation data."""
     stream = io.BytesIO(pdf)
@@ -53,9 +48,7 @@ def with_store(
     return stream.getvalue()
 
 
-def with_stamp(
-    pdf: bytes, token: Token, *, writing: type[IncrementalPdfFileWriter] = Writer
-) -> bytes:
+def with_stamp(pdf: bytes, token: Token, *, writing: type[IncrementalPdfFileWriter] = Addition) -> bytes:
     """One more revision with a document time stamp."""
     stream = io.BytesIO(pdf)
     stamper = PdfTimeStamper(_Stamper(token), field_name=f"Archive{len(pdf)}")
