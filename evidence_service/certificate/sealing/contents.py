@@ -144,6 +144,8 @@ def _issued(above: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 
 def _is_clear(found: crl.RevocationList, path: Sequence[x509.Certificate], at: datetime) -> bool:
+    if found.next_update is None or found.next_update < at:
+        return False
     try:
         return crl.revoked(found, path, at=at) == []
     except EvidenceError:
