@@ -1,7 +1,7 @@
 """``make bench-sealing``: what a seal takes, with real authorities that publish their lists on this machine.
 
-* ``lta_s``: a certificate of 3 MB sealed at PAdES B-LTA, the median; ``first_s``: the first time, when nothing
-  is loaded and no list is known yet; ``extend_s``: one extension of it;
+* ``lta_s``: a certificate of 3 MB sealed at PAdES B-LTA, the median; ``first_s``: the first time, with
+  nothing loaded and no list known yet; ``extend_s``: one extension of it;
 * ``bt_s``: the same at B-T; ``library_s``: pyHanko's own B-LTA in the same run, with the same authority;
 * ``lta_kb``, ``extension_kb``: what seal and extension add to the file.
 """
@@ -141,7 +141,8 @@ def main() -> int:
     medians = {name: statistics.median(values) for name, values in runs.items()}
     words = " ".join(f"{name}={value:.3f}" for name, value in medians.items())
     print(
-        f"RESULT sealing first_s={first:.3f} {words} worst_lta_s={max(runs['lta_s']):.3f} "
+        f"RESULT sealing first_s={first:.3f} {words} "
+        f"worst_lta_s={max(runs['lta_s']):.3f} "
         f"lta_kb={(len(sealed) - len(pdf)) / 1024:.0f} extension_kb={(len(extended) - len(sealed)) / 1024:.0f}"
     )
     return 0 if medians["lta_s"] <= LIMIT else 1
