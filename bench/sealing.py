@@ -143,7 +143,8 @@ def main() -> int:
     print(
         f"RESULT sealing first_s={first:.3f} {words} "
         f"worst_lta_s={max(runs['lta_s']):.3f} "
-        f"lta_kb={(len(sealed) - len(pdf)) / 1024:.0f} extension_kb={(len(extended) - len(sealed)) / 1024:.0f}"
+        f"lta_kb={(len(sealed) - len(pdf)) / 1024:.0f} "
+        f"extension_kb={(len(extended) - len(sealed)) / 1024:.0f}"
     )
     return 0 if medians["lta_s"] <= LIMIT else 1
 

@@ -32,8 +32,8 @@ _TOKEN_LIMIT = 16 * 1024
 class Addition(IncrementalPdfFileWriter):
     """A revision that leaves title, dates and all other metadata as the seal covers them.
 
-    pyHanko writes a new date into them with every revision. DocMDP with P=1 permits that no more than any other
-    change, and the verification refuses it (specification, 4.3).
+    pyHanko writes a new date into them with every revision. DocMDP with P=1 permits that no more than any
+    other change, and the verification refuses it (specification, 4.3).
     """
 
     def _update_meta(self) -> None:

@@ -59,7 +59,7 @@ def test_each_key_reaches_each_level(
 
 
 def test_a_higher_level_begins_as_the_lower_one_does(
-    make_key: Callable[[str, str], SealKey], sealed: Seals
+    make_key: Callable[[str, str], SealKey], sealed: Seals, plain: bytes
 ) -> None:
     pdf = sealed(make_key("pkcs12", "p256"), "PAdES B-LTA").pdf
     reader = PdfFileReader(io.BytesIO(pdf))
@@ -69,8 +69,8 @@ def test_a_higher_level_begins_as_the_lower_one_does(
         "PAdES B-LT",
         "PAdES B-LTA",
     ]
-    with pytest.raises(MalformedError, match="no seal"):
-        judged(_first(pdf, 1))
+    with pytest.raises(MalformedError, match="revisions"):
+        judged(plain)
 
 
 def _first(pdf: bytes, revisions: int) -> bytes:
