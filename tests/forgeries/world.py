@@ -293,13 +293,22 @@ class World:
         parts = attachments
         if parts is None:
             parts = {"bundle.json": data, **expected_attachments(bundle.parse(data)), "verify.txt": b"how"}
+        return self.seal(plain(parts, body), issuer=issuer, stamp=stamp or None)
+
+    def seal(
+        self,
+        document: bytes,
+        *,
+        issuer: SealIssuer | None = None,
+        stamp: Callable[[bytes], bytes] | bool | None = True,
+    ) -> bytes:
+        """A PDF with a seal; the options are those of :meth:`sealed`."""
         if stamp is True:
             maker = authority(FIRST)
             stamp = lambda digest: maker.token(digest, later(minutes=5))  # noqa: E731
-        chosen = issuer or self.issuer
         return seal(
-            plain(parts, body),
-            chosen.key,
+            document,
+            (issuer or self.issuer).key,
             level="PAdES B-T" if stamp else "PAdES B-B",
             stamp=stamp or no_stamp,
             revocation=nobody_publishes,
