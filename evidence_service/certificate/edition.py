@@ -52,6 +52,19 @@ class Edition:
         return found
 
     @property
+    def texts(self) -> dict[str, dict[str, Any]]:
+        """Language → key → text; the jurisdiction's own come in place of the language's.
+
+        A language that a jurisdiction has no texts of its own for is printed with the usual ones.
+        """
+        own = self.definition["texts"]
+        found = {}
+        for language in self.languages:
+            table = (self.templates / "texts" / f"{language}.json").read_text(encoding="utf-8")
+            found[language] = {**json.loads(table), **own.get(language, {})}
+        return found
+
+    @property
     def printed_languages(self) -> tuple[str, ...]:
         """The languages in the order they are printed: the one that prevails comes first."""
         return tuple(sorted(self.languages, key=lambda language: language != self.definition["prevails"]))
