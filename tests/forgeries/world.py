@@ -293,7 +293,7 @@ class World:
         parts = attachments
         if parts is None:
             parts = {"bundle.json": data, **expected_attachments(bundle.parse(data)), "verify.txt": b"how"}
-        return self.seal(plain(parts, body), issuer=issuer, stamp=stamp or None)
+        return self.seal(plain(parts, body), issuer=issuer, stamp=stamp or None, reason=reason)
 
     def seal(
         self,
@@ -301,6 +301,7 @@ class World:
         *,
         issuer: SealIssuer | None = None,
         stamp: Callable[[bytes], bytes] | bool | None = True,
+        reason: str = "Issued",
     ) -> bytes:
         """A PDF with a seal; the options are those of :meth:`sealed`."""
         if stamp is True:
