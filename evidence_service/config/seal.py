@@ -23,7 +23,7 @@ class SealRemoteSettings(BaseModel):
 
     url: str = Field(
         description="Address before `/csc/v2/…`; https, or http on this machine",
-        pattern=r"^https://[^/?#@]|^http://(localhost|127\.0\.0\.1|\[::1\])([:/]|$)",
+        pattern=r"^(https://[^/?#@]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(/[^?#]*)?$",
     )
     credential: str = Field(description="The service's id of the credential (`credentialID`)", min_length=1)
     token_file: Path = Field(description="File with the bearer token; read again for every request")

@@ -1,31 +1,23 @@
 """What a sealed file holds: its seal, time stamps and validation data, each checked for integrity.
 
-Read anew from the bytes, so that a judgement about a file never rests on what was meant to be written.
+Read anew from the bytes by the verifier's own reader, so that a judgement about a file never rests on what
+was meant to be written.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from asn1crypto import cms
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from pyhanko.pdf_utils.decode_limits import DecodePurpose
-from pyhanko.pdf_utils.misc import PdfError
-from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
-from evidence_service.errors import EvidenceError, MalformedError
-from evidence_service.verify import crl
-from evidence_service.verify.cms import ID_TIME_STAMP_TOKEN, read_signed_data
+from evidence_service.errors import EvidenceError
+from evidence_service.verify import crl, pdf
+from evidence_service.verify.certificate import open_certificate, signature_value
 from evidence_service.verify.signatures import DAMAGED
 from evidence_service.verify.timestamp import TimestampFacts, read_token
-
-SEAL_FIELD = "Seal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,62 +67,30 @@ class Contents:
     ends_with_stamp: bool
 
 
-def read(pdf: bytes) -> Contents:
+def read(data: bytes) -> Contents:
     """Read a sealed file.
 
     Raises:
-        MalformedError: it is none, or cannot be read.
+        MalformedError, LimitExceededError: it is not one of the shape the service makes.
         MismatchError: a signature or a time stamp in it does not hold.
     """
-    try:
-        reader = PdfFileReader(io.BytesIO(pdf))
-        found = reader.embedded_signatures
-        stored = _stored(reader)
-    except (PdfError, ValueError, TypeError, KeyError, *DAMAGED) as error:
-        raise MalformedError(f"the sealed PDF cannot be read: {str(error)[:200]}") from error
-    if not found or found[0].field_name != SEAL_FIELD:
-        raise MalformedError("the PDF holds no seal", what_to_do="seal it first")
-
-    def digest(signature: EmbeddedPdfSignature, algorithm: str) -> bytes:
-        start, first, second, length = (int(item) for item in signature.byte_range)
-        digester = hashlib.new(algorithm, memoryview(pdf)[start : start + first])
-        digester.update(memoryview(pdf)[second : second + length])
-        return digester.digest()
-
-    seal, *later = found
-    signed = read_signed_data(
-        _value(seal),
-        detached=lambda algorithm: digest(seal, algorithm),
-        unsigned_allowed=frozenset({ID_TIME_STAMP_TOKEN}),
-    )
-    token = signed.unsigned.get(ID_TIME_STAMP_TOKEN)
+    # Our own file: no child process is needed to read it.
+    opened = open_certificate(data, reader=pdf.read)
+    stored: dict[str, list[bytes]] = {"certificate": [], "list": []}
+    for item in opened.validation:
+        stored[item.kind].append(item.data)
     return Contents(
-        path=signed.path,
-        token=None if token is None else read_token(token, imprint=hashlib.sha512(signed.signature).digest()),
-        archive=tuple(read_token(_value(item), imprint=digest(item, "sha512")) for item in later),
-        stored=stored,
-        ends_with_stamp=bool(later)
-        and int(later[-1].byte_range[2]) + int(later[-1].byte_range[3]) == len(pdf),
+        path=opened.seal.signed.path,
+        token=opened.seal.timestamp,
+        archive=tuple(
+            read_token(signature_value(item.token), imprint=item.imprint) for item in opened.stamps
+        ),
+        stored=StoredData(
+            tuple(x509.load_der_x509_certificate(item) for item in stored["certificate"]),
+            tuple(crl.read(item) for item in stored["list"]),
+        ),
+        ends_with_stamp=opened.revisions[-1][0] == "stamp",
     )
-
-
-def _stored(reader: PdfFileReader) -> StoredData:
-    if "/DSS" not in reader.root:
-        return StoredData()
-    store = reader.root["/DSS"]
-    certificates = [
-        item.get_object().read_data(DecodePurpose.CERTIFICATE) for item in store.get("/Certs", ())
-    ]
-    lists = [item.get_object().read_data(DecodePurpose.CRL) for item in store.get("/CRLs", ())]
-    return StoredData(
-        tuple(x509.load_der_x509_certificate(item) for item in certificates),
-        tuple(crl.read(item) for item in lists),
-    )
-
-
-def _value(signature: EmbeddedPdfSignature) -> bytes:
-    """DER of the signature without the zeros after it."""
-    return bytes(cms.ContentInfo.load(signature.pkcs7_content).dump())
 
 
 def _issued(above: x509.Certificate, certificate: x509.Certificate) -> bool:
@@ -144,6 +104,8 @@ def _issued(above: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 
 def _is_clear(found: crl.RevocationList, path: Sequence[x509.Certificate], at: datetime) -> bool:
+    if found.next_update is None or found.next_update < at:
+        return False
     try:
         return crl.revoked(found, path, at=at) == []
     except EvidenceError:

@@ -12,11 +12,12 @@ from threading import Lock
 from typing import Any
 
 from asn1crypto import algos, core
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from evidence_service.certificate.sealing.keys import Identity, SealKey, read_certificates, signed_by
 from evidence_service.errors import ConfigurationError, SignerUnavailableError
+from evidence_service.verify.path import common_name
 
 _WAIT = "nothing is lost: certificates wait and are tried again"
 
@@ -45,11 +46,7 @@ class Pkcs11Key(SealKey):
         self._key: Any = None
         probe = b"does this key belong to this certificate?"
         if not signed_by(self._identity.certificate, probe, self._sign(probe)):
-            raise ConfigurationError(
-                f"the key {key} of token {token} and the first certificate of {certificates} "
-                "do not belong together",
-                what_to_do="correct seal.pkcs11.key_label or seal.pkcs11.certificates_file",
-            )
+            raise self._other_certificate()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(token={self._token!r}, key={self._label!r})"
@@ -68,12 +65,6 @@ class Pkcs11Key(SealKey):
                 if isinstance(public, ec.EllipticCurvePublicKey):
                     return _der(key.sign(_shortened(data, public.key_size), mechanism=mechanisms.ECDSA))
                 return bytes(key.sign(_digest_info(data), mechanism=mechanisms.RSA_PKCS))
-            except self._library.KeyTypeInconsistent as error:
-                self._key = None
-                raise ConfigurationError(
-                    f"the key {self._label} of token {self._token} is of another kind than its certificate",
-                    what_to_do="correct seal.pkcs11.key_label or seal.pkcs11.certificates_file",
-                ) from error
             except self._library.PKCS11Error as error:
                 # The session is dropped: the next attempt opens another one.
                 self._key = None
@@ -100,8 +91,19 @@ class Pkcs11Key(SealKey):
                     f"token {self._token} has {len(found)} private keys with the label {self._label}",
                     what_to_do="correct seal.pkcs11.key_label",
                 )
+            is_rsa = isinstance(self._identity.certificate.public_key(), rsa.RSAPublicKey)
+            kind = library.KeyType.RSA if is_rsa else library.KeyType.EC
+            if found[0][library.Attribute.KEY_TYPE] != kind:
+                raise self._other_certificate()
             self._key = found[0]
         return self._key
+
+    def _other_certificate(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"the key {self._label} of token {self._token} does not belong to the certificate of "
+            f"{common_name(self._identity.certificate.subject)}",
+            what_to_do="correct seal.pkcs11.key_label or seal.pkcs11.certificates_file",
+        )
 
     def _find_token(self) -> Any:
         try:

@@ -42,8 +42,6 @@ class Pkcs12Key(SealKey):
                 f"{where} does not hold an RSA or elliptic-curve key with its certificate",
                 what_to_do="export key and certificate together",
             )
-        if stored.key.public_key() != own.certificate.public_key():
-            raise ConfigurationError(f"key and certificate in {where} do not belong together")
         self._identity = identity_of(
             [own.certificate, *(item.certificate for item in stored.additional_certs)], where=where
         )

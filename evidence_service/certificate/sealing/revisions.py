@@ -29,13 +29,24 @@ _TOKEN_LIMIT = 16 * 1024
 """Largest token that is put into a PDF; space for it is reserved before it is known."""
 
 
+class Addition(IncrementalPdfFileWriter):
+    """A revision that leaves title, dates and all other metadata as the seal covers them.
+
+    pyHanko writes a new date into them with every revision. DocMDP with P=1 permits that no more than any
+    other change, and the verification refuses it (specification, 4.3).
+    """
+
+    def _update_meta(self) -> None:
+        """Nothing."""
+
+
 def with_validation_data(pdf: bytes, data: Sequence[ValidationData]) -> bytes:
     """The file with one more revision: validation data added to what is stored there.
 
     The revision is written even when all of it is stored already, so that the shape stays the same.
     """
     stream = io.BytesIO(pdf)
-    writer = IncrementalPdfFileWriter(stream)
+    writer = Addition(stream)
     # No VRI: it repeats which data belongs to which signature, and is optional (clause 5.4.2.3).
     DocumentSecurityStore.supply_dss_in_writer(
         writer,
@@ -66,7 +77,7 @@ def with_document_time_stamp(pdf: bytes, stamp: Stamp, *, number: int) -> bytes:
     # The loop is made here because a caller's thread has none.
     asyncio.run(
         stamper.async_timestamp_pdf(
-            IncrementalPdfFileWriter(stream), "sha512", bytes_reserved=2 * _TOKEN_LIMIT, in_place=True
+            Addition(stream), "sha512", bytes_reserved=2 * _TOKEN_LIMIT, in_place=True
         )
     )
     return stream.getvalue()

@@ -13,7 +13,7 @@ from pyhanko.sign import fields, signers
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from evidence_service.certificate.sealing.archive import missing
-from evidence_service.certificate.sealing.contents import SEAL_FIELD, read
+from evidence_service.certificate.sealing.contents import read
 from evidence_service.certificate.sealing.keys import Identity, SealKey
 from evidence_service.certificate.sealing.levels import Level, Sealed, judged
 from evidence_service.certificate.sealing.revisions import (
@@ -24,6 +24,7 @@ from evidence_service.certificate.sealing.revisions import (
 )
 from evidence_service.certificate.sealing.validation import Revocation
 
+_FIELD = "Seal"
 _RESERVED = 24 * 1024
 """Bytes kept for the signature: chain, token and room for a larger token than today's."""
 
@@ -65,7 +66,7 @@ def seal(
 
 def _signed(pdf: bytes, key: SealKey, identity: Identity, reason: str, stamp: Stamp | None) -> bytes:
     metadata = signers.PdfSignatureMetadata(
-        field_name=SEAL_FIELD,
+        field_name=_FIELD,
         md_algorithm="sha512",
         subfilter=fields.SigSeedSubFilter.PADES,
         certify=True,
@@ -77,7 +78,7 @@ def _signed(pdf: bytes, key: SealKey, identity: Identity, reason: str, stamp: St
         signer=_KeySigner(key, identity),
         timestamper=None if stamp is None else Stamper(stamp),
         # Invisible: a visible field has no place in the structure tree, which PDF/UA demands.
-        new_field_spec=fields.SigFieldSpec(sig_field_name=SEAL_FIELD),
+        new_field_spec=fields.SigFieldSpec(sig_field_name=_FIELD),
     )
     output = io.BytesIO()
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
