@@ -91,7 +91,10 @@ def declare(parts: Parts, evidence_id: str, wish: Wish, *, actor: str) -> Declar
         MismatchError: the engine does not accept the evidence any more.
     """
     form = form_named(wish.form)
+    form.printed_languages(wish.language)
     certificate = parts.certificates.of_evidence(evidence_id)
+    # Refused from the log alone where that is possible; what is printed comes from what was verified.
+    _events_of(parts.records.custody(evidence_id), wish.person, form)
     facts = _without_declarations(verified_facts(parts, certificate))
     own = _events_of(facts.values["custody"], wish.person, form)
     sha256 = (certificate.sha256 or b"").hex()

@@ -51,7 +51,7 @@ def event(number: int, action: str, actor: str, role: str) -> dict[str, Any]:
         "before": None,
         "after": None,
         "tool": "evidence-service 0.1.0",
-        "detail": {},
+        "detail": {"path": "dom.html"} if action == "copy" else {},
     }
 
 

@@ -146,7 +146,7 @@ def test_every_form_names_person_record_and_that_nobody_signed(
     for part in language.split("+"):
         for expected in EVERYTHING[part]:
             assert expected.replace(" ", "") in joined, expected
-    for expected in ("agent", "Alex Agent", "EP-2026-000001", "evidence-0001", "purpose of copy"):
+    for expected in ("agent", "Alex Agent", "EP-2026-000001", "evidence-0001", "purpose of copy: dom.html"):
         assert expected.replace(" ", "") in joined, expected
     assert CERTIFICATE_SHA256 in joined
     assert "demonstration" not in words.lower()
