@@ -16,7 +16,8 @@ from playwright.sync_api import BrowserContext, CDPSession, Frame, Page
 from playwright.sync_api import Error as PlaywrightError
 
 from evidence_service.capture.files import CapturedFile, CaptureFiles
-from evidence_service.capture.recorder import RecorderLimits
+from evidence_service.capture.recorder import Recorder, RecorderLimits
+from evidence_service.capture.steps.navigations import Navigation, Navigations
 from evidence_service.core.document import format_time
 
 _SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -47,6 +48,20 @@ class CaptureLimits:
 
 class VisitEndedError(Exception):
     """A limit ends the steps; what the page shows by then is still kept. Never leaves the capture."""
+
+
+class PageGoneError(Exception):
+    """What the browser shows is no answer of a server, and nothing of it is kept. Never leaves the capture.
+
+    Args:
+        words: why.
+        navigation: that led there; None when none was begun.
+        status: of an answer that the browser shows no page for; None when there was none.
+    """
+
+    def __init__(self, words: str, navigation: Navigation | None, status: int | None = None) -> None:
+        super().__init__(words)
+        self.navigation, self.status = navigation, status
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +113,12 @@ class Visit:
         deadline: monotonic time at which the steps before the pictures have to end; ``end``: everything.
         scripts: name → SHA-256 of every script that was run in the page.
         fired: limits that fired; incomplete: what is missing; both in words.
-        failure: why the page could not be opened; empty when it could.
+        recorder: carries the visit; None where nothing can be looked up.
+        navigations: of the main frame, as the browser tells them.
+        navigation: whose document the visit is about; status and final_url are of its response.
+        failure: why there is no page to keep; empty when there is one.
         blank: the server answered, and the browser shows no page for its answer.
-        addresses: asked for as the main frame's document, in order, each redirect of its own.
+        shown: address the page gave itself by a script; empty when it is the document's own.
         seen: what a visitor sees; boxes: CSS selector → place of the element a fact was read from.
         scale: device pixels for each CSS pixel.
         storing: writes pictures, one after the other, beside the browser's work.
@@ -117,17 +135,20 @@ class Visit:
     progress: Progress
     began: float
     storing: Executor
+    recorder: Recorder | None = None
+    navigations: Navigations = field(init=False)
+    navigation: Navigation | None = None
     scale: float = 1
     stored: list[Future[CapturedFile]] = field(default_factory=list)
     scripts: dict[str, str] = field(default_factory=dict)
     fired: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
-    addresses: list[str] = field(default_factory=list)
     measured: dict[str, Any] = field(default_factory=dict)
     failure: str = ""
     blank: bool = False
     status: int | None = None
     final_url: str | None = None
+    shown: str = ""
     redirects: tuple[str, ...] = ()
     html: str = ""
     documents: list[Document] = field(default_factory=list)
@@ -137,6 +158,9 @@ class Visit:
     boxes: dict[str, Any] = field(default_factory=dict)
     layout: tuple[int, int] = (0, 0)
     layout_changed: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.navigations = Navigations(self.cdp)
 
     @property
     def deadline(self) -> float:

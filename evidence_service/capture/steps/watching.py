@@ -28,7 +28,6 @@ class Watch:
 
     Attributes:
         last_traffic: monotonic time of the last request that began or ended.
-        main_request: of the newest document in the page's main frame.
         documents: how many documents the main frame has had.
     """
 
@@ -37,7 +36,6 @@ class Watch:
         self._open: dict[Request, str] = {}
         self._notes: Counter[str] = Counter()
         self.last_traffic = time.monotonic()
-        self.main_request: Request | None = None
         self.documents = 0
         visit.context.grant_permissions([])
         visit.context.on("request", self._began)
@@ -52,7 +50,6 @@ class Watch:
         page.on("crash", self._crashed)
         page.on("close", lambda _: visit.log.add("closed", "the page closed"))
         visit.cdp.on("Page.frameNavigated", self._navigated)
-        visit.cdp.send("Page.enable")
 
     @property
     def open_requests(self) -> list[str]:
@@ -65,8 +62,6 @@ class Watch:
         self._open[request] = request.url
         self.last_traffic = time.monotonic()
         if self._is_main(request):
-            self.main_request = request
-            self._visit.addresses.append(request.url)
             # A document that is left never reports the end of what it asked for.
             self._open = {request: request.url}
 

@@ -1,0 +1,186 @@
+"""What a page does to be recorded as another one: the record says what a server sent, and what was shown."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evidence_service.capture.recorder import RecorderLimits
+from evidence_service.capture.session import CaptureLimits, CaptureResult
+from tests.capture.serving import WORDS, Answer, Pages, capture, response, says
+
+PATH = "/item/12345"
+QUICK = CaptureLimits(seconds=12, settle=1)
+
+
+def page(body: str = "", script: str = "") -> str:
+    return (
+        '<!doctype html><title>Lamp</title><h1>Lamp</h1><p id="price">50.00</p>'
+        f"{WORDS}{body}<script>{script}</script>"
+    )
+
+
+def captured(
+    directory: Path, answers: dict[str, Answer], limits: CaptureLimits = QUICK
+) -> tuple[CaptureResult, Pages]:
+    with Pages(answers) as pages:
+        return capture(pages, directory, PATH, limits=limits), pages
+
+
+def actions(directory: Path, kind: str) -> list[dict[str, Any]]:
+    lines = (directory / "actions.jsonl").read_text().splitlines()
+    return [entry for entry in map(json.loads, lines) if entry["action"] == kind]
+
+
+def without_words_of_ours(directory: Path) -> bool:
+    """Whether nothing that is kept of the page is the recorder's answer or the browser's own page."""
+    names = [path.name for path in directory.iterdir()]
+    return not {"dom.html", "screenshot.png", "page.mhtml", "page.pdf"} & set(names)
+
+
+# --- what is shown is no server's document ---
+
+
+@pytest.mark.parametrize("moment", [0, 300])
+def test_a_page_that_leads_to_a_forbidden_address_is_blocked(tmp_path: Path, moment: int) -> None:
+    script = f"setTimeout(() => {{ location = 'http://10.0.0.1/x' }}, {moment})"
+    result, _ = captured(tmp_path / "c", {PATH: page(script=script)})
+    assert result.outcome.status == "blocked"
+    assert "the page led to http://10.0.0.1/x" in result.outcome.reasons[0]
+    assert "10.0.0.1" in result.outcome.reasons[0].partition(": ")[2]
+    assert (result.status, result.final_url, result.listing) == (None, None, {})
+    assert without_words_of_ours(tmp_path / "c")
+
+
+def test_a_page_that_leads_to_a_forbidden_address_while_it_is_kept(tmp_path: Path) -> None:
+    with Pages({PATH: page(), "/go": b""}) as pages:
+        pages.answers[PATH] = page(
+            # Asked for every picture once more; the refused address comes when the first is made.
+            script="addEventListener('beforeprint', () => { location = 'http://10.0.0.1/x'; const end = "
+            "performance.now() + 300; while (performance.now() < end); })"
+        )
+        result = capture(pages, tmp_path / "c", PATH, limits=QUICK)
+    assert result.outcome.status in ("captured", "partial")
+    assert (result.status, result.final_url) == (200, pages.url(PATH))
+    for kept in ("dom.html", "page.mhtml"):
+        assert "Evidence recorder" not in (tmp_path / "c" / kept).read_text()
+
+
+def test_a_page_that_leads_to_a_dead_host_is_blocked(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    answers: dict[str, Answer] = {PATH: page(script=f"location = 'http://127.0.0.1:{port}/x'")}
+    result, _ = captured(tmp_path / "c", answers)
+    assert result.outcome.status == "blocked"
+    assert f"the page led to http://127.0.0.1:{port}/x" in result.outcome.reasons[0]
+    assert without_words_of_ours(tmp_path / "c")
+
+
+def test_a_page_that_is_asked_for_once_too_often_is_not_the_recorder_s_message(tmp_path: Path) -> None:
+    limits = CaptureLimits(seconds=12, settle=1, recorder=RecorderLimits(exchanges=1))
+    result, _ = captured(tmp_path / "c", {PATH: page(script="location = '/next'")}, limits)
+    assert result.outcome.status == "blocked"
+    assert says(result, "more than 1 exchanges")
+    assert without_words_of_ours(tmp_path / "c")
+
+
+def test_a_server_that_claims_to_be_the_recorder_is_a_server(tmp_path: Path) -> None:
+    answer = response(page().encode(), headers="Evidence-Recorder: not from the server\r\n")
+    result, _ = captured(tmp_path / "c", {PATH: answer})
+    assert (result.outcome.status, result.status) == ("captured", 200)
+
+
+def test_a_later_answer_without_a_page_is_told_by_its_status(tmp_path: Path) -> None:
+    gone = (
+        b"HTTP/1.1 410 Gone\r\nContent-Type: application/zip\r\nContent-Disposition: attachment\r\n"
+        b"Content-Length: 2\r\n\r\nPK"
+    )
+    result, pages = captured(tmp_path / "c", {PATH: page(script="location = '/dl'"), "/dl": gone})
+    assert (result.status, result.final_url) == (410, pages.url("/dl"))
+    assert result.redirects == ()
+    assert without_words_of_ours(tmp_path / "c")
+
+
+# --- the response is the document's ---
+
+JSON_LD = (
+    '<script type="application/ld+json">{{"@type": "Product", "name": "Lamp", "sku": "12345", '
+    '"offers": {{"@type": "Offer", "price": "{}", "priceCurrency": "EUR"}}}}</script>'
+)
+
+
+def _in_turn(*answers: str) -> Callable[[socket.socket], None]:
+    left = list(answers)
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(response(left.pop(0).encode()))
+
+    return answer
+
+
+@pytest.mark.parametrize("how", ["{method: 'POST'}", "{headers: {'Upgrade-Insecure-Requests': '1'}}"])
+def test_facts_are_read_from_the_document_s_response(tmp_path: Path, how: str) -> None:
+    asking = page(JSON_LD.format("50.00"), f"fetch(location.href, {how})")
+    answer = _in_turn(asking, page(JSON_LD.format("1.00")))
+    result, pages = captured(tmp_path / "c", {PATH: answer})
+    assert pages.paths[:2] == [PATH, PATH]
+    assert result.listing["price"].value == "50.00"
+    assert result.listing["price"].record
+
+
+# --- status and address are the document's ---
+
+
+def test_an_answer_without_content_leaves_the_page_as_it_is(tmp_path: Path) -> None:
+    none = b"HTTP/1.1 204 No Content\r\n\r\n"
+    result, pages = captured(tmp_path / "c", {PATH: page(script="location = '/dl'"), "/dl": none})
+    assert "/dl" in pages.paths
+    assert (result.outcome.status, result.status) == ("captured", 200)
+    assert (result.final_url, result.redirects) == (pages.url(PATH), ())
+
+
+def test_an_address_a_script_wrote_is_not_the_document_s(tmp_path: Path) -> None:
+    script = "history.replaceState({}, '', location.pathname + '/genuine')"
+    result, pages = captured(tmp_path / "c", {PATH: page(JSON_LD.format("50.00"), script)})
+    assert f"{PATH}/genuine" not in pages.paths
+    assert (result.outcome.status, result.status, result.peer) == ("captured", 200, "127.0.0.1")
+    assert result.final_url == pages.url(PATH)
+    assert result.listing["price"].record
+    written = pages.url(f"{PATH}/genuine")
+    assert result.tool["address_shown"] == f"a script of the page shows {written}"
+    assert written in actions(tmp_path / "c", "address")[0]["detail"]
+
+
+def test_an_address_a_script_wrote_hides_no_redirect(tmp_path: Path) -> None:
+    moved = b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"
+    home = page(script=f"history.replaceState({{}}, '', '{PATH}')")
+    result, pages = captured(tmp_path / "c", {PATH: moved, "/": home})
+    assert result.outcome.status == "removed"
+    assert result.final_url == pages.url("/")
+
+
+def test_a_document_made_by_a_script_is_no_server_s(tmp_path: Path) -> None:
+    script = f"location = URL.createObjectURL(new Blob([{json.dumps(WORDS)}], {{type: 'text/html'}}))"
+    result, _ = captured(tmp_path / "c", {PATH: page(script=script)})
+    assert result.outcome.status == "partial"
+    assert says(result, "the document shown was made by a script, no server sent it: blob:")
+    assert result.status is None
+
+
+# --- a page that hangs ---
+
+
+def test_what_was_answered_is_known_when_the_page_hangs(tmp_path: Path) -> None:
+    limits = CaptureLimits(seconds=5, settle=1)
+    script = "setTimeout(() => { while (true); }, 300)"
+    result, pages = captured(tmp_path / "c", {PATH: page(script=script)}, limits)
+    assert result.outcome.status == "partial"
+    assert (result.status, result.final_url) == (200, pages.url(PATH))
+    assert not says(result, "no response to the main request was seen")
+    assert not says(result, "characters, no pictures")
