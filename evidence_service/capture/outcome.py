@@ -203,7 +203,7 @@ class _Page:
         return urlsplit(self._seen.final_url).path
 
     def empty_shell(self, _: Rule) -> str | None:
-        if not self._html and self._seen.incomplete:
+        if not self._html and (self._seen.incomplete or self._seen.limits):
             # Nobody looked; why not is told.
             return None
         pictures = self._seen.pictures

@@ -43,6 +43,7 @@ from evidence_service.capture.recorder import Recorder
 from evidence_service.capture.redaction import credentials
 from evidence_service.capture.responses import main_exchange, source_payload, sources
 from evidence_service.capture.result import CaptureResult, described
+from evidence_service.capture.steps.drivers import blocking_script
 from evidence_service.capture.steps.profiles import profile
 from evidence_service.capture.steps.reporting import Reports
 from evidence_service.capture.steps.route import go
@@ -194,6 +195,7 @@ class _Capture:
                 user=session.user,
                 sandbox=session.sandbox,
                 scripts=visit.scripts,
+                scripts_in_page={**visit.scripts_in_page, **blocking_script()} if visit.scripts else {},
                 tls=[item.tls for item in exchanges if item.tls],
                 peer=None if main is None else main.peer,
                 asked=_answer(wire, main_exchange(wire, exchanges, self.url)),

@@ -15,7 +15,7 @@ from typing import Any
 
 from playwright.sync_api import CDPSession
 
-_OWN_ANSWER = "evidence-recorder"
+OWN_ANSWER = "evidence-recorder"
 """Header of every answer of the recorder's own."""
 
 
@@ -106,7 +106,7 @@ class Navigations:
             return
         answer = event["response"]
         item.status = answer["status"] if item.is_requested else None
-        item.says_recorder = any(name.lower() == _OWN_ANSWER for name in answer["headers"])
+        item.says_recorder = any(name.lower() == OWN_ANSWER for name in answer["headers"])
         key = (item.url, item.method, item.status or 0)
         self._answers[key] += 1
         item.number = self._answers[key]

@@ -26,7 +26,7 @@ from evidence_service.capture.steps.opening import (
 from evidence_service.capture.steps.scripted import carry_out, split_steps
 from evidence_service.capture.steps.scrolling import scroll_through
 from evidence_service.capture.steps.settling import settle
-from evidence_service.capture.steps.visit import TIME_OVER, PageGoneError, Visit, VisitEndedError, first_line
+from evidence_service.capture.steps.visit import TIME_OVER, PageGoneError, Visit, VisitEndedError, told
 from evidence_service.capture.steps.watching import Watch
 
 
@@ -82,4 +82,9 @@ def _guarded(visit: Visit, part: Callable[[], object]) -> None:
         if time.monotonic() >= visit.deadline:
             visit.lacks(TIME_OVER)
         elif not visit.is_dead:
-            visit.lacks(f"the browser failed: {first_line(error)}")
+            visit.lacks(f"the browser failed: {told(error)}")
+    except (OSError, PageGoneError):
+        # A disk's fault ends the capture; where there is no page is for the caller.
+        raise
+    except Exception as error:  # noqa: BLE001 - told, and logged where it is our own
+        visit.lacks(f"a step could not be carried out: {told(error)}")

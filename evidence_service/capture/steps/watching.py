@@ -12,9 +12,10 @@ import time
 from collections import Counter
 from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Dialog, Download, Page, Request
+from playwright.sync_api import ConsoleMessage, Dialog, Download, Page, Request, Response
 from playwright.sync_api import Error as PlaywrightError
 
+from evidence_service.capture.steps.navigations import OWN_ANSWER
 from evidence_service.capture.steps.visit import Visit
 
 _UNBOUNDED = ("eventsource", "websocket", "ping")
@@ -41,6 +42,7 @@ class Watch:
         visit.context.on("request", self._began)
         visit.context.on("requestfinished", self._ended)
         visit.context.on("requestfailed", self._ended)
+        visit.context.on("response", self._answered)
         visit.context.on("page", self._window)
         page = visit.page
         page.on("dialog", self._dialog)
@@ -75,6 +77,12 @@ class Watch:
     def _ended(self, request: Request) -> None:
         if self._open.pop(request, None) is not None:
             self.last_traffic = time.monotonic()
+
+    def _answered(self, response: Response) -> None:
+        if not response.request.is_navigation_request():
+            return
+        refused = self._visit.refused_frames
+        (refused.add if OWN_ANSWER in response.headers else refused.discard)(response.url)
 
     def _navigated(self, event: dict[str, Any]) -> None:
         frame = event["frame"]

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from evidence_service.capture.recorder import RecorderLimits
 from evidence_service.capture.session import CaptureLimits, CaptureResult
+from evidence_service.capture.steps import keeping, route
+from evidence_service.capture.steps.answers import members, pixels
+from evidence_service.capture.steps.worlds import ScriptFailedError
 from tests.capture.serving import WORDS, Answer, Pages, capture, response, says
 
 PATH = "/item/12345"
@@ -171,6 +175,98 @@ def test_a_document_made_by_a_script_is_no_server_s(tmp_path: Path) -> None:
     assert result.outcome.status == "partial"
     assert says(result, "the document shown was made by a script, no server sent it: blob:")
     assert result.status is None
+
+
+# --- what is kept is taken beside the page's own scripts ---
+
+LYING = """
+const lie = (prototype, name, value) => Object.defineProperty(prototype, name, {get: () => value, configurable: true});
+lie(Element.prototype, 'outerHTML', '<html>Harmless</html>');
+Element.prototype.getHTML = () => 'Harmless';
+lie(Element.prototype, 'scrollHeight', 900);
+lie(HTMLElement.prototype, 'innerText', 'Harmless');
+Document.prototype.querySelectorAll = () => [];
+document.querySelectorAll = () => [];
+var innerHeight = '900px';
+"""
+"""Everything a page can say of itself in its own world, as false as it can be said."""
+
+
+@pytest.fixture(scope="module")
+def lied(tmp_path_factory: pytest.TempPathFactory) -> tuple[CaptureResult, Path]:
+    directory = tmp_path_factory.mktemp("lied") / "c"
+    body = '<div style="height:5000px"></div><iframe srcdoc="<p>Framed"></iframe>'
+    return captured(directory, {PATH: page(body, LYING)})[0], directory
+
+
+def test_the_dom_is_the_document_s_whatever_its_prototypes_say(lied: tuple[CaptureResult, Path]) -> None:
+    result, directory = lied
+    assert result.outcome.status == "captured"
+    html = (directory / "dom.html").read_text()
+    assert '<p id="price">50.00</p>' in html
+    assert not html.endswith("Harmless</html>")
+    assert "<p>Framed" in (directory / "frames" / "01.html").read_text()
+
+
+def test_the_picture_has_the_page_s_height_whatever_it_says(lied: tuple[CaptureResult, Path]) -> None:
+    assert Image.open(lied[1] / "screenshot.png").height > 5000
+    assert len(list((lied[1] / "screenshots").iterdir())) > 5
+
+
+def test_every_script_is_named_with_the_world_it_ran_in(lied: tuple[CaptureResult, Path]) -> None:
+    points = json.loads((lied[1] / "environment.json").read_text())["points"]
+    value = points[10]["value"]
+    beside, inside = value["in a world of their own"], value["in the page's own world"]
+    assert {item.split(" ")[0] for item in beside} >= {"measure_page", "page_state", "serialise_dom"}
+    assert any("ServiceWorkerContainer.prototype.register" in item for item in inside)
+    assert all(len(item.rpartition(" ")[2]) == 64 for item in [*beside, *inside])
+
+
+def test_a_password_field_is_seen_whatever_the_page_says(tmp_path: Path) -> None:
+    form = "<!doctype html><title>x</title><p>Welcome</p><input type=password>"
+    result, _ = captured(tmp_path / "c", {PATH: f"{form}<script>{LYING}</script>"})
+    assert result.outcome.status == "auth_wall"
+
+
+def test_a_step_that_fails_by_our_own_fault_takes_nothing_else_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: object) -> None:
+        raise ZeroDivisionError("secret of the page")
+
+    monkeypatch.setattr(keeping, "_keep_mhtml", broken)
+    monkeypatch.setattr(route, "scroll_through", lambda *_: broken(None))
+    result, _ = captured(tmp_path / "c", {PATH: page()})
+    assert result.outcome.status == "partial"
+    assert says(result, "the MHTML could not be made: a fault of the service's own, ZeroDivisionError")
+    assert says(result, "a step could not be carried out: a fault of the service's own, ZeroDivisionError")
+    assert {"dom.html", "page.pdf", "screenshot.png"} <= {item.path for item in result.files}
+    logged = "".join(capsys.readouterr())
+    assert "ZeroDivisionError" in logged
+    assert "secret of the page" not in logged
+
+
+def test_what_is_kept_of_a_page_is_bounded_and_every_bound_is_named(tmp_path: Path) -> None:
+    script = "for (let n = 0; n < 400; n++) document.body.append(Object.assign(document.createElement('p'), {textContent: 'x'.repeat(1000)}))"
+    limits = CaptureLimits(seconds=12, settle=1, tiles=2, text=20_000)
+    result, _ = captured(tmp_path / "c", {PATH: page('<div style="height:4000px"></div>', script)}, limits)
+    assert result.outcome.status == "partial"
+    for words in (
+        "the page was scrolled through in more than 2 steps",
+        "the page's DOM is larger than 20000 characters",
+        "the page's MHTML is larger than 20000 bytes",
+        "the page's PDF is larger than 20000 bytes",
+    ):
+        assert says(result, words)
+    kept = {item.path for item in result.files}
+    assert not {"dom.html", "page.mhtml", "page.pdf"} & kept
+    assert len(list((tmp_path / "c" / "screenshots").iterdir())) == 2
+
+
+@pytest.mark.parametrize("answer", [None, 3, {}, {"top": "0px"}, {"top": -1}, {"top": True}])
+def test_an_answer_of_another_form_is_refused(answer: object) -> None:
+    with pytest.raises(ScriptFailedError):
+        members(answer, {"top": pixels})
 
 
 # --- a page that hangs ---
