@@ -18,7 +18,6 @@ from evidence_service.capture.steps.answers import members, pixels, text
 from evidence_service.capture.steps.observing import locate_facts, observe_page
 from evidence_service.capture.steps.pictures import shoot_full
 from evidence_service.capture.steps.visit import TIME_OVER, Visit, told
-from evidence_service.capture.steps.watching import Watch
 from evidence_service.capture.steps.worlds import ScriptFailedError, evaluate, inner_frames
 
 _MAX_FRAMES = 50
@@ -29,10 +28,9 @@ _MESSAGES = 0.05
 """Seconds in which the browser's messages are read once everything is kept."""
 
 
-def keep_page(visit: Visit, watch: Watch) -> None:
+def keep_page(visit: Visit) -> None:
     """Write the pictures and documents of the page as it is now."""
     visit.progress("keeping the page")
-    documents = watch.documents
     for name, part in (
         ("look at the page", observe_page),
         ("full-page picture", _keep_picture),
@@ -46,8 +44,8 @@ def keep_page(visit: Visit, watch: Watch) -> None:
     if not visit.is_dead:
         # A document that began to arrive is told of only when the browser's messages are read.
         visit.wait(_MESSAGES)
-    if watch.documents != documents and visit.navigations.current is not None:
-        where = visit.navigations.current
+    where = visit.navigations.current
+    if where is not None and where is not visit.navigation:
         visit.lacks(f"the page went to {where.url or where.address} while it was being kept"[:400])
     if time.monotonic() >= visit.end:
         visit.lacks(TIME_OVER)

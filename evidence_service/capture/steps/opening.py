@@ -12,6 +12,8 @@ from evidence_service.capture.responses import navigation_exchanges
 from evidence_service.capture.steps.navigations import Navigation
 from evidence_service.capture.steps.visit import PageGoneError, Visit, first_line
 
+_MOST_ADDRESSES, _LONGEST_ADDRESS = 50, 8192
+"""As many and as long as a manifest names them; the record has all of them whole."""
 _TOLD = 1.0
 """Seconds in which the browser has to tell of a document it has committed."""
 
@@ -87,7 +89,7 @@ def take_answer(visit: Visit) -> None:
     if navigation is None or navigation is visit.navigation:
         return
     visit.navigation, visit.shown = navigation, ""
-    visit.final_url, visit.status = navigation.address, navigation.status
+    visit.final_url, visit.status = _cut(visit, navigation.address), navigation.status
     if navigation.is_requested:
         visit.log.add("opened", f"HTTP status {visit.status} at {visit.final_url}")
     else:
@@ -102,7 +104,7 @@ def give_up(visit: Visit, gone: PageGoneError) -> None:
         visit.failure = str(gone)
         visit.log.add("failure", visit.failure)
     else:
-        visit.status, visit.final_url, visit.blank = gone.status, gone.navigation.url, True
+        visit.status, visit.final_url, visit.blank = gone.status, _cut(visit, gone.navigation.url), True
         visit.log.add("opened", f"HTTP status {visit.status} at {visit.final_url}, without a page to show")
 
 
@@ -150,7 +152,18 @@ def _last_asked(visit: Visit, address: str) -> Exchange | None:
 def redirected(visit: Visit, url: str) -> tuple[str, ...]:
     """Addresses between the requested and the final one, in order: by HTTP, by markup or by script."""
     hops = list(visit.navigations.hops)
-    if visit.final_url is None and visit.navigations.begun is not None and visit.failure:
+    final = ""
+    if visit.failure and visit.navigations.begun is not None:
         hops += visit.navigations.begun.hops
-    final = (visit.final_url or "").partition("#")[0]
-    return tuple(dict.fromkeys(item for item in hops if item not in (url.partition("#")[0], final)))
+    elif visit.navigation is not None:
+        final = visit.navigation.url
+    between = list(dict.fromkeys(item for item in hops if item not in (url.partition("#")[0], final)))
+    if len(between) > _MOST_ADDRESSES:
+        visit.fire(f"more than {_MOST_ADDRESSES} addresses led to the page")
+    return tuple(_cut(visit, item) for item in between[:_MOST_ADDRESSES])
+
+
+def _cut(visit: Visit, address: str) -> str:
+    if len(address) > _LONGEST_ADDRESS:
+        visit.fire(f"an address is longer than {_LONGEST_ADDRESS} characters")
+    return address[:_LONGEST_ADDRESS]

@@ -55,7 +55,7 @@ def go(visit: Visit, watch: Watch, recorder: Recorder, url: str, steps: tuple[St
         give_up(visit, gone)
     visit.redirects = redirected(visit, url)
     if not visit.failure and not visit.blank and not visit.is_dead:
-        _guarded(visit, lambda: keep_page(visit, watch))
+        _guarded(visit, lambda: keep_page(visit))
         _go_elsewhere(visit, watch, elsewhere)
     if not recorder.alive:
         visit.lacks("the recorder ended while the page was being captured")

@@ -169,6 +169,22 @@ def test_an_address_a_script_wrote_hides_no_redirect(tmp_path: Path) -> None:
     assert result.final_url == pages.url("/")
 
 
+def test_addresses_beyond_what_a_manifest_names_are_cut_and_told(tmp_path: Path) -> None:
+    far = f"/far?{'x' * 9000}"
+    # A browser follows twenty redirects (Fetch, 4.4); the documents between them make it more.
+    ways: dict[str, Answer] = {}
+    for number in range(60):
+        moved = f"HTTP/1.1 302 Found\r\nLocation: /{number + 1}\r\nContent-Length: 0\r\n\r\n".encode()
+        ways[f"/{number}"] = page(script=f"location = '/{number + 1}'") if number % 15 == 14 else moved
+    ways |= {PATH: page(script="location = '/0'"), "/60": page(script=f"location = '{far}'"), "/far": page()}
+    result, pages = captured(tmp_path / "c", ways)
+    assert result.outcome.status != "captured"
+    assert result.redirects == tuple(pages.url(f"/{number}") for number in range(50))
+    assert result.final_url == pages.url(far)[:8192]
+    assert says(result, "more than 50 addresses led to the page")
+    assert says(result, "an address is longer than 8192 characters")
+
+
 def test_a_document_made_by_a_script_is_no_server_s(tmp_path: Path) -> None:
     script = f"location = URL.createObjectURL(new Blob([{json.dumps(WORDS)}], {{type: 'text/html'}}))"
     result, _ = captured(tmp_path / "c", {PATH: page(script=script)})
