@@ -184,6 +184,8 @@ class _Capture:
             reports.close()
         exchanges = recorder.exchanges
         main = self._main(wire, exchanges, visit)
+        if main is not None:
+            visit.log.add("page", f"the page is what {main.url} answered"[:500], exchange=main.id)
         if main is not None and main.problem and not visit.failure:
             visit.lacks(f"the page itself did not arrive whole: {main.problem}"[:400])
         self.progress("writing the record")

@@ -109,8 +109,17 @@ class Record:
 
     def main(self, exchanges: list[dict[str, Any]]) -> dict[str, Any] | None:
         """The exchange that carried the page itself, with the certificate chain its server sent."""
+        named = [item["exchange"] for item in self.actions() if item["action"] == "page"]
         final = str(self._found["subject"]["final_url"] or "").split("#", maxsplit=1)[0].rstrip("/")
-        main = next((item for item in exchanges if item["url"].rstrip("/") == final), None)
+        main = next(
+            (
+                item
+                for item in exchanges
+                # A page's scripts may ask for its own address; records of old do not say which one it was.
+                if (item["id"] == named[-1] if named else item["url"].rstrip("/") == final)
+            ),
+            None,
+        )
         if main is None:
             return None
         kept = self._certificates() if main["chain"] else {}

@@ -114,6 +114,17 @@ def test_a_certificate_nobody_can_read_is_named_by_its_hash(pem: bytes) -> None:
     assert certificates[0]["sha256"] == chain()[0][0]
 
 
+def test_the_page_is_the_exchange_the_record_names() -> None:
+    exchanges = [exchange(chain=[]), exchange(id="x0007", resolved=["192.0.2.77"])]
+    action = {"at": "2026-03-01T09:00:00.000Z", "action": "page", "detail": "", "exchange": "x0007"}
+    kept = {
+        **whole_record(),
+        "exchanges.json": ("exchanges.metadata", json.dumps(exchanges).encode()),
+        "actions.jsonl": ("actions", json.dumps(action).encode() + b"\n"),
+    }
+    assert facts(files=kept).values["main"]["resolved"] == "192.0.2.77"
+
+
 def test_the_call_log_is_summed_up() -> None:
     exchanges = [
         exchange(),
