@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from evidence_service.config.capture import AGE_RECIPIENT, CaptureLimitSettings
 from evidence_service.config.chains import ChainSettings
+from evidence_service.config.seal import SealSettings
 from evidence_service.errors import ConfigurationError
 
 
@@ -35,13 +36,6 @@ class CalendarSettings(BaseModel):
         default_factory=list,
         description="Further addresses it may name for the rest of a proof: the members of the pool",
     )
-
-
-class SealSettings(BaseModel):
-    """The key certificates are sealed with."""
-
-    pkcs12: Path = Field(description="Key, certificate and chain")
-    password_file: Path = Field(description="File with its password")
 
 
 class IssuerSettings(BaseModel):
@@ -150,6 +144,12 @@ class Settings(BaseSettings):
     )
     certificate_prefix: str = Field(
         default="EP", pattern=r"^[A-Z]{1,8}$", description="Of certificate numbers"
+    )
+    register_url: str = Field(
+        default="",
+        pattern=r"^$|^https?://[^\s/]+$",
+        description="Public address of this service, printed on certificates for their online status; "
+        "empty: none is printed",
     )
     batch_seconds: float = Field(default=60.0, ge=0, description="Longest wait of an entry for its batch")
     batch_size: int = Field(default=4096, ge=1, le=1_000_000, description="Entries that close a batch early")
