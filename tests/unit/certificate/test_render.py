@@ -31,6 +31,7 @@ from tests.unit.certificate.certified import (
     facts,
     facts_of,
     judged,
+    pages_of,
     png,
     point,
     rendered,
@@ -38,6 +39,7 @@ from tests.unit.certificate.certified import (
     text_of,
     upload,
     whole_record,
+    words_of,
 )
 
 # Each with what may be printed of it: nothing is interpreted, nothing hides, nothing is lost.
@@ -102,7 +104,9 @@ def hostile(text: str) -> CertificateFacts:
         ),
         "exchanges.json": (
             "exchanges.metadata",
-            json.dumps([exchange(text[:8000], tls={"version": text}, resolved=[text])]).encode(),
+            json.dumps(
+                [exchange(text[:8000].split("#", maxsplit=1)[0], tls={"version": text}, resolved=[text])]
+            ).encode(),
         ),
     }
     usual = capture()
@@ -116,7 +120,35 @@ def hostile(text: str) -> CertificateFacts:
         not_before={"status": "unavailable", "why": short},
     )
     issuer = Issuer(text, text, text, text)
-    return facts_of(judged(changes, kept), kept, issuer=issuer, register=text)
+    found = facts_of(judged(changes, kept), kept, "generic:en", issuer=issuer, register=text)
+    return _poisoned(found, text)
+
+
+def _poisoned(found: CertificateFacts, text: str) -> CertificateFacts:
+    """What the engine would not have let through, and what only others could have put there."""
+    values = found.values
+    event = {
+        "actor": {"id": text, "role": text},
+        "purpose": text,
+        "host": text,
+        "tool": text,
+        "detail": {text: text},
+    }
+    manifest = {
+        **values["manifest"],
+        "files": [{**item, "path": text, "media_type": text} for item in values["manifest"]["files"]],
+    }
+    subject = {"subject": text, "issuer": text}
+    return changed(
+        found,
+        manifest=manifest,
+        custody=[{**item, **event} for item in values["custody"]],
+        checks=[{**item, "name": text, "why": text} for item in values["checks"]],
+        timestamps=[{**item, "authority": text, "serial": text} for item in values["timestamps"]],
+        anchors=[{**item, "chain": text} for item in values["anchors"]],
+        main={**values["main"], "certificates": [{**values["main"]["certificates"][0], **subject}]},
+        unprinted=[{"path": text, "sha256": "ab" * 32}],
+    )
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -127,11 +159,32 @@ def test_hostile_content_becomes_harmless_text(name: str) -> None:
     words = squeezed(text_of(pdf))
     expected = squeezed(text) if printed is None else squeezed(printed)
     # On the pages of facts, of the log and of the issuer at the least.
-    assert words.count(expected) >= 8
+    assert words.count(expected) >= 20
     assert "EP-2026-000001" in words
     for mark in ("\u202e", "\u2067", "\u200b", "\u200d", "\u0000", "\u001b", "\u2060"):
         assert mark not in words
+    assert _outside(pdf) == []
     assert re.search(r"JavaScript:\s+no", _inspected(pdf, "pdfinfo"))
+
+
+def _outside(pdf: bytes) -> list[str]:
+    """Words that are not between the page's margins, 20 mm wide, and its foot."""
+    words = re.findall(
+        r'xMin="([\d.-]+)" yMin="([\d.-]+)" xMax="([\d.-]+)" yMax="([\d.-]+)">(.*)</word', _boxes(pdf)
+    )
+    return [
+        word
+        for left, top, right, bottom, word in words
+        if float(left) < 56 or float(right) > 540 or float(top) < 30 or float(bottom) > 815
+    ]
+
+
+def _boxes(pdf: bytes) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "certificate.pdf"
+        path.write_bytes(pdf)
+        done = subprocess.run(["pdftotext", "-bbox", path, "-"], capture_output=True, text=True, check=True)
+    return done.stdout
 
 
 def test_the_same_facts_give_the_same_bytes() -> None:
@@ -156,12 +209,12 @@ def test_another_process_makes_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_threads_do_not_read_one_anothers_facts() -> None:
-    numbers = [f"EP-2026-{number:06}" for number in range(6)]
+    numbers = [f"EP-2026-{number:06}" for number in range(4)]
     with ThreadPoolExecutor(3) as pool:
         made = list(pool.map(lambda number: render(changed(facts("us:en"), number=number)), numbers))
     for number, pdf in zip(numbers, made, strict=True):
         assert set(re.findall(r"EP-2026-\d{6}", text_of(pdf))) == {number}
-        assert pdf == render(changed(facts("us:en"), number=number))
+    assert made[0] == render(changed(facts("us:en"), number=numbers[0]))
 
 
 CHANGES: dict[str, Any] = {
@@ -187,12 +240,11 @@ CHANGES: dict[str, Any] = {
 def test_another_fact_gives_other_bytes(name: str) -> None:
     found = facts("us:en")
     assert found.values[name] != CHANGES[name]
-    assert render(changed(found, **{name: CHANGES[name]})) != render(found)
+    assert render(changed(found, **{name: CHANGES[name]})) != rendered("us:en")
 
 
 def test_another_picture_attachment_or_time_gives_other_bytes() -> None:
-    found = facts("us:en")
-    usual = render(found)
+    found, usual = facts("us:en"), rendered("us:en")
     others = (
         replace(found, screenshots=(Screenshot("screenshot.full", png(640, 901), "screenshot.png"),)),
         replace(found, attachments={**found.attachments, "bundle.json": b"{}"}),
@@ -203,7 +255,7 @@ def test_another_picture_attachment_or_time_gives_other_bytes() -> None:
 
 @pytest.mark.parametrize("edition", editions(), ids=lambda edition: edition.code)
 def test_every_page_has_its_number_and_the_certificates(edition: Any) -> None:
-    pages = text_of(rendered(edition.code)).split("\f")[:-1]
+    pages = pages_of(edition.code)
     for number, words in enumerate(pages, start=1):
         assert words.count("EP-2026-000001") >= 2
         expected = {"en": f"Page {number} of {len(pages)}", "zh": f"第 {number} 页，共 {len(pages)} 页"}
@@ -215,11 +267,11 @@ def test_every_page_has_its_number_and_the_certificates(edition: Any) -> None:
 def test_a_demonstration_says_so_on_every_page_and_to_machines(code: str) -> None:
     marks = {"en": "DEMONSTRATION, NOT EVIDENCE", "zh": "演示，非证据"}
     wanted = [squeezed(mark) for language, mark in marks.items() if language in code]
-    genuine, shown = render(facts(code)), render(changed(facts(code), demonstration=True))
+    genuine, shown = rendered(code), render(changed(facts(code), demonstration=True))
     for words in text_of(shown).split("\f")[:-1]:
         # Across the page and at its foot.
         assert all(squeezed(words).count(mark) >= 2 for mark in wanted)
-    assert not any(mark in squeezed(text_of(genuine)) for mark in wanted)
+    assert not any(mark in words_of(code) for mark in wanted)
     assert _keywords(shown)[-1] == "demonstration"
     assert _keywords(genuine)[-1] == "evidence"
     assert _keywords(genuine)[:3] == ["EP-2026-000001", f"sha256:{facts().values['digest']['sha256']}", code]
@@ -264,12 +316,12 @@ def test_every_picture_has_words_and_says_which_part_it_is() -> None:
     assert figures == 5
     assert len(re.findall(rb"/Alt\s*[(<]", pdf)) == figures
     assert b"Screenshot screenshot.png, part 1 of 2, pixels 0 to 832" in pdf
-    words = squeezed(text_of(pdf))
+    words = words_of("us:en")
     assert squeezed("part 2 of 2, pixels 832–900 of 900") in words
 
 
 def test_facts_are_read_in_the_order_of_the_sections() -> None:
-    words = text_of(rendered("us:en"), "-f", "2")
+    words = "".join(pages_of("us:en")[1:])
     places = [
         words.index(title)
         for title in (
