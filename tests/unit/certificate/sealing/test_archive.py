@@ -77,15 +77,15 @@ def test_extensions_follow_each_other(
 
 
 def test_only_the_newest_time_stamp_needs_new_data(archived: bytes, first: Authority) -> None:
-    asked: list[tuple[str, bool]] = []
+    asked: list[tuple[str, bool, datetime | None]] = []
     lists = published_by(first.root, at=later(days=300))
 
-    def noted(path, *, timestamping):  # type: ignore[no-untyped-def]
-        asked.append((path[0].subject.rfc4514_string(), timestamping))
-        return lists(path, timestamping=timestamping)
+    def noted(path, *, timestamping, at=None):  # type: ignore[no-untyped-def]
+        asked.append((path[0].subject.rfc4514_string(), timestamping, at))
+        return lists(path, timestamping=timestamping, at=at)
 
     extend(archived, stamp=lambda digest: first.token(digest, later(days=300)), revocation=noted)
-    assert asked == [("CN=First Authority signer until 365", True)]
+    assert asked == [("CN=First Authority signer until 365", True, later(seconds=1))]
 
 
 def test_the_same_data_again_still_makes_a_pair_of_revisions(archived: bytes, first: Authority) -> None:
@@ -123,7 +123,7 @@ def test_nothing_is_half_made(archived: bytes, first: Authority) -> None:
     def down(*_: object, **__: object) -> bytes:
         raise AuthorityUnavailableError("down")
 
-    def unavailable(path: object, *, timestamping: bool) -> None:
+    def unavailable(path: object, *, timestamping: bool, at: object = None) -> None:
         raise UnavailableError("no list")
 
     with pytest.raises(AuthorityUnavailableError):
