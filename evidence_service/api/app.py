@@ -14,10 +14,12 @@ from evidence_service.api.routes import (
     batches,
     captures,
     certificates,
+    declarations,
     evidence,
     health,
     matters,
     receipts,
+    register,
 )
 from evidence_service.service.parts import Parts
 
@@ -40,6 +42,17 @@ def create_app(parts: Parts | None, keys: Mapping[str, str]) -> FastAPI:
     app.state.keys = dict(keys)
     app.add_middleware(BodyLimit)
     problems.install(app)
-    for module in (matters, captures, evidence, receipts, batches, anchors, certificates, health):
+    for module in (
+        matters,
+        captures,
+        evidence,
+        receipts,
+        batches,
+        anchors,
+        certificates,
+        declarations,
+        register,
+        health,
+    ):
         app.include_router(module.router)
     return app

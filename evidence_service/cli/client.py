@@ -152,19 +152,6 @@ def anchor(evidence_ids: Sequence[str], as_json: bool) -> None:
     _show(found, as_json=as_json)
 
 
-@click.command()
-@click.argument("evidence_id")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="File to write; default: its own name.")
-def certificate(evidence_id: str, output: Path | None) -> None:
-    """Get the certificate of a piece of evidence."""
-    client = ServiceClient(ClientSettings())
-    client.call("POST", f"/v1/evidence/{evidence_id}/certificate")
-    facts = client.call("GET", f"/v1/evidence/{evidence_id}/certificate").json()
-    target = output or Path(f"certificate-{facts['number']}.pdf")
-    target.write_bytes(client.call("GET", f"/v1/evidence/{evidence_id}/certificate.pdf").content)
-    click.echo(plain(f"{target}  {facts['number']}  {facts['level']}"))
-
-
 def finish(client: ServiceClient, ordered: list[dict[str, Any]], *, wait: bool, as_json: bool) -> None:
     """Show what was ordered, at the end of its way when that is waited for."""
     if wait:
@@ -217,7 +204,7 @@ def _table(found: list[dict[str, Any]]) -> Table:
         now = f"waiting: {item['waiting_for']}" if item["waiting_for"] else item["progress"]
         table.add_row(
             cell(item["id"]),
-            cell(item["url"] or "upload"),
+            cell(item["url"] or item["kind"]),
             cell(item["outcome"] or ""),
             cell(item["status"], shade),
             cell(now),

@@ -19,6 +19,7 @@ from evidence_service.errors import EvidenceError, LimitExceededError, Malformed
 from evidence_service.verify import pdf
 from evidence_service.verify.certificate import open_certificate
 from evidence_service.verify.material import EvidenceFile, Material
+from evidence_service.verify.register import CertificateFile
 from evidence_service.verify.steps.files import same_path
 from evidence_service.verify.steps.seal import BUNDLE_NAME
 
@@ -199,12 +200,18 @@ def _bundle(source: _Source) -> Material:
 
 def _certificate(source: _Source) -> Material:
     try:
-        opened = open_certificate(source.read_whole(pdf.SIZE_LIMIT))
+        data = source.read_whole(pdf.SIZE_LIMIT)
+        opened = open_certificate(data)
         if BUNDLE_NAME not in opened.attachments:
             raise MalformedError(f"the PDF is sealed, but holds no {BUNDLE_NAME}: it is not a certificate")
     except EvidenceError as error:
         return Material(source.name, trouble=error)
-    return Material(source.name, bundle=opened.attachments[BUNDLE_NAME], certificate=opened)
+    return Material(
+        source.name,
+        bundle=opened.attachments[BUNDLE_NAME],
+        certificate=opened,
+        file=CertificateFile.of(data),
+    )
 
 
 def _sources(paths: Iterable[Path]) -> tuple[list[_Source], dict[Path, EvidenceError | None]]:

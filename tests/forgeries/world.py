@@ -279,6 +279,7 @@ class World:
         issuer: SealIssuer | None = None,
         stamp: Callable[[bytes], bytes] | bool | None = True,
         body: str = "",
+        reason: str = "Issued",
     ) -> bytes:
         """A certificate around a bundle.
 
@@ -286,11 +287,12 @@ class World:
             attachments: instead of those the bundle implies.
             stamp: makes the signature time stamp; True for the first authority, None for none.
             body: more Typst markup.
+            reason: that the signature states.
         """
         parts = attachments
         if parts is None:
             parts = {"bundle.json": data, **expected_attachments(bundle.parse(data)), "verify.txt": b"how"}
-        return self.seal(plain(parts, body), issuer=issuer, stamp=stamp or None)
+        return self.seal(plain(parts, body), issuer=issuer, stamp=stamp or None, reason=reason)
 
     def seal(
         self,
@@ -298,6 +300,7 @@ class World:
         *,
         issuer: SealIssuer | None = None,
         stamp: Callable[[bytes], bytes] | bool | None = True,
+        reason: str = "Issued",
     ) -> bytes:
         """A PDF with a seal; the options are those of :meth:`sealed`."""
         if stamp is True:
@@ -305,7 +308,7 @@ class World:
             stamp = lambda digest: maker.token(digest, later(minutes=5))  # noqa: E731
         chosen = (issuer or self.issuer).key
         # Not by way of seal(): the service reads what it made and hands nothing out that is forged.
-        return _signed(document, chosen, chosen.identity(), "Issued", stamp or None)
+        return _signed(document, chosen, chosen.identity(), reason, stamp or None)
 
     def case(self, name: str, evidence: Evidence | None = None, **options: Any) -> Case:
         """A genuine certificate as a case."""
