@@ -211,7 +211,6 @@ def seal_key(settings: SealSettings) -> SealKey:
 
     Raises:
         ConfigurationError: it cannot be opened or used; names the setting.
-        SignerUnavailableError: the token does not answer.
     """
     if settings.pkcs11 is not None:
         return Pkcs11Key(

@@ -35,6 +35,14 @@ def level_by_pyhanko(pdf: bytes, roots: Sequence[bytes]) -> str:
     return asyncio.run(_level(pdf, roots))
 
 
+def passes_archived(pdf: bytes, roots: Sequence[bytes]) -> bool:
+    """Whether its archive time stamps prove the seal of a file whose first time stamps may have ended."""
+    seal = PdfFileReader(io.BytesIO(pdf)).embedded_regular_signatures[0]
+    spec = PdfSignatureValidationSpec(_spec(roots, REQUIRE_REVINFO))
+    found = asyncio.run(ades.ades_lta_validation(seal, spec))
+    return found.ades_subindic == AdESPassed.OK and found.oldest_evidence_record_timestamp is not None
+
+
 async def _level(pdf: bytes, roots: Sequence[bytes]) -> str:
     seal = PdfFileReader(io.BytesIO(pdf)).embedded_regular_signatures[0]
     arguments = {"raw_digest": seal.compute_digest()}

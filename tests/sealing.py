@@ -17,19 +17,25 @@ def no_stamp(digest: bytes) -> bytes:
     raise AssertionError("a seal without a time stamp was to be made")
 
 
-def nobody_publishes(path: Sequence[x509.Certificate], *, timestamping: bool) -> None:
+def nobody_publishes(
+    path: Sequence[x509.Certificate], *, timestamping: bool, at: datetime | None = None
+) -> None:
     """There are no revocation lists."""
 
 
 def published_by(*issuers: Issuer, at: datetime) -> Revocation:
     """The issuers' lists of a moment, which revoke nobody; each has to sign the top of a path itself."""
 
-    def collect(path: Sequence[x509.Certificate], *, timestamping: bool) -> ValidationData | None:
+    moment = at
+
+    def collect(
+        path: Sequence[x509.Certificate], *, timestamping: bool, at: datetime | None = None
+    ) -> ValidationData | None:
         above = [item for item in issuers if item.certificate.subject == path[-1].issuer]
         if not above:
             return None
         whole = tuple(path) if path[-1] == above[0].certificate else (*path, above[0].certificate)
-        return ValidationData(whole, (revocation_list(above[0], at=at),))
+        return ValidationData(whole, (revocation_list(above[0], at=moment),))
 
     return collect
 

@@ -196,7 +196,11 @@ class DemoInstallation:
                 }
                 for chain in self.chains.values()
             ],
-            "seal": {"pkcs12": str(seal.pkcs12), "password_file": str(seal.password_file)},
+            "seal": {
+                "level": "PAdES B-LTA",
+                "pkcs12": str(seal.pkcs12),
+                "password_file": str(seal.password_file),
+            },
             "issuer": {
                 "name": "Demonstration issuer, not evidence",
                 "registration": "none: a demonstration",

@@ -36,16 +36,18 @@ class PublishedLists:
         self._authority_roots = authority_roots
         self._now = now
 
-    def __call__(self, path: Sequence[x509.Certificate], *, timestamping: bool) -> ValidationData | None:
+    def __call__(
+        self, path: Sequence[x509.Certificate], *, timestamping: bool, at: datetime | None = None
+    ) -> ValidationData | None:
         """See :class:`~evidence_service.certificate.sealing.Revocation`."""
         now = self._now()
         roots = self._authority_roots if timestamping else self._seal_roots
-        whole, _ = trusted_path(path, roots, at=now, timestamping=timestamping)
+        whole, _ = trusted_path(path, roots, at=at or now, timestamping=timestamping)
         if whole is None or not all(distribution_points(item) for item in whole[:-1]):
             return None
         if len(whole) == 1:
             return ValidationData(whole, ())
-        found = self._lists.collect(whole, now=now)
+        found = self._lists.collect(whole, now=now, at=at)
         if found["status"] == "absent":
             raise UnavailableError(
                 f"the revocation lists for {common_name(whole[0].subject)} could not be had: {found['why']}",

@@ -50,23 +50,26 @@ class RevocationLists:
         self._send = send
         self._kept: dict[str, _Kept] = {}
 
-    def collect(self, path: Sequence[x509.Certificate], *, now: datetime) -> dict[str, Any]:
+    def collect(
+        self, path: Sequence[x509.Certificate], *, now: datetime, at: datetime | None = None
+    ) -> dict[str, Any]:
         """What a bundle keeps beside a token.
 
         Args:
             path: from the signer to the trusted root, each signed by the next.
+            at: when it signed; None: now.
 
         Returns:
             ``{"status": "collected", "crls": […]}`` with a list for every certificate below the root, else
             ``{"status": "absent", "why": …}``.
 
         Raises:
-            MismatchError: a certificate of the path is revoked.
+            MismatchError: a certificate of the path is revoked for what was signed then.
         """
         lists, problems = [], []
         for certificate in path[:-1]:
             try:
-                lists.append(self._list_for(certificate, path, now))
+                lists.append(self._list_for(certificate, path, now, at or now))
             except UnavailableError as error:
                 problems.append(f"{common_name(certificate.subject)}: {error.message}")
         if not problems and len(lists) > MOST_LISTS:
@@ -77,14 +80,14 @@ class RevocationLists:
         return {"status": "collected", "crls": [base64.b64encode(item).decode() for item in lists]}
 
     def _list_for(
-        self, certificate: x509.Certificate, path: Sequence[x509.Certificate], now: datetime
+        self, certificate: x509.Certificate, path: Sequence[x509.Certificate], now: datetime, at: datetime
     ) -> bytes:
         problems = []
         for url in distribution_points(certificate):
             try:
                 kept = self._current(url, now)
                 # Judged as check 4.4 will judge it: what that would refuse is not kept.
-                revoked = crl.revoked(kept.found, path, at=now) or []
+                revoked = crl.revoked(kept.found, path, at=at) or []
             except (UnavailableError, EvidenceError, RefusedError) as error:
                 # The address is the certificate's word; where it may lead is the egress policy's to say.
                 problems.append(f"{url}: {error.message}")

@@ -116,7 +116,7 @@ def test_the_certificate_prints_its_facts_in_both_languages(result: Result) -> N
         "189.00",
         "运河数码专营店",
         digest.hexdigest(),
-        "PAdESB-T",
+        "PAdESB-LTA",
     ):
         assert expected in words, expected
 
@@ -293,7 +293,7 @@ def test_the_commands_of_the_readme_work(result: Result, tmp_path: Path) -> None
     assert f"the certificate: evidence certificate {made[0]['id']} --output" in done.stderr
     assert made[0]["status"] == "certified"
     assert made[0]["id"] in run("status", "--json")
-    assert "PAdES B-T" in run("certificate", made[0]["id"], "-o", "c.pdf")
+    assert "PAdES B-LTA" in run("certificate", made[0]["id"], "-o", "c.pdf")
     assert (tmp_path / "c.pdf").read_bytes().startswith(b"%PDF-")
     (tmp_path / "note.txt").write_text("a note")
     assert json.loads(run("add", "--reference", "C-2", "--applicant", "Test SA", "--json", "note.txt"))

@@ -24,16 +24,19 @@ from typing import Any
 from sqlalchemy import func, select
 
 from evidence_service import bootstrap, config
+from evidence_service.errors import NotFoundError
 from evidence_service.sandbox.installation import DemoInstallation
 from evidence_service.service.audit import audit
 from evidence_service.service.durable import DbosDurable
 from evidence_service.service.parts import Parts
 from evidence_service.service.preserve import describe_upload
+from evidence_service.service.register_digest import digest_evidence_id
 from evidence_service.store import schema
 from evidence_service.store.records import Matter
 
 ROOT = Path(__file__).parents[2]
-CUSTODY = ["order", "receive", "store", "seal", "stamp", "anchor", "certify"]
+CUSTODY = ["order", "receive", "store", "seal", "stamp", "anchor", "certify", "hash"]
+DIGEST_CUSTODY = ["order", "hash", "seal", "stamp"]
 _PATIENCE = 90.0
 _forkserver = multiprocessing.get_context("forkserver")
 _forkserver.set_forkserver_preload(["evidence_service.bootstrap"])
@@ -56,7 +59,8 @@ class Boundary:
 def boundaries() -> list[Boundary]:
     """Every boundary between two stages; those within a submission are killed in ``test_states``."""
     steps = [("order", 1), ("capture", 1), ("seal", 1), ("stamp", 1), ("register", 1)]
-    # "record" ends two workflows: the noting of the anchor first, then the certificate.
+    # "record" ends two workflows: the noting of the anchor first, then the certificate, after whose release
+    # custody log and digest follow.
     steps += [("stamp header", 1), ("finish", 1), ("record", 1), ("finish", 2), ("issue", 1), ("record", 2)]
     found = [Boundary(step, number, moment) for step, number in steps for moment in ("before", "after")]
     return found + [Boundary("capture", 1, moment, capture=True) for moment in ("before", "after")]
@@ -108,6 +112,7 @@ class Campaign:
         self.parts = parts
         self._log = str(demo.directory / "worker.log")
         self._matter = "m-resume"
+        self._numbers: list[str] = []
         parts.records.add_matter(Matter(self._matter, "resume", "Resume SA", (), parts.now()))
 
     def run(self, boundary: Boundary) -> tuple[list[str], list[str]]:
@@ -127,7 +132,10 @@ class Campaign:
             again.terminate()
             again.join(30)
         lost = [] if status == "certified" else [f"{boundary}: ended as {status}"]
-        return lost + self._broken(evidence_id), self._doubled(evidence_id, boundary)
+        return lost + self._broken(evidence_id), [
+            *self._doubled(evidence_id, boundary),
+            *self._doubled_certificates(evidence_id, boundary),
+        ]
 
     def _order(self, boundary: Boundary) -> str:
         evidence_id = f"ev-{secrets.token_hex(8)}"
@@ -149,11 +157,22 @@ class Campaign:
 
     def _wait(self, evidence_id: str) -> str:
         deadline = time.monotonic() + _PATIENCE
-        while (status := self.parts.records.evidence(evidence_id).status) != "certified":
-            if time.monotonic() > deadline:
+        while time.monotonic() < deadline:
+            status = self.parts.records.evidence(evidence_id).status
+            # The next worker to be killed must find nothing left of this evidence.
+            if status == "certified" and self._registered(evidence_id):
                 break
             time.sleep(0.1)
         return status
+
+    def _registered(self, evidence_id: str) -> bool:
+        """Whether its certificate's digest waits for a next batch."""
+        [pdf] = self.parts.certificates.pdfs(self.parts.certificates.of_evidence(evidence_id).number)
+        try:
+            status = self.parts.records.evidence(digest_evidence_id(pdf.sha256)).status
+        except NotFoundError:
+            return False
+        return status in ("registered", "anchored")
 
     def _broken(self, evidence_id: str) -> list[str]:
         return [
@@ -181,6 +200,25 @@ class Campaign:
             problems.append(f"{boundary}: the commitment is in {anchored} events of the contract")
         if self._transactions() != self._batches():
             problems.append(f"{boundary}: {self._transactions()} transactions for {self._batches()} batches")
+        return problems
+
+    def _doubled_certificates(self, evidence_id: str, boundary: Boundary) -> list[str]:
+        register, problems = self.parts.certificates, []
+        found = register.find(evidence_id=evidence_id)
+        if len(found) != 1:
+            return [f"{boundary}: certificates {[item.number for item in found]}"]
+        statuses = [item.status for item in register.history(found[0].number)]
+        if statuses != ["reserved", "released"]:
+            problems.append(f"{boundary}: history of the certificate is {statuses}")
+        for pdf in register.pdfs(found[0].number):
+            digest_id = digest_evidence_id(pdf.sha256)
+            actions = [event["action"] for event in self.parts.records.custody(digest_id)]
+            if actions != DIGEST_CUSTODY:
+                problems.append(f"{boundary}: custody log of the digest is {actions}")
+        self._numbers.append(found[0].number)
+        numbers = sorted(int(number.rsplit("-", 1)[1]) for number in self._numbers)
+        if numbers != list(range(1, len(numbers) + 1)):
+            problems.append(f"{boundary}: numbers are {self._numbers}")
         return problems
 
     def _events(self, commitment: bytes) -> int:

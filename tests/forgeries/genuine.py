@@ -56,6 +56,7 @@ def cases(world: World, count: int, seed: int = 1) -> Iterator[Case]:
         if not value["renewals"] and chosen.random() < 0.4:
             value = first_version(value)
         options: dict[str, Any] = {}
+        maker = authority(FIRST)
         if chosen.random() < 0.2:
             options["stamp"] = None
         elif chosen.random() < 0.3:
@@ -70,7 +71,7 @@ def cases(world: World, count: int, seed: int = 1) -> Iterator[Case]:
             digests = [chosen.choice([digest.sha256, digest.sha3_512]).hex()]
         certificate = world.sealed(built(value), **options)
         if chosen.random() < 0.35 and options.get("stamp", True):
-            certificate = _archived(world, certificate, chosen)
+            certificate = _archived(world, certificate, maker, chosen)
         case = Case(
             f"genuine {number}",
             _trust(world, value, chosen),
@@ -86,17 +87,25 @@ def cases(world: World, count: int, seed: int = 1) -> Iterator[Case]:
         yield case
 
 
-def _archived(world: World, certificate: bytes, chosen: random.Random) -> bytes:
-    """With validation data and document time stamps; the last revision is a time stamp, which covers it all."""
+def _archived(world: World, certificate: bytes, maker: Authority, chosen: random.Random) -> bytes:
+    """With validation data and document time stamps; the last revision is a time stamp, which covers it all.
+
+    Args:
+        maker: of the seal's time stamp.
+    """
     makers = (authority(FIRST), authority(SECOND, "rsa2048", "sha512"))
-    known = [world.issuer.root, *(maker.root for maker in makers)]
+    known = [world.issuer.root.der]
     for position in range(chosen.choice((1, 1, 2, 3))):
         at = later(days=7 * position, minutes=10)
         if chosen.random() < 0.2:
             certificate = with_store(certificate)
-        certificates = [item.der for item in known] if not position else []
-        lists = [revocation_list(item, at=at) for item in known[: chosen.choice((1, 2, 3))]]
-        certificate = with_store(certificate, certificates, lists)
+        lists = [
+            revocation_list(item, at=at)
+            for item in (maker.root, world.issuer.root)[: chosen.choice((0, 1, 2))]
+        ]
+        added = [item.der for item in (maker.root, maker.signer) if item.der not in known]
+        known += added
+        certificate = with_store(certificate, [*added, *(known[:1] if not position else ())], lists)
         maker = chosen.choice(makers)
         certificate = with_stamp(certificate, lambda digest, maker=maker, at=at: maker.token(digest, at))
     return certificate

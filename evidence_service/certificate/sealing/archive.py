@@ -87,7 +87,7 @@ def missing(found: Contents, revocation: Revocation) -> list[ValidationData] | N
     if stamps:
         wanted.insert(0, (found.path, stamps[0].gen_time, False))
     data = [
-        revocation(path, timestamping=timestamping)
+        revocation(path, timestamping=timestamping, at=moment)
         for path, moment, timestamping in wanted
         if path is wanted[-1][0] or not found.stored.proves(path, at=moment)
     ]

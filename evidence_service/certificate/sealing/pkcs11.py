@@ -34,7 +34,6 @@ class Pkcs11Key(SealKey):
 
     Raises:
         ConfigurationError: module, token, PIN, key or certificates cannot be used, or do not belong together.
-        SignerUnavailableError: the token does not answer.
     """
 
     def __init__(self, module: Path, *, token: str, pin: str, key: str, certificates: Path) -> None:
@@ -45,7 +44,12 @@ class Pkcs11Key(SealKey):
         self._lock = Lock()
         self._key: Any = None
         probe = b"does this key belong to this certificate?"
-        if not signed_by(self._identity.certificate, probe, self._sign(probe)):
+        try:
+            value = self._sign(probe)
+        except SignerUnavailableError:
+            # A token that is away stops no start: it is opened at the first seal, and certificates wait.
+            return
+        if not signed_by(self._identity.certificate, probe, value):
             raise self._other_certificate()
 
     def __repr__(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from cryptography import x509
@@ -25,12 +26,15 @@ class ValidationData:
 class Revocation(Protocol):
     """Collects validation data; it knows whom to trust and where it may connect to."""
 
-    def __call__(self, path: Sequence[x509.Certificate], *, timestamping: bool) -> ValidationData | None:
-        """What proves a path now.
+    def __call__(
+        self, path: Sequence[x509.Certificate], *, timestamping: bool, at: datetime | None = None
+    ) -> ValidationData | None:
+        """What proves a path, collected now.
 
         Args:
             path: signer first, each signed by the next, as it travels in the signature.
             timestamping: the signer is a time-stamping authority; else it seals.
+            at: when it signed, UTC; None: now. What counts is whether its certificates were good then.
 
         Returns:
             None when there is no such data to be had: the path leads to no trusted root, or one of its
@@ -38,5 +42,5 @@ class Revocation(Protocol):
 
         Raises:
             UnavailableError: there is, but it could not be had now.
-            MismatchError: a certificate of the path is revoked.
+            MismatchError: a certificate of the path is revoked for what was signed at that time.
         """

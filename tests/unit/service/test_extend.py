@@ -125,7 +125,7 @@ def installed(
     trust.write_bytes(world.trust(json.loads(usual_value())))
     parts = bootstrap.parts(Settings(data_directory=tmp_path / "data"), engine)
 
-    def published(path: Any, *, timestamping: bool) -> Any:
+    def published(path: Any, *, timestamping: bool, at: Any = None) -> Any:
         collect = published_by(world.issuer.root, authority(FIRST).root, at=clock())
         return collect(path, timestamping=timestamping)
 

@@ -11,15 +11,17 @@ import pytest
 from asn1crypto.tsp import TimeStampReq, TimeStampResp
 from cryptography import x509
 
-from evidence_service.egress.http import exchange, guarded
+from evidence_service.egress.http import Answer, exchange, guarded
 from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import MismatchError, UnavailableError
+from evidence_service.sandbox.demo_certificates import distribution_point
 from evidence_service.service.validation_data import PublishedLists
 from evidence_service.timestamp.revocation import RevocationLists
 from evidence_service.timestamp.tsa import Authorities
 from evidence_service.verify.timestamp import read_token
 from tests.authorities import TimedAuthority
 from tests.forgeries.keys import certify, key
+from tests.forgeries.renewing import revocation_list
 
 DIGEST = hashlib.sha512(b"what was stamped").digest()
 DAY = timedelta(days=1)
@@ -140,6 +142,28 @@ def test_a_revoked_certificate_is_not_waited_for(tmp_path_factory: pytest.TempPa
             lists_for(revoked)(path, timestamping=True)
     finally:
         revoked.stop()
+
+
+def test_what_was_signed_before_stays_good(authority: TimedAuthority) -> None:
+    root = certify("Root", key("Root"), None, ca=True)
+    valid = (now() - 500 * DAY, now() - 100 * DAY)
+    point = distribution_point("http://127.0.0.1:1/list.crl")
+    leaf = certify("Leaf", key("Leaf"), root, valid=valid, extensions=((point, False),))
+    ceased = (leaf.certificate, now() - 200 * DAY, x509.ReasonFlags.cessation_of_operation)
+    made = revocation_list(root, ceased, at=now() - timedelta(hours=1))
+
+    def send(url: str, **_: object) -> Answer:
+        return Answer(200, "application/pkix-crl", made)
+
+    published = lists_for(authority, send=send, seal_roots=[root.der])
+    path = [leaf.certificate]
+    # Its certificate has ended and was revoked since; when it signed it was good.
+    data = published(path, timestamping=False, at=now() - 300 * DAY)
+    assert data is not None
+    assert data.lists == (made,)
+    assert published(path, timestamping=False) is None
+    with pytest.raises(MismatchError, match="of Leaf is revoked"):
+        published(path, timestamping=False, at=now() - 150 * DAY)
 
 
 def _request() -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -15,7 +15,9 @@ from evidence_service.errors import (
     MismatchError,
     UnavailableError,
 )
-from tests.forgeries.keys import Authority, Issuer, authority, later, seal_issuer
+from tests.ades import passes_archived
+from tests.forgeries.keys import Authority, Issuer, authority, certify, later, seal_issuer
+from tests.forgeries.keys import key as key_of
 from tests.forgeries.renewing import until
 from tests.forgeries.world import FIRST, plain
 from tests.sealing import no_stamp, nobody_publishes, published_by, sealed_at
@@ -76,16 +78,43 @@ def test_extensions_follow_each_other(
     assert ends_at(twice.pdf) > later(days=4 * 365)
 
 
+def test_others_accept_it_years_after_its_first_time_stamps_ended(world: tuple[SealKey, Issuer]) -> None:
+    key, root = world
+    begin = datetime.now(UTC) - timedelta(days=1500)
+
+    def lasting(days: int) -> Authority:
+        # Each under a root of its own: pyHanko asks the newest list of an issuer about a certificate that has
+        # ended since, and finds that it has ended.
+        name = f"Authority until {days}"
+        valid = (begin - timedelta(days=1), begin + timedelta(days=days))
+        above = certify(f"{name} root", key_of(f"{name} root"), None, ca=True)
+        return Authority(name, above, certify(name, key_of(name), above, stamping=True, valid=valid))
+
+    first, second, third = lasting(365), lasting(1095), lasting(4000)
+    made = [
+        (first, begin),
+        (first, begin + timedelta(seconds=1)),
+        (second, begin + timedelta(days=300)),
+        (third, begin + timedelta(days=1000)),
+        (third, datetime.now(UTC) - timedelta(minutes=1)),
+    ]
+    issuers = (root, first.root, second.root, third.root)
+    extended = sealed_at(plain({}), key, "PAdES B-LTA", *issuers, stamps=made)
+    assert passes_archived(extended, [item.der for item in issuers])
+    left_alone = sealed_at(plain({}), key, "PAdES B-LTA", *issuers, stamps=made[:2])
+    assert not passes_archived(left_alone, [item.der for item in issuers])
+
+
 def test_only_the_newest_time_stamp_needs_new_data(archived: bytes, first: Authority) -> None:
-    asked: list[tuple[str, bool]] = []
+    asked: list[tuple[str, bool, datetime | None]] = []
     lists = published_by(first.root, at=later(days=300))
 
-    def noted(path, *, timestamping):  # type: ignore[no-untyped-def]
-        asked.append((path[0].subject.rfc4514_string(), timestamping))
-        return lists(path, timestamping=timestamping)
+    def noted(path, *, timestamping, at=None):  # type: ignore[no-untyped-def]
+        asked.append((path[0].subject.rfc4514_string(), timestamping, at))
+        return lists(path, timestamping=timestamping, at=at)
 
     extend(archived, stamp=lambda digest: first.token(digest, later(days=300)), revocation=noted)
-    assert asked == [("CN=First Authority signer until 365", True)]
+    assert asked == [("CN=First Authority signer until 365", True, later(seconds=1))]
 
 
 def test_the_same_data_again_still_makes_a_pair_of_revisions(archived: bytes, first: Authority) -> None:
@@ -123,7 +152,7 @@ def test_nothing_is_half_made(archived: bytes, first: Authority) -> None:
     def down(*_: object, **__: object) -> bytes:
         raise AuthorityUnavailableError("down")
 
-    def unavailable(path: object, *, timestamping: bool) -> None:
+    def unavailable(path: object, *, timestamping: bool, at: object = None) -> None:
         raise UnavailableError("no list")
 
     with pytest.raises(AuthorityUnavailableError):

@@ -133,6 +133,23 @@ def test_a_session_that_is_lost_is_opened_again(opens: Opens) -> None:
     assert opened.sign(b"data")
 
 
+def test_a_token_that_does_not_answer_stops_no_start(opens: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = Pkcs11Key._find_token
+
+    def away(_: Pkcs11Key) -> None:
+        raise pkcs11.DeviceError
+
+    monkeypatch.setattr(Pkcs11Key, "_find_token", away)
+    opened, other = opens(), opens("p384", key="p256")
+    with pytest.raises(SignerUnavailableError, match="DeviceError"):
+        opened.sign(b"data")
+    monkeypatch.setattr(Pkcs11Key, "_find_token", usual)
+    assert opened.sign(b"data")
+    # What could not be asked at the start is found at the first seal.
+    with pytest.raises(SignerUnavailableError, match="not a signature by the key of pkcs11 p384"):
+        other.sign(b"data")
+
+
 def test_what_is_wrong_with_a_token_is_said(opens: Opens, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"seal\.pkcs11\.module .* cannot be loaded"):
         opens(module=tmp_path / "missing.so")

@@ -144,11 +144,11 @@ def test_a_publisher_that_is_down_leaves_nothing_half_made(
 ) -> None:
     asked: list[bool] = []
 
-    def failing(path: Any, *, timestamping: bool) -> Any:
+    def failing(path: Any, *, timestamping: bool, at: Any = None) -> Any:
         asked.append(timestamping)
         if len(asked) > answered:
             raise UnavailableError("down")
-        return revocation(path, timestamping=timestamping)
+        return revocation(path, timestamping=timestamping, at=at)
 
     with pytest.raises(UnavailableError):
         sealed(make_key("pkcs12", "p256"), "PAdES B-LTA", revocation=failing)
