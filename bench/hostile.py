@@ -17,9 +17,10 @@ from functools import cache
 from pathlib import Path
 
 from evidence_service.core import canonical, manifest
-from tests.forgeries import pdfs, records, tokens
+from tests.forgeries import pdfs, records, tokens, updates
 from tests.forgeries.chain import text
 from tests.forgeries.keys import Authority, authority, certify, key, later
+from tests.forgeries.longterm import with_store
 from tests.forgeries.renewing import Renewing, collected, day, revocation_list
 from tests.forgeries.world import World, built, usual_value
 
@@ -59,10 +60,23 @@ def hostile(folder: Path) -> Iterator[tuple[str, str, bytes]]:
         value = json.loads(usual_value())
         value["timestamps"][0]["token"] = text(tokens.LIMITS[name](authority("First Authority"), bytes(64)))
         yield f"corpus, {name}", "bundle.json", built(value)
-    for name, data in pdfs._limits(World(folder)):
+    world = World(folder)
+    for name, data in pdfs._limits(world):
         yield f"corpus, {name}", "a.pdf", data
+    base = updates.Base(world)
+    for name, forge in updates.LIMITS.items():
+        yield f"corpus, {name}", "a.pdf", forge(base)
+    yield "certificate with the most revoked certificates", "a.pdf", _most_revoked(base)
     yield "archive that unpacks to ten gigabytes", "a.zip", _zip_bomb(folder)
     yield "archive of 20,000 members", "a.zip", _many_members(folder)
+
+
+def _most_revoked(base: updates.Base) -> bytes:
+    """Validation data up to its limit, of lists up to theirs."""
+    issuer = base.world.issuer.root
+    others = [certify(f"revoked {number}", key("x"), issuer).certificate for number in range(1500)]
+    listed = revocation_list(issuer, *((other, later(), None) for other in others))
+    return with_store(base.sealed, base.certificates, [listed] * 64)
 
 
 def _stacked() -> bytes:

@@ -149,7 +149,7 @@ class Updates:
             self._take_stamp(data, number, revision, signatures[0])
         else:
             self._take_validation(number, revision)
-        self.objects |= revision.objects
+        self.objects = self.objects | revision.objects
         self.trailer = revision.trailer
 
     # --- validation data (points 4 and 5) ---

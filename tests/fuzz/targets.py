@@ -21,6 +21,7 @@ from evidence_service.verify.material import Material
 from evidence_service.verify.timestamp import read_token
 from evidence_service.verify.trie import keccak256, verify_trie_proof
 from evidence_service.verify.verifier import verify
+from tests.forgeries import updates
 from tests.forgeries.keys import EPOCH, authority
 from tests.forgeries.renewing import day, revocation_list
 from tests.forgeries.world import (
@@ -150,7 +151,7 @@ def seeds(name: str, directory: Path) -> list[bytes]:
         "cms": [token],
         "token": [token],
         "tst_info": [read_signed_data(token).content or b""],
-        "pdf": [world.sealed(built(value))],
+        "pdf": [world.sealed(built(value)), updates.Base(world).stamped],
         "archive": [_zip()],
         "detection": [bytes(data[:3000]) for data in test_detection.GENUINE.values()],
         "warc": [archives.warc(), archives.info() + archives.response() + archives.request()],

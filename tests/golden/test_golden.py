@@ -38,6 +38,7 @@ def test_every_released_format_is_here() -> None:
         "v1-demonstration",
         "v1-evidence",
         "v2-renewed",
+        "v2-archived",
     }
 
 
@@ -51,13 +52,39 @@ def test_it_verifies(folder: Path) -> None:
     assert second["checks"] == {check.id: check.status.value for check in report.checks}
 
 
+def test_the_archived_one_has_kept_its_level() -> None:
+    wanted = case(Path(__file__).with_name("v2-archived"))
+    seal = report_of(wanted).findings.seal
+    assert seal is not None
+    (second,) = second_opinions([wanted])
+    assert seal.level == second["level"] == "PAdES B-LTA"
+
+
+def test_the_archived_one_is_verified_with_tools_of_others(tmp_path: Path) -> None:
+    """The commands of the page about document time stamps, as they stand."""
+    folder = Path(__file__).with_name("v2-archived")
+    (tmp_path / "certificate.pdf").write_bytes((folder / "certificate.pdf").read_bytes())
+    _write_authorities(folder, tmp_path)
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = (item for item in blocks if "DocTimeStamp" in item)
+    done = subprocess.run(
+        ["bash", "-e", "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, (done.stdout + done.stderr).count("Verification: OK")) == (0, 2), done.stderr
+
+
+def _write_authorities(folder: Path, target: Path) -> None:
+    """The roots of the trust file, as the page has them collected."""
+    trusted = json.loads((folder / "trust.json").read_text())["authorities"]["trusted"]
+    roots = [x509.load_der_x509_certificate(b64decode(root)) for item in trusted for root in item["roots"]]
+    (target / "authority.pem").write_bytes(b"".join(root.public_bytes(Encoding.PEM) for root in roots))
+
+
 def test_a_renewed_one_is_verified_with_tools_of_others(tmp_path: Path) -> None:
     """The commands of the page, first and last section, as they stand."""
     folder = Path(__file__).with_name("v2-renewed")
     (tmp_path / "certificate.pdf").write_bytes((folder / "certificate.pdf").read_bytes())
-    trusted = json.loads((folder / "trust.json").read_text())["authorities"]["trusted"]
-    roots = [x509.load_der_x509_certificate(b64decode(root)) for item in trusted for root in item["roots"]]
-    (tmp_path / "authority.pem").write_bytes(b"".join(root.public_bytes(Encoding.PEM) for root in roots))
+    _write_authorities(folder, tmp_path)
     blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     output = ""
     for block in (blocks[0], blocks[-1]):

@@ -27,13 +27,6 @@ def check_seal(run: Run, material: Material, value: Mapping[str, Any] | None) ->
         return
     # (7.1) opening a certificate is what checks it; it was refused before this point otherwise.
     seal = opened.seal
-    later = len(opened.revisions) - 2
-    covered = (
-        f"every byte of it covered, {later} later revisions add proofs alone"
-        if later > 0
-        else "every byte of the file covered"
-    )
-    run.passed("7.1", f"{seal.level}, signed by {seal.signer}, {covered}")
     proofs = longterm.read_proofs(run, opened)
     moment = next((proof.made for proof in proofs if proof.trusted), run.now)
     # (7.2)
@@ -49,9 +42,17 @@ def check_seal(run: Run, material: Material, value: Mapping[str, Any] | None) ->
     else:
         run.demonstrations.append(judged.issuer.demonstration)
         run.passed("7.2", f"issued under {judged.issuer.name}", family=Family.TRUST)
+    level = _level(run, opened, judged, moment, proofs)
+    later = len(opened.revisions) - 2
+    more = (
+        f"every byte of it covered, {later} later revisions add proofs alone"
+        if later > 0
+        else "every byte of the file covered"
+    )
+    run.passed("7.1", f"{level}, signed by {seal.signer}, {more}")
     run.seal = ConfirmedSeal(
         signer=seal.signer,
-        level=_level(run, opened, judged, moment, proofs),
+        level=level,
         trusted=judged.issuer is not None,
         issuer=None if judged.issuer is None else judged.issuer.name,
         signing_time=None if seal.timestamp is None else seal.timestamp.gen_time,
