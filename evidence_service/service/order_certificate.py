@@ -41,7 +41,10 @@ def order_certificate(
         NotFoundError: no such evidence.
         RefusedError: no such edition, or a rule forbids the certificate.
     """
-    code = parse_edition(edition).code
+    return _order(parts, evidence_id, parse_edition(edition).code, actor, order_id)
+
+
+def _order(parts: Parts, evidence_id: str, code: str, actor: str, order_id: str) -> CertificateOrder:
     evidence = parts.records.evidence(evidence_id)
     check_outcome(evidence.kind, evidence.outcome)
     if evidence.refused:
@@ -53,23 +56,23 @@ def order_certificate(
 
 
 def order_many(
-    parts: Parts, evidence_ids: Sequence[str], edition: str, *, actor: str, new_id: Callable[[int], str]
+    parts: Parts, evidence_ids: Sequence[str], edition: str, *, actor: str, new_id: Callable[[], str]
 ) -> list[RowResult]:
     """Order a certificate of each piece of evidence; a row that is refused refuses no other.
 
     Args:
-        new_id: place in the list, from 0 → id of a new order.
+        new_id: gives the id of a new order.
 
     Raises:
         RefusedError: no such edition.
     """
-    parse_edition(edition)
+    code = parse_edition(edition).code
     results = []
-    for place, evidence_id in enumerate(evidence_ids):
+    for evidence_id in evidence_ids:
         try:
             if _ID.fullmatch(evidence_id) is None:
                 raise NotFoundError("this is no id of evidence", what_to_do="look at the list")
-            order = order_certificate(parts, evidence_id, edition, actor=actor, order_id=new_id(place))
+            order = _order(parts, evidence_id, code, actor, new_id())
         except RefusedError as error:
             results.append(RowResult(evidence_id, problem=error))
         else:
