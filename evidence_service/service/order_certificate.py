@@ -13,6 +13,7 @@ from evidence_service.service.parts import Parts
 from evidence_service.service.rules import check_outcome
 from evidence_service.store.certificate_orders import CertificateOrder, NewOrder
 from evidence_service.store.certificates import Certificate
+from evidence_service.store.records import Evidence
 
 _ID = re.compile(r"[a-z0-9-]{1,64}")
 
@@ -41,18 +42,19 @@ def order_certificate(
         NotFoundError: no such evidence.
         RefusedError: no such edition, or a rule forbids the certificate.
     """
-    return _order(parts, evidence_id, parse_edition(edition).code, actor, order_id)
+    new = NewOrder(order_id, evidence_id, parse_edition(edition).code, actor, parts.now())
+    _check(parts.records.evidence(evidence_id))
+    return parts.certificates.place(new)
 
 
-def _order(parts: Parts, evidence_id: str, code: str, actor: str, order_id: str) -> CertificateOrder:
-    evidence = parts.records.evidence(evidence_id)
+def _check(evidence: Evidence) -> None:
+    """Refuse what will never have a certificate."""
     check_outcome(evidence.kind, evidence.outcome)
     if evidence.refused:
         raise PolicyRefusedError(
-            f"the work on evidence {evidence_id} has ended: {evidence.progress}",
+            f"the work on evidence {evidence.id} has ended: {evidence.progress}",
             what_to_do="preserve it again",
         )
-    return parts.certificates.place(NewOrder(order_id, evidence_id, code, actor, parts.now()))
 
 
 def order_many(
@@ -66,18 +68,21 @@ def order_many(
     Raises:
         RefusedError: no such edition.
     """
-    code = parse_edition(edition).code
-    results = []
-    for evidence_id in evidence_ids:
+    code, now = parse_edition(edition).code, parts.now()
+    known = parts.records.some_evidence([name for name in evidence_ids if _ID.fullmatch(name)])
+    problems: dict[str, RefusedError] = {}
+    for name in evidence_ids:
         try:
-            if _ID.fullmatch(evidence_id) is None:
-                raise NotFoundError("this is no id of evidence", what_to_do="look at the list")
-            order = _order(parts, evidence_id, code, actor, new_id())
+            if name not in known:
+                raise NotFoundError(f"there is no evidence {name[:64]!r}", what_to_do="look at the list")
+            _check(known[name])
         except RefusedError as error:
-            results.append(RowResult(evidence_id, problem=error))
-        else:
-            results.append(RowResult(evidence_id, order))
-    return results
+            problems[name] = error
+    placed = parts.certificates.place_all(
+        code,
+        [NewOrder(new_id(), name, code, actor, now) for name in evidence_ids if name not in problems],
+    )
+    return [RowResult(name, placed.get(name), problems.get(name)) for name in evidence_ids]
 
 
 def supersede(
