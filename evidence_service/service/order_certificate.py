@@ -13,6 +13,7 @@ from evidence_service.service.parts import Parts
 from evidence_service.service.rules import check_outcome
 from evidence_service.store.certificate_orders import CertificateOrder, NewOrder
 from evidence_service.store.certificates import Certificate
+from evidence_service.store.records import Evidence
 
 _ID = re.compile(r"[a-z0-9-]{1,64}")
 
@@ -41,40 +42,47 @@ def order_certificate(
         NotFoundError: no such evidence.
         RefusedError: no such edition, or a rule forbids the certificate.
     """
-    code = parse_edition(edition).code
-    evidence = parts.records.evidence(evidence_id)
+    new = NewOrder(order_id, evidence_id, parse_edition(edition).code, actor, parts.now())
+    _check(parts.records.evidence(evidence_id))
+    return parts.certificates.place(new)
+
+
+def _check(evidence: Evidence) -> None:
+    """Refuse what will never have a certificate."""
     check_outcome(evidence.kind, evidence.outcome)
     if evidence.refused:
         raise PolicyRefusedError(
-            f"the work on evidence {evidence_id} has ended: {evidence.progress}",
+            f"the work on evidence {evidence.id} has ended: {evidence.progress}",
             what_to_do="preserve it again",
         )
-    return parts.certificates.place(NewOrder(order_id, evidence_id, code, actor, parts.now()))
 
 
 def order_many(
-    parts: Parts, evidence_ids: Sequence[str], edition: str, *, actor: str, new_id: Callable[[int], str]
+    parts: Parts, evidence_ids: Sequence[str], edition: str, *, actor: str, new_id: Callable[[], str]
 ) -> list[RowResult]:
     """Order a certificate of each piece of evidence; a row that is refused refuses no other.
 
     Args:
-        new_id: place in the list, from 0 → id of a new order.
+        new_id: gives the id of a new order.
 
     Raises:
         RefusedError: no such edition.
     """
-    parse_edition(edition)
-    results = []
-    for place, evidence_id in enumerate(evidence_ids):
+    code, now = parse_edition(edition).code, parts.now()
+    known = parts.records.some_evidence([name for name in evidence_ids if _ID.fullmatch(name)])
+    problems: dict[str, RefusedError] = {}
+    for name in evidence_ids:
         try:
-            if _ID.fullmatch(evidence_id) is None:
-                raise NotFoundError("this is no id of evidence", what_to_do="look at the list")
-            order = order_certificate(parts, evidence_id, edition, actor=actor, order_id=new_id(place))
+            if name not in known:
+                raise NotFoundError(f"there is no evidence {name[:64]!r}", what_to_do="look at the list")
+            _check(known[name])
         except RefusedError as error:
-            results.append(RowResult(evidence_id, problem=error))
-        else:
-            results.append(RowResult(evidence_id, order))
-    return results
+            problems[name] = error
+    placed = parts.certificates.place_all(
+        code,
+        [NewOrder(new_id(), name, code, actor, now) for name in evidence_ids if name not in problems],
+    )
+    return [RowResult(name, placed.get(name), problems.get(name)) for name in evidence_ids]
 
 
 def supersede(

@@ -7,11 +7,12 @@ that contradict each other never both succeed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, text, update
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.store import schema
@@ -77,25 +78,32 @@ class CertificateOrders(Answered):
             lock(connection, new.evidence_id)
             found = connection.execute(select(_ORDERS).where(_ORDERS.c.id == new.id)).one_or_none()
             if found is None and new.supersedes is None:
-                found = _standing(connection, new)
+                found = _standing(connection, [new.evidence_id], new.edition).get(new.evidence_id)
             if found is None:
                 if new.supersedes is not None:
                     _check_succession(connection, new, new.supersedes)
-                found = connection.execute(
-                    insert(_ORDERS)
-                    .values(
-                        id=new.id,
-                        evidence_id=new.evidence_id,
-                        edition=new.edition,
-                        supersedes=new.supersedes,
-                        reason=new.reason,
-                        actor=new.actor,
-                        ordered_at=new.ordered_at,
-                        state="open",
-                    )
-                    .returning(_ORDERS)
-                ).one()
+                found = connection.execute(insert(_ORDERS).values(**_columns(new)).returning(_ORDERS)).one()
         return CertificateOrder(**found._mapping)
+
+    def place_all(self, edition: str, orders: Sequence[NewOrder]) -> dict[str, CertificateOrder]:
+        """The same for many of one edition that supersede nothing, in one transaction; by evidence."""
+        wanted = {order.evidence_id: order for order in orders}
+        # In one order for everybody: two lists that overlap wait for each other, and never both.
+        ids = sorted(wanted)
+        with self._engine.begin() as connection:
+            connection.execute(
+                text(
+                    "SELECT pg_advisory_xact_lock(hashtextextended('certificates ' || id, 0)) "
+                    "FROM unnest(CAST(:ids AS text[])) AS id"
+                ),
+                {"ids": ids},
+            )
+            found = _standing(connection, ids, edition)
+            added = [_columns(wanted[name]) for name in ids if name not in found]
+            if added:
+                rows = connection.execute(insert(_ORDERS).values(added).returning(_ORDERS))
+                found |= {row.evidence_id: row for row in rows}
+        return {name: CertificateOrder(**row._mapping) for name, row in found.items()}
 
     def order(self, order_id: str) -> CertificateOrder:
         """One order.
@@ -187,17 +195,22 @@ def require_current(connection: Connection, number: str) -> Row[Any]:
     return row
 
 
-def _standing(connection: Connection, new: NewOrder) -> Row[Any] | None:
-    """The order that leads, or led, to the certificate that is asked for."""
-    return connection.execute(
+def _columns(new: NewOrder) -> dict[str, Any]:
+    return {**asdict(new), "state": "open"}
+
+
+def _standing(connection: Connection, evidence_ids: Sequence[str], edition: str) -> dict[str, Row[Any]]:
+    """The orders that lead, or led, to the certificates that are asked for, by evidence."""
+    rows = connection.execute(
         select(_ORDERS)
         .outerjoin(_CERTIFICATES, _CERTIFICATES.c.number == _ORDERS.c.number)
-        .where(_ORDERS.c.evidence_id == new.evidence_id, _ORDERS.c.edition == new.edition)
+        .where(_ORDERS.c.evidence_id.in_(evidence_ids), _ORDERS.c.edition == edition)
         .where((_ORDERS.c.state == "open") | (_CERTIFICATES.c.status == "released"))
         # While a successor is on its way, that one is what is asked for.
-        .order_by(_ORDERS.c.state.desc())
-        .limit(1)
-    ).one_or_none()
+        .ext(distinct_on(_ORDERS.c.evidence_id))
+        .order_by(_ORDERS.c.evidence_id, _ORDERS.c.state.desc())
+    )
+    return {row.evidence_id: row for row in rows}
 
 
 def _check_succession(connection: Connection, new: NewOrder, number: str) -> None:

@@ -127,6 +127,12 @@ class Records(Orders):
             raise NotFoundError(f"there is no evidence {evidence_id}")
         return Evidence(**row._mapping)
 
+    def some_evidence(self, evidence_ids: Sequence[str]) -> dict[str, Evidence]:
+        """Those pieces of evidence that there are, by id."""
+        query = select(schema.evidence).where(schema.evidence.c.id.in_(evidence_ids))
+        with self._engine.connect() as connection:
+            return {row.id: Evidence(**row._mapping) for row in connection.execute(query)}
+
     def list_evidence(
         self, *, matter_id: str | None = None, after: str | None = None, limit: int = 100
     ) -> list[Evidence]:

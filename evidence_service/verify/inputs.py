@@ -88,8 +88,8 @@ def gather(paths: Sequence[Path], digests: Sequence[bytes] = ()) -> list[Materia
     """What is to be verified among some paths; folders and archives are looked through.
 
     A PDF is a certificate, a file that says it is a proof bundle is one, everything else is evidence. A PDF,
-    bundle or archive that is listed as evidence by a certificate is evidence itself. A bundle that a
-    certificate holds as well is not verified twice.
+    bundle or archive that is listed as evidence by a certificate is evidence itself; a certificate that is
+    listed is both. A bundle that a certificate holds as well is not verified twice.
 
     Args:
         paths: files, folders, or ``-`` for standard input.
@@ -117,8 +117,11 @@ def gather(paths: Sequence[Path], digests: Sequence[bytes] = ()) -> list[Materia
         file = None if manifests[material.subject] else EvidenceFile(source.name, source.digest())
         if file is not None and any(_lists(listed, file) for listed in manifests.values()):
             files.append(file)
-        else:
-            subjects.append(material)
+            continue
+        subjects.append(material)
+        # What one bundle certifies may be listed by another: the registered digest of a certificate.
+        if material.file is not None and _listed(material.file.digests[0], manifests):
+            files.append(EvidenceFile(source.name, source.digest()))
     sealed = {item.bundle for item in subjects if item.certificate is not None}
     subjects = [item for item in subjects if item.certificate is not None or item.bundle not in sealed]
     return _paired(subjects, files, manifests, digests)
@@ -162,6 +165,12 @@ def _paired(
 def _lists(manifest: dict[str, Any] | None, file: EvidenceFile) -> bool:
     wanted = file.digest.sha256.hex()
     return manifest is not None and any(item["sha256"] == wanted for item in manifest["files"])
+
+
+def _listed(sha256: str, manifests: dict[str, dict[str, Any] | None]) -> bool:
+    return any(
+        item["sha256"] == sha256 for manifest in manifests.values() if manifest for item in manifest["files"]
+    )
 
 
 def _names(manifest: dict[str, Any] | None, file: EvidenceFile) -> bool:

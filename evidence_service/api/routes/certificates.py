@@ -67,14 +67,18 @@ def download_certificate(evidence_id: str, _: Actor, parts: Wired) -> Response:
 
 @router.post("/evidence/{evidence_id}/certificates", status_code=202)
 def order_edition(
-    evidence_id: str, order: NewCertificate, actor: Actor, parts: Wired, key: IdempotencyKey = None
+    evidence_id: str,
+    order: NewCertificate,
+    actor: Actor,
+    parts: Wired,
+    idempotency_key: IdempotencyKey = None,
 ) -> CertificateOrderView:
     """Ask for a certificate of an edition.
 
     Where one is current, or ordered already, the answer is that one's order: repeating the request issues
     nothing twice.
     """
-    order_id = new_id("co", actor, key, evidence_id, order.edition)
+    order_id = new_id("co", actor, idempotency_key, evidence_id, order.edition)
     return CertificateOrderView.of(place(parts, evidence_id, order.edition, actor=actor, order_id=order_id))
 
 
@@ -98,7 +102,7 @@ def order_list(order: NewCertificates, actor: Actor, parts: Wired) -> OrderedRow
         order.evidence,
         order.edition,
         actor=actor,
-        new_id=lambda _: new_id("co", actor, None),
+        new_id=lambda: new_id("co", actor, None),
     )
     return OrderedRows(rows=[OrderedRow.of(row) for row in rows])
 

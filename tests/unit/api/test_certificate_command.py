@@ -242,7 +242,7 @@ def test_a_batch_from_a_list_has_an_outcome_for_each_row(service: Service, tmp_p
         ("ev-none", "refused", CHINA),
     ]
     assert [row["number"] for row in found[:2]] == ["EP-2026-000001", "EP-2026-000002"]
-    assert "for a reason" in found[2]["problem"] and "there is no evidence ev-none" in found[3]["problem"]
+    assert "for a reason" in found[2]["problem"] and "there is no evidence 'ev-none'" in found[3]["problem"]
 
 
 def test_a_batch_that_was_cut_off_goes_on(

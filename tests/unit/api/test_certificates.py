@@ -45,6 +45,11 @@ def test_an_edition_is_ordered_once_and_issued_when_the_evidence_is_anchored(ser
     assert (first["state"], first["number"], first["edition"]) == ("open", None, CHINA)
     again = post(service, f"evidence/{evidence_id}/certificates", {"edition": CHINA}, status=202)
     assert again["id"] == first["id"]
+    path = f"evidence/{evidence_id}/certificates"
+    once, twice = (post(service, path, {"edition": "eu:en"}, status=202, key="k")["id"] for _ in range(2))
+    assert once == twice
+    service.parts.certificates.refuse_order(once, "for a reason")
+    assert post(service, path, {"edition": "eu:en"}, status=202, key="k")["state"] == "refused"
     assert service.parts.certificates.issuable(9) == []
     service.register(evidence_id)
     service.parts.records.advance(evidence_id, "anchored")
@@ -119,6 +124,19 @@ def test_many_are_ordered_row_by_row_and_repeating_it_orders_nothing_twice(servi
     assert again[1]["order"]["state"] == "issued"
     assert post(service, "certificates", {"evidence": []}, status=422)
     assert post(service, "certificates", {"evidence": ids, "edition": "mars:en"}, status=422)
+
+
+def test_a_thousand_rows_are_ordered_and_one_more_is_too_many(service: Service) -> None:
+    listed = [{"url": f"https://93.184.215.14/{number}"} for number in range(1_000)]
+    answer = service.http.post(
+        "/v1/capture-lists", json={"matter_id": service.matter, "rows": listed}, timeout=60
+    )
+    ids = [row["id"] for row in answer.json()["rows"]]
+    request = {"evidence": ids, "edition": CHINA}
+    rows = service.http.post("/v1/certificates", json=request, timeout=60).json()["rows"]
+    assert len({row["order"]["id"] for row in rows}) == 1_000
+    assert service.http.post("/v1/certificates", json=request, timeout=60).json()["rows"] == rows
+    assert post(service, "certificates", {"evidence": [*ids, ids[0]]}, status=422)
 
 
 def test_superseding_keeps_the_old_one_until_the_new_one_is_released(service: Service) -> None:

@@ -218,3 +218,21 @@ def test_no_socket_is_opened_for_who_does_not_ask(folder: Path) -> None:
 
     assert code() == 0
     assert code("--register", "http://127.0.0.1:9") == 99, "the guard works"
+
+
+def test_a_certificate_that_another_bundle_lists_is_verified_and_is_its_file(
+    folder: Path, tmp_path: Path
+) -> None:
+    """So the registered digest of a certificate proves which file was released."""
+    pdf = (folder / "c.pdf").read_bytes()
+    world = World(tmp_path)
+    value = Evidence(files={"certificate-EP-2026-000001.pdf": pdf}, salt=bytes(32)).value()
+    (tmp_path / "digest.json").write_bytes(built(value))
+    trust = world.trust({"anchors": [*Evidence().value()["anchors"], *value["anchors"]]})
+    (tmp_path / "trust.json").write_bytes(trust)
+    command = ["verify", "--json", "--trust", str(tmp_path / "trust.json")]
+    given = [str(tmp_path / "digest.json"), str(folder / "c.pdf")]
+    reports = json.loads(CliRunner().invoke(main, [*command, *given]).stdout)["reports"]
+    files = {item["subject"].rsplit("/", 1)[-1]: item["evidence"]["files"] for item in reports}
+    assert [item["status"] for item in files["digest.json"]] == ["unchanged"]
+    assert files["c.pdf"] == []

@@ -182,6 +182,22 @@ def test_two_at_once_supersede_once(register: Certificates) -> None:
     assert number == "EP-2026-000002"
 
 
+def test_lists_that_overlap_order_each_certificate_once(register: Certificates) -> None:
+    def lists(n: int, *places: int) -> dict[str, CertificateOrder]:
+        orders = [new(f"co-{n}-{place}", f"evidence-{place}") for place in places]
+        return register.place_all(GENERIC, orders)
+
+    results = at_once(
+        lambda: lists(1, 0, 1, 2),
+        lambda: lists(2, 2, 1, 0),
+        lambda: lists(3, 1, 2, 0),
+        lambda: register.place(new("co-4", "evidence-1")),
+    )
+    assert [item for item in results if isinstance(item, Exception)] == []
+    assert len(register.issuable(99)) == 3
+    assert register.place_all(GENERIC, []) == {}
+
+
 def test_a_repeated_order_of_a_successor_is_the_same_order(register: Certificates) -> None:
     old = released(register, new("co-1"))
     order = new("co-2", supersedes=old, reason="x")

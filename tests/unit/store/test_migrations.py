@@ -15,7 +15,10 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, insert, select, table, text
 from sqlalchemy import column as col
 
+from evidence_service.certificate.edition import DEFAULT
 from evidence_service.store import postgres, schema
+from evidence_service.store.certificate_orders import NewOrder
+from evidence_service.store.certificates import Certificates
 from evidence_service.store.lists import NewList, NewRow
 from evidence_service.store.logins import SealedLogin
 from evidence_service.store.orders import NewEvidence
@@ -367,3 +370,40 @@ def test_lists_and_login_states_leave_with_their_version(older: Engine) -> None:
         assert rows(connection, "SELECT id FROM evidence") == [("e-1",)]
         command.upgrade(config(connection), "head")
         assert rows(connection, "SELECT id FROM login_states") == []
+
+
+def test_certificates_of_before_keep_their_numbers_and_get_a_history(older: Engine) -> None:
+    with older.begin() as connection:
+        fill(connection)
+        command.upgrade(config(connection), "0006")
+        for number, status in ((1, "released"), (2, "reserved")):
+            evidence_0005(connection, f"e-{number}", "anchored", "anchored", registered_at=NOW)
+            done = {"sha256": b"pdf", "level": "PAdES B-T", "released_at": NOW + timedelta(seconds=9)}
+            put(
+                connection,
+                "certificates",
+                number=f"EP-2026-00000{number}",
+                evidence_id=f"e-{number}",
+                status=status,
+                reserved_at=NOW,
+                **(done if status == "released" else {}),
+            )
+        before = rows(connection, "SELECT * FROM certificates ORDER BY number")
+        command.upgrade(config(connection), "head")
+    register = Certificates(older)
+    first, second = register.find()
+    assert (first.edition, first.since, first.unnoted) == (DEFAULT, NOW + timedelta(seconds=9), True)
+    assert (second.status, second.since, second.unnoted) == ("reserved", NOW, False)
+    assert [item.status for item in register.history(first.number)] == ["reserved", "released"]
+    [pdf] = register.pdfs(first.number)
+    assert (pdf.sha256, pdf.level, pdf.ends_at) == (b"pdf", "PAdES B-T", None)
+    issued, waiting = register.orders(["co-e-1", "co-e-2"])
+    assert (issued.state, issued.number) == ("issued", first.number)
+    assert (waiting.state, waiting.number) == ("open", second.number)
+    assert register.issuable(9) == ["co-e-2"], "what was begun goes on under its number"
+    register.place(NewOrder("co-3", "e-1", "cn:en", "agent", NOW))
+    assert register.reserve("co-3", prefix="EP", now=NOW).number == "EP-2026-000003"
+    with older.begin() as connection:
+        command.downgrade(config(connection), "0006")
+        assert rows(connection, "SELECT * FROM certificates ORDER BY number") == before
+        command.upgrade(config(connection), "head")
