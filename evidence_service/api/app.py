@@ -15,6 +15,7 @@ from evidence_service.api.routes import (
     captures,
     certificates,
     evidence,
+    exhibits,
     health,
     matters,
     receipts,
@@ -40,6 +41,6 @@ def create_app(parts: Parts | None, keys: Mapping[str, str]) -> FastAPI:
     app.state.keys = dict(keys)
     app.add_middleware(BodyLimit)
     problems.install(app)
-    for module in (matters, captures, evidence, receipts, batches, anchors, certificates, health):
+    for module in (matters, captures, evidence, receipts, batches, anchors, certificates, exhibits, health):
         app.include_router(module.router)
     return app

@@ -30,6 +30,7 @@ from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
+from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
@@ -143,6 +144,7 @@ class Parts:
     records: Records
     batches: Batches
     certificates: Certificates
+    exhibits: Exhibits
     attestations: Attestations
     renewals: Renewals
     queue: CaptureQueue
@@ -191,6 +193,7 @@ class Parts:
         *,
         actor: tuple[str, str],
         purpose: str,
+        before: str | None = None,
         after: str | None = None,
         detail: dict[str, str] | None = None,
     ) -> dict[str, Any]:
@@ -198,9 +201,9 @@ class Parts:
 
         Args:
             actor: id and role.
-            after: SHA-256 (hexadecimal) of what the action left behind.
+            before, after: SHA-256 (hexadecimal) of what the action was done to, and of what it left behind.
         """
-        members = self.event(action, actor=actor, purpose=purpose, after=after, detail=detail)
+        members = self.event(action, actor=actor, purpose=purpose, before=before, after=after, detail=detail)
         return self.records.append_custody(evidence_id, step_key, members, now=self.now())
 
     def event(
@@ -209,6 +212,7 @@ class Parts:
         *,
         actor: tuple[str, str],
         purpose: str,
+        before: str | None = None,
         after: str | None = None,
         detail: dict[str, str] | None = None,
     ) -> dict[str, Any]:
@@ -218,7 +222,7 @@ class Parts:
             "actor": {"id": actor[0], "role": actor[1]},
             "host": self.host,
             "purpose": purpose,
-            "before": None,
+            "before": before,
             "after": after,
             "tool": self.tool,
             "detail": detail or {},

@@ -17,7 +17,8 @@ from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.anchor import finish, note_anchor, stamp_batch, submit
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify
-from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, STAMPS, Engine
+from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, EXHIBITS, STAMPS, Engine
+from evidence_service.service.exhibit import make_exhibit
 from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import preserve
@@ -57,12 +58,13 @@ class Worker:
             ("certify", CERTIFICATES, certify),
             ("attest", STAMPS, attest),
             ("renew", STAMPS, renew),
+            ("exhibit", EXHIBITS, make_exhibit),
         ):
             engine.add(name, queue, self._noting_failure(name, partial(workflow, parts, durable)))
 
     def start(self) -> None:
         """Serve; returns at once."""
-        self._engine.launch({CAPTURES: self._captures, ANCHORS: 4, CERTIFICATES: 1, STAMPS: 1})
+        self._engine.launch({CAPTURES: self._captures, ANCHORS: 4, CERTIFICATES: 1, STAMPS: 1, EXHIBITS: 1})
         self._thread.start()
         for rounds in self._rounds:
             rounds.start()
@@ -104,6 +106,8 @@ class Worker:
             self._ask("note", submission_id)
         for evidence_id in parts.records.certifiable():
             self._ask("certify", evidence_id)
+        for exhibit_id in parts.exhibits.ordered():
+            self._ask("exhibit", exhibit_id)
         # Last: a disk that takes no tree holds up nothing else.
         parts.batches.close_due(parts.batching, now=parts.now())
 
@@ -139,6 +143,9 @@ class Worker:
                     self._parts.batches.note_waiting(batch_id or "", reason, source="custody log")
                 elif name == "preserve":
                     self._parts.records.refuse(subject_id, f"{name} refused: {reason}")
+                elif name == "exhibit":
+                    advice = error.what_to_do if isinstance(error, EvidenceServiceError) else ""
+                    self._parts.exhibits.refuse(subject_id, reason, advice)
                 elif name == "certify":
                     self._parts.records.note_progress(subject_id, f"{name} refused: {reason}")
                 raise

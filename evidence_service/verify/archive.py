@@ -35,8 +35,11 @@ BROKEN = (
 """What the library answers damaged archives with."""
 
 
-def members(path: Path) -> list[zipfile.ZipInfo]:
+def members(path: Path, *, check_name: Callable[[str], None] = manifest.check_path) -> list[zipfile.ZipInfo]:
     """Files of an archive, after every check that needs no decompression.
+
+    Args:
+        check_name: raises MalformedError for a member's name that is refused.
 
     Raises:
         MalformedError: not a ZIP, encrypted, links, names that lead out, doubled or overlapping members.
@@ -47,7 +50,7 @@ def members(path: Path) -> list[zipfile.ZipInfo]:
     except BROKEN as error:
         raise MalformedError(f"{path.name} is not a ZIP archive that can be read: {error}") from error
     with archive:
-        return members_of(archive, path.name, path.stat().st_size)
+        return members_of(archive, path.name, path.stat().st_size, check_name=check_name)
 
 
 def members_of(
