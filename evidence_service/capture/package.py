@@ -11,12 +11,12 @@ from evidence_service.capture.certificates import chains_pem
 from evidence_service.capture.exchange import Exchange, record_id
 from evidence_service.capture.files import CapturedFile, CaptureFiles, HashingWriter
 from evidence_service.capture.har import write_har
+from evidence_service.capture.masking import Secrets
 from evidence_service.capture.original import write_encrypted
 from evidence_service.capture.records import CaptureRecords
 from evidence_service.capture.redaction import Change, Redaction, credentials, redact
 from evidence_service.capture.wacz import Page, WaczWriter
 from evidence_service.capture.warc import Block, Sink, WarcWriter
-from evidence_service.masking import Secrets
 
 __all__ = ["Page", "Redaction", "Secrets", "write_package"]
 

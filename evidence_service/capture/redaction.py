@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from evidence_service.capture.exchange import Exchange, Stored
+from evidence_service.capture.masking import CREDENTIALS, Secrets
 from evidence_service.capture.payload import Side, body, codings, head_of, read_payload
 from evidence_service.errors import MalformedError
-from evidence_service.masking import CREDENTIALS, Secrets
 
 _BODY_HEADERS = re.compile(
     rb"^(content-encoding|transfer-encoding|content-length|content-md5|digest|content-digest)(?=[ \t]*:)",

@@ -1,19 +1,16 @@
-"""What must not be disclosed, found in every form bytes may have it, and masked at equal length.
+"""Secrets, found in every form bytes may have them, and masked at equal length.
 
-Used for secrets of a login state while a capture is kept, and for personal data in exhibits. Escapes are
-matched byte by byte, so that any mixture of them is found; soft line breaks are taken out for the search and
-stay in the result.
+Escapes are matched byte by byte, so that any mixture of them is found; soft line breaks are taken out for the
+search and stay in the result.
 """
 
 from __future__ import annotations
 
 import base64
 import bisect
-import html.entities
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from urllib.parse import unquote_to_bytes
 
 SHORTEST = 6
@@ -27,8 +24,6 @@ CREDENTIALS = re.compile(
 """Headers that carry credentials: name, separator, value with its folds."""
 _SOFT_BREAK = re.compile(rb"=\r?\n")
 """RFC 2045, 6.7, rule 5."""
-_CHARSETS = ("gb18030", "big5", "shift_jis", "euc_kr", "cp1252", "utf_16_le", "utf_16_be")
-"""Encodings beside UTF-8 in which marketplaces and programs write text that is not ASCII alone."""
 _NAMED = {34: b"|&quot;", 38: b"|&amp;", 39: b"|&apos;", 60: b"|&lt;", 62: b"|&gt;"}
 """Characters that HTML spells by name."""
 
@@ -37,8 +32,8 @@ class Secrets:
     """Values that must not be disclosed, found in every form bytes may have them.
 
     Forms: plain, percent-encoded (once or twice), JSON, JavaScript and HTML escapes and quoted-printable in
-    any mixture, base64 at any alignment in both alphabets, hexadecimal; of text in UTF-8 also its code points
-    escaped, UTF-16, and the encodings of the market's languages. The values appear in no repr and no error.
+    any mixture, base64 at any alignment in both alphabets, hexadecimal. The values appear in no repr and no
+    error.
     """
 
     def __init__(self, values: Iterable[bytes]) -> None:
@@ -58,10 +53,6 @@ class Secrets:
             for name, _, value in CREDENTIALS.findall(head):
                 found |= set(_credentials(name.lower(), value.strip()))
         return Secrets(found)
-
-    def finds(self, data: bytes) -> bool:
-        """Whether one of them is in it."""
-        return bool(self._spans(data))
 
     def mask(self, data: bytes) -> bytes:
         """The same bytes with every secret replaced by as many others."""
@@ -121,8 +112,7 @@ class Secrets:
 
 def _forms(value: bytes) -> Iterator[bytes]:
     """Patterns of the forms a value may have."""
-    yield _bytes(value)
-    yield from _text_forms(value)
+    yield b"".join(_byte(item) for item in value)
     yield b"(?i:" + value.hex().encode() + b")"
     for shift in range(3):
         # Characters that also depend on what stands before or after the value are left out.
@@ -132,43 +122,11 @@ def _forms(value: bytes) -> Iterator[bytes]:
         yield rb"(?:\\?[\r\n]|\\r|\\n)*".join(letters)
 
 
-def _text_forms(value: bytes) -> Iterator[bytes]:
-    """Forms that only text has, and that its bytes in UTF-8 do not show."""
-    try:
-        text = value.decode()
-    except UnicodeDecodeError:
-        return
-    if text.isascii():
-        yield from (re.escape(text.encode(name)) for name in ("utf_16_le", "utf_16_be"))
-        return
-    yield b"".join(map(_character, text))
-    for charset in _CHARSETS:
-        with suppress(UnicodeEncodeError):
-            yield _bytes(text.encode(charset))
-
-
-def _character(item: str) -> bytes:
-    """One character, as it is or escaped as a code point."""
-    if item.isascii():
-        return _byte(ord(item))
-    number = ord(item)
-    units = item.encode("utf-16-be").hex()
-    escaped = "".join(rf"\\{{1,3}}u{units[start : start + 4]}" for start in range(0, len(units), 4))
-    name = html.entities.codepoint2name.get(number)
-    forms = [escaped, rf"\\{{1,3}}u\{{0*{number:x}\}}", f"&#x0*{number:x};", f"&#0*{number};"]
-    named = b"" if name is None else f"|&{name};".encode()
-    return b"(?:(?i:%s|%s)%s)" % (_bytes(item.encode()), "|".join(forms).encode(), named)
-
-
-def _bytes(value: bytes) -> bytes:
-    return b"".join(map(_byte, value))
-
-
 def _byte(item: int) -> bytes:
     """One byte, as it is or escaped."""
     high, plain = b"%02x" % item, re.escape(bytes([item])) + _NAMED.get(item, b"")
     return (
-        rb"(?:%s|(?i:%%(?:25)?%s|=%s|\\{1,3}u00%s|\\{1,3}x%s|&#x0*%s;)|&#0*%d;|\\{1,3}(?:%s))"
+        rb"(?:%s|(?i:%%(?:25)?%s|=%s|\\u00%s|\\x%s|&#x0*%s;)|&#0*%d;|\\(?:%s))"
         % (plain, high, high, high, high, high, item, plain)
         if item < 0x80
         else rb"(?:%s|(?i:%%(?:25)?%s|=%s))" % (plain, high, high)
