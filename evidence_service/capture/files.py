@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -86,8 +87,7 @@ class CaptureFiles:
 
     def add_json(self, path: str, role: str, value: Any) -> CapturedFile:
         """Write a value as readable JSON with sorted keys."""
-        text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-        return self.add(path, "application/json", role, text.encode())
+        return self.add(path, "application/json", role, json_text(value))
 
     def register(self, path: str, media_type: str, role: str, digest: Digest) -> CapturedFile:
         """Take note of a file that its own writer hashed."""
@@ -104,3 +104,14 @@ class CaptureFiles:
     def all(self) -> tuple[CapturedFile, ...]:
         """Every file, in path order."""
         return tuple(sorted(self._files, key=lambda item: item.path))
+
+
+def json_text(value: Any) -> bytes:
+    """Readable JSON with sorted keys; half a surrogate pair, which a page may show, becomes ``?``."""
+    return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode("utf-8", "replace")
+
+
+def jsonl_text(values: Iterable[Any]) -> bytes:
+    """The same, a line for each value."""
+    lines = (json.dumps(value, ensure_ascii=False, sort_keys=True) + "\n" for value in values)
+    return "".join(lines).encode("utf-8", "replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,9 @@ _COOKIE: Mapping[str, type | tuple[type, ...]] = {
     "sameSite": str,
 }
 _REQUIRED = ("name", "value", "domain", "path")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LAST_EXPIRY = 253_402_300_800
+"""Begin of the year 10000."""
 _WHAT_TO_DO = 'give what Playwright\'s storage_state saves: {"cookies": […], "origins": […]}'
 
 
@@ -34,7 +38,11 @@ def check_login_state(state: Mapping[str, Any]) -> None:
     """
     if not isinstance(state, Mapping) or set(state) - {"cookies", "origins"} or not state:
         raise _refuse("it has to be an object with cookies and origins")
-    if len(json.dumps(state, default=str)) > _MAX_BYTES:
+    try:
+        size = len(json.dumps(state, default=str))
+    except RecursionError as error:
+        raise _refuse("it is nested too deep") from error
+    if size > _MAX_BYTES:
         raise _refuse(f"it is larger than {_MAX_BYTES} bytes")
     for where, cookie in _items(state, "cookies", _MAX_COOKIES):
         _check_cookie(where, cookie)
@@ -53,19 +61,6 @@ def login_hosts(state: Mapping[str, Any]) -> list[str]:
     return sorted(cookies | origins)
 
 
-def secret_values(*states: Mapping[str, Any]) -> frozenset[bytes]:
-    """Every value of the states: cookies and what is in the storage of their origins."""
-    return frozenset(value.encode("utf-8", "replace") for state in states for value in _values(state))
-
-
-def _values(state: Mapping[str, Any]) -> Iterator[str]:
-    for cookie in state.get("cookies", []):
-        yield cookie["value"]
-    for origin in state.get("origins", []):
-        for item in origin.get("localStorage", []):
-            yield item["value"]
-
-
 def _check_cookie(where: str, cookie: Mapping[str, Any]) -> None:
     for name, value in cookie.items():
         if name not in _COOKIE:
@@ -77,6 +72,11 @@ def _check_cookie(where: str, cookie: Mapping[str, Any]) -> None:
             raise _refuse(f"{where} has no {name}")
     if not cookie["name"] or not cookie["domain"]:
         raise _refuse(f"{where} has an empty name or domain")
+    if any(_CONTROL.search(cookie[name]) for name in _REQUIRED) or not cookie["path"].startswith("/"):
+        raise _refuse(f"{where} has a control character, or a path that does not begin with a slash")
+    # Playwright: -1 is a cookie of the session, everything else a time.
+    if not (cookie.get("expires", -1) == -1 or 0 < cookie["expires"] < _LAST_EXPIRY):
+        raise _refuse(f"{where}: expires has to be -1 or seconds since 1970")
     if cookie.get("sameSite", "Lax") not in ("Strict", "Lax", "None"):
         raise _refuse(f"{where}: sameSite has to be Strict, Lax or None")
 
@@ -97,7 +97,10 @@ def _items(
 def _is_origin(value: Any) -> bool:
     if not isinstance(value, str):
         return False
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.path in ("", "/")
 
 

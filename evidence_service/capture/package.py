@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from evidence_service.capture.cdxj import index_lines
 from evidence_service.capture.certificates import chains_pem
 from evidence_service.capture.exchange import Exchange, record_id
-from evidence_service.capture.files import CapturedFile, CaptureFiles, HashingWriter
+from evidence_service.capture.files import CapturedFile, CaptureFiles, HashingWriter, json_text, jsonl_text
 from evidence_service.capture.har import write_har
 from evidence_service.capture.masking import Secrets
 from evidence_service.capture.original import write_encrypted
 from evidence_service.capture.records import CaptureRecords
-from evidence_service.capture.redaction import Change, Redaction, credentials, redact
+from evidence_service.capture.redaction import Budget, Change, Redaction, credentials, redact
 from evidence_service.capture.wacz import Page, WaczWriter
 from evidence_service.capture.warc import Block, Sink, WarcWriter
 
@@ -23,6 +25,8 @@ __all__ = ["Page", "Redaction", "Secrets", "write_package"]
 WACZ = "capture.wacz"
 ORIGINAL = "original.warc.gz.age"
 _WARC = "data.warc.gz"
+_OF_THE_PAGE = frozenset({"dom", "dom.frame", "mhtml"})
+"""Roles of files that hold the page's own text, and with it whatever the page held."""
 
 
 def write_package(
@@ -75,8 +79,9 @@ def write_package(
         encrypted = write_encrypted(files.directory / ORIGINAL, redaction.recipients, write_original)
         files.register(ORIGINAL, "application/age-encryption", "original.encrypted", encrypted)
         secrets = credentials(wire, exchanges, redaction.secrets)
+        redaction = replace(redaction, secrets=secrets)
         page = Page(secrets.mask_text(page.url), secrets.mask_text(page.title), page.started_at)
-        exchanges, attachments = _redact(files, wire, exchanges, attachments, capture, secrets)
+        exchanges, attachments = _redact(files, wire, exchanges, attachments, capture, redaction)
     _har(files, wire, exchanges, page, software)
     size = sum(part.size for item in exchanges for part in (item.request, item.response) if part is not None)
     size += sum(item.digest.size for item in attachments)
@@ -96,12 +101,13 @@ def _redact(
     exchanges: Sequence[Exchange],
     attachments: Sequence[CapturedFile],
     capture: uuid.UUID,
-    secrets: Secrets,
+    redaction: Redaction,
 ) -> tuple[list[Exchange], list[CapturedFile]]:
     """Exchanges and attachments as they are disclosed; masks files in their place, writes the mapping."""
     disclosed, records, documents, kept = [], [], [], []
+    budget = Budget()
     for exchange in exchanges:
-        found, changes = redact(wire, exchange, secrets)
+        found, changes = redact(wire, exchange, redaction, budget)
         disclosed.append(found)
         for side, change in changes.items():
             name = record_id(capture, exchange.id, side)
@@ -109,8 +115,8 @@ def _redact(
     for item in attachments:
         data = (files.directory / item.path).read_bytes()
         change = Change(item.digest.sha256.hex())
-        masked = b"".join(secrets.mask_stream((data,), change.count))
-        if not change.masked:
+        masked = _masked_file(item, data, redaction, change)
+        if masked == data:
             kept.append(item)
             continue
         kept.append(files.replace(item, masked))
@@ -120,6 +126,22 @@ def _redact(
     mapping = {"format": "evidence-redaction/1", "records": records, "files": documents}
     kept.append(files.add_json("redaction.json", "redaction", mapping))
     return disclosed, kept
+
+
+def _masked_file(item: CapturedFile, data: bytes, redaction: Redaction, change: Change) -> bytes:
+    """A file as it is disclosed; ``data`` itself where nothing had to be masked."""
+    secrets = redaction.secrets
+    if item.role in _OF_THE_PAGE and not redaction.complete:
+        change.how = "withheld"
+        return b""
+    # In a document of our own a secret must not tear what the format says: a status, a time.
+    if item.media_type == "application/json":
+        value = secrets.mask_json(json.loads(data), change.count)
+        return json_text(value) if change.masked else data
+    if item.media_type == "application/jsonl":
+        lines = [secrets.mask_json(json.loads(line), change.count) for line in data.splitlines()]
+        return jsonl_text(lines) if change.masked else data
+    return b"".join(secrets.mask_stream((data,), change.count))
 
 
 def _chains(files: CaptureFiles, wire: Path, exchanges: Sequence[Exchange]) -> list[CapturedFile]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evidence_service.capture.exchange import Exchange
-from evidence_service.capture.files import CaptureFiles
+from evidence_service.capture.files import CaptureFiles, jsonl_text
 from evidence_service.capture.listing import Fact
 from evidence_service.capture.responses import pictures
 from evidence_service.capture.steps.visit import Visit
@@ -33,10 +32,7 @@ class Record:
         self.files.add_json(
             "exchanges.json", "exchanges.metadata", [item.to_json() for item in self.exchanges]
         )
-        lines = "".join(
-            json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n" for entry in visit.log.entries
-        )
-        self.files.add("actions.jsonl", "application/jsonl", "actions", lines.encode("utf-8", "replace"))
+        self.files.add("actions.jsonl", "application/jsonl", "actions", jsonl_text(visit.log.entries))
 
     def _pictures(self, visit: Visit, facts: Mapping[str, Fact]) -> None:
         if "images" not in facts or visit.final_url is None:

@@ -9,17 +9,17 @@ and bodies that cannot be decoded are withheld. The original is kept encrypted, 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from evidence_service.capture.credentials import HEADERS
 from evidence_service.capture.exchange import Exchange, Stored
-from evidence_service.capture.masking import CREDENTIALS, Secrets
+from evidence_service.capture.masking import Secrets
 from evidence_service.capture.payload import Side, body, codings, head_of, read_payload
-from evidence_service.errors import MalformedError
+from evidence_service.errors import LimitExceededError, MalformedError
 
 _BODY_HEADERS = re.compile(
     rb"^(content-encoding|transfer-encoding|content-length|content-md5|digest|content-digest)(?=[ \t]*:)",
@@ -35,10 +35,31 @@ class Redaction:
     Attributes:
         secrets: everything that is known to be secret.
         recipients: age public keys of who may read the original.
+        complete: whether what the browser held in the end is known; otherwise no body can be disclosed.
     """
 
     secrets: Secrets
     recipients: Sequence[str]
+    complete: bool = True
+
+
+@dataclass(slots=True)
+class Budget:
+    """Bytes that coded bodies of one capture may still decode to; a few can decode to gigabytes."""
+
+    left: int = 256 << 20
+
+    def take(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """The same pieces.
+
+        Raises:
+            LimitExceededError: nothing is left.
+        """
+        for piece in pieces:
+            self.left -= len(piece)
+            if self.left < 0:
+                raise LimitExceededError("the capture's bodies decode to more than can be searched")
+            yield piece
 
 
 @dataclass(slots=True)
@@ -82,21 +103,28 @@ def credentials(wire: Path, exchanges: Sequence[Exchange], secrets: Secrets) -> 
     )
 
 
-def redact(wire: Path, exchange: Exchange, secrets: Secrets) -> tuple[Exchange, dict[str, Change]]:
+def redact(
+    wire: Path, exchange: Exchange, redaction: Redaction, budget: Budget
+) -> tuple[Exchange, dict[str, Change]]:
     """An exchange as it is disclosed, and what was done to each of its sides that is another now.
 
     The disclosed bytes are new files in ``wire/redacted``.
     """
-    text = json.dumps(exchange.to_json(), ensure_ascii=False).encode("utf-8", "surrogatepass")
-    told = Exchange.from_json(json.loads(secrets.mask(text).decode("utf-8", "surrogatepass")))
-    found = replace(told, request=exchange.request, response=exchange.response)
+    # Of what is told of it only these are somebody else's words.
+    mask = redaction.secrets.mask_text
+    found = replace(
+        exchange,
+        url=mask(exchange.url),
+        problem=mask(exchange.problem),
+        content_type=mask(exchange.content_type),
+    )
     changes: dict[str, Change] = {}
     sides: tuple[Side, Side] = ("request", "response")
     for side in sides:
         stored = getattr(exchange, side)
         if stored is None:
             continue
-        kept, change = _redact_side(wire, exchange, side, stored, secrets)
+        kept, change = _redact_side(wire, exchange, side, stored, redaction, budget)
         if change.redacted != change.original:
             changes[side] = change
             found = replace(found, request=kept) if side == "request" else replace(found, response=kept)
@@ -107,24 +135,25 @@ def redact(wire: Path, exchange: Exchange, secrets: Secrets) -> tuple[Exchange, 
 
 
 def _redact_side(
-    wire: Path, exchange: Exchange, side: Side, stored: Stored, secrets: Secrets
+    wire: Path, exchange: Exchange, side: Side, stored: Stored, redaction: Redaction, budget: Budget
 ) -> tuple[Stored, Change]:
     path = wire / stored.name
     size = exchange.request_head if side == "request" else exchange.response_head
     head = head_of(path, size or _MAX_HEAD)
     change = Change(original=stored.sha256 or _sha256(path))
-    change.headers = tuple(sorted({name.decode().lower() for name, _, _ in CREDENTIALS.findall(head)}))
-    content = list(_content(wire, exchange, side, secrets, change, len(head)))
+    change.headers = tuple(sorted({name.decode().lower() for name, _, _ in HEADERS.findall(head)}))
+    content = list(_content(wire, exchange, side, redaction, change, len(head), budget))
     if change.how != "masked":
         # What these say of the body is no longer so; readers must not follow them.
         head = _BODY_HEADERS.sub(lambda found: b"x" * len(found.group()), head)
-    head = CREDENTIALS.sub(lambda found: found.group(1) + found.group(2) + _whole(found.group(3)), head)
+    head = HEADERS.sub(lambda found: found.group(1) + found.group(2) + _whole(found.group(3)), head)
     target = wire / "redacted" / stored.name
     target.parent.mkdir(exist_ok=True)
     digest, written = hashlib.sha256(), 0
     with target.open("xb") as writer:
-        for pieces in ((head,), *content):
-            for data in secrets.mask_stream(pieces, change.count):
+        masked = redaction.secrets.mask_head(head, change.count)
+        for pieces in ((masked,), *(redaction.secrets.mask_stream(item, change.count) for item in content)):
+            for data in pieces:
                 writer.write(data)
                 digest.update(data)
                 written += len(data)
@@ -133,21 +162,29 @@ def _redact_side(
 
 
 def _content(
-    wire: Path, exchange: Exchange, side: Side, secrets: Secrets, change: Change, head_size: int
+    wire: Path,
+    exchange: Exchange,
+    side: Side,
+    redaction: Redaction,
+    change: Change,
+    head_size: int,
+    budget: Budget,
 ) -> Iterator[Iterable[bytes]]:
     """What the disclosed message has after its head, as streams; ``change.how`` says what that is."""
     stored = exchange.request if side == "request" else exchange.response
     assert stored is not None  # noqa: S101
     path = wire / stored.name
-    if exchange.kind == "websocket" and stored.size > head_size:
+    unreadable = exchange.kind == "websocket" or not redaction.complete
+    if unreadable and stored.size > head_size:
         change.how = "withheld"
         return
     if codings(head_of(path, head_size)):
         counter = Change("")
         try:
-            for _ in secrets.mask_stream(read_payload(wire, exchange, side), counter.count):
+            payload = budget.take(read_payload(wire, exchange, side))
+            for _ in redaction.secrets.mask_stream(payload, counter.count):
                 pass
-        except MalformedError:
+        except (MalformedError, LimitExceededError):
             change.how = "withheld"
             return
         if counter.masked:

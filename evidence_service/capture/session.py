@@ -30,11 +30,12 @@ from evidence_service.capture.browser import (
     find_browser,
     identify,
 )
+from evidence_service.capture.credentials import in_queries, secret_values
 from evidence_service.capture.environment import Checks, Examination, Fetched, Seen
 from evidence_service.capture.exchange import Exchange
 from evidence_service.capture.files import CaptureFiles
 from evidence_service.capture.listing import Fact, Source, place, read_listing
-from evidence_service.capture.login import check_login_state, secret_values
+from evidence_service.capture.login import check_login_state
 from evidence_service.capture.options import CaptureOptions
 from evidence_service.capture.outcome import Observation, Outcome, classify
 from evidence_service.capture.package import Page, Redaction, Secrets, write_package
@@ -187,6 +188,9 @@ class _Capture:
         self.progress("writing the record")
         made_from = sources(wire, exchanges, capture, main)
         facts = self._facts(visit, made_from)
+        redaction = self._redaction(wire, exchanges, visit)
+        mask = _disclosed(redaction)
+        self._note_masked(visit, facts, redaction)
         outcome = classify(self._observation(visit, recorder, facts))
         environment = self.examination.finish(
             Seen(
@@ -202,7 +206,6 @@ class _Capture:
             browser=self.identity,
             settings=self.settings,
         )
-        redaction = self._redaction(wire, exchanges, visit)
         Record(files, wire, exchanges).write(visit, facts, environment)
         write_package(
             files,
@@ -215,7 +218,6 @@ class _Capture:
             software=SOFTWARE,
             redaction=redaction,
         )
-        mask = str if redaction is None else redaction.secrets.mask_text
         return CaptureResult(
             files=files.all(),
             outcome=Outcome(outcome.status, tuple(mask(reason) for reason in outcome.reasons)),
@@ -298,11 +300,30 @@ class _Capture:
         """What must not be disclosed: the login state, what became of it, and credentials on the wire."""
         if self.options.login_state is None:
             return None
-        values = secret_values(self.options.login_state, visit.state)
-        return Redaction(credentials(wire, exchanges, Secrets(values)), self.recipients)
+        values = secret_values(self.options.login_state, visit.state or {})
+        complete = visit.state is not None
+        if not complete:
+            values |= set(in_queries(item.url for item in exchanges))
+        return Redaction(credentials(wire, exchanges, Secrets(values)), self.recipients, complete)
+
+    def _note_masked(self, visit: Visit, facts: Mapping[str, Fact], redaction: Redaction | None) -> None:
+        """What the record does not show because of the login state is part of the outcome."""
+        if redaction is None:
+            return
+        mask = redaction.secrets.mask_text
+        for name in sorted(name for name, fact in facts.items() if mask(fact.value) != fact.value):
+            visit.lacks(f"a value of the login session stands in the listing's {name}, which is masked")
+        if not redaction.complete:
+            visit.lacks("what the session held in the end is not known; the page's texts are withheld")
 
     def _login(self) -> dict[str, Any]:
         return {} if self.options.login_state is None else {"storage_state": dict(self.options.login_state)}
+
+
+def _disclosed(redaction: Redaction | None) -> Callable[[str], str]:
+    """How a text is told: masked, and without halves of surrogate pairs, which a page may show."""
+    mask = str if redaction is None else redaction.secrets.mask_text
+    return lambda text: mask(text).encode("utf-8", "replace").decode()
 
 
 def _answer(wire: Path, exchange: Exchange | None) -> Fetched:

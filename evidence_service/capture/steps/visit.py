@@ -104,7 +104,7 @@ class Visit:
         seen: what a visitor sees; boxes: CSS selector → place of the element a fact was read from.
         scale: device pixels for each CSS pixel.
         storing: writes pictures, one after the other, beside the browser's work.
-        state: cookies and storage at the end, when a login state was supplied.
+        state: cookies and storage at the end, when a login state was supplied; None: not known.
         layout: width and height of the document; layout_changed: monotonic time of the last change.
     """
 
@@ -131,7 +131,7 @@ class Visit:
     redirects: tuple[str, ...] = ()
     html: str = ""
     documents: list[Document] = field(default_factory=list)
-    state: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Any] | None = None
     crashed: bool = False
     seen: Seen = field(default_factory=Seen)
     boxes: dict[str, Any] = field(default_factory=dict)

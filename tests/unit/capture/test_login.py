@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import socket
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ from typing import Any
 import pyrage
 import pytest
 
-from evidence_service.capture.login import check_login_state, login_hosts, secret_values
+from evidence_service.capture.credentials import secret_values
+from evidence_service.capture.login import check_login_state, login_hosts
 from evidence_service.capture.options import CaptureOptions
+from evidence_service.capture.session import CaptureLimits, CaptureResult
 from evidence_service.errors import RefusedError
 from tests.capture.serving import WORDS, Pages, capture, response
 
@@ -32,7 +36,7 @@ def test_hosts_are_told_and_values_are_kept_to_be_masked() -> None:
     state = {"cookies": [cookie(), cookie(name="lang", value="en")], "origins": [origin()]}
     check_login_state(state)
     assert login_hosts(state) == ["m.shop.example", "shop.example"]
-    assert secret_values(state) == {SECRET.encode(), b"en", b"abcdef123456"}
+    assert secret_values(state, {}) == {SECRET.encode(), b"en", b"abcdef123456"}
 
 
 @pytest.mark.parametrize(
@@ -50,6 +54,11 @@ def test_hosts_are_told_and_values_are_kept_to_be_masked() -> None:
         ({"cookies": [cookie(domain="")]}, "empty name or domain"),
         ({"cookies": [cookie(sameSite="lax")]}, "sameSite"),
         ({"cookies": [cookie(extra=SECRET)]}, "a member that cookies do not have"),
+        ({"cookies": [cookie(expires=-5)]}, "expires has to be -1 or seconds"),
+        ({"cookies": [cookie(expires=float("nan"))]}, "expires has to be -1 or seconds"),
+        ({"cookies": [cookie(value="a\r\nb")]}, "a control character"),
+        ({"cookies": [cookie(path="item")]}, "does not begin with a slash"),
+        ({"origins": [origin(origin="http://[")]}, "origins 1 has to have an http or https origin"),
         ({"cookies": [cookie(value="x" * 1_100_000)]}, "larger than 1048576 bytes"),
         ({"origins": [origin(origin="file:///etc")]}, "origins 1 has to have an http or https origin"),
         ({"origins": [origin(localStorage=[{"name": "t"}])]}, "origins 1, localStorage 1"),
@@ -60,6 +69,17 @@ def test_anything_else_is_refused_without_telling_a_value(state: Any, words: str
         check_login_state(state)
     assert words in refusal.value.message
     assert SECRET not in refusal.value.told
+
+
+def test_a_state_too_deep_to_be_read_is_refused() -> None:
+    deep: list[Any] = functools.reduce(lambda inner, _: [inner], range(5_000), [])
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
+    try:
+        with pytest.raises(RefusedError, match="nested too deep"):
+            check_login_state({"origins": deep})
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def test_nothing_is_started_when_nobody_may_read_the_original(tmp_path: Path) -> None:
@@ -80,6 +100,20 @@ console.log('token ' + localStorage.getItem('token')); history.replaceState({{}}
 fetch('/api?token=' + localStorage.getItem('token'));</script>"""
     answer = response(body.encode(), headers=f"Set-Cookie: fresh={PRIVATE}; Path=/; HttpOnly\r\n")
     connection.sendall(answer)
+
+
+def everything_disclosed(folder: Path, result: CaptureResult) -> dict[str, bytes]:
+    disclosed = {
+        item.path: (folder / item.path).read_bytes()
+        for item in result.files
+        if item.media_type not in ("image/png", "application/pdf", "application/age-encryption")
+    }
+    with zipfile.ZipFile(folder / "capture.wacz") as package:
+        disclosed |= {f"wacz/{name}": package.read(name) for name in package.namelist()}
+    disclosed["the WARC"] = gzip.decompress(disclosed["wacz/archive/data.warc.gz"])
+    told = f"{result.final_url} {result.redirects} {result.outcome} {result.listing} {result.tool}"
+    disclosed["the manifest"] = told.encode()
+    return disclosed
 
 
 def test_no_secret_is_disclosed_and_the_original_is_kept_for_its_recipients(tmp_path: Path) -> None:
@@ -104,17 +138,55 @@ def test_no_secret_is_disclosed_and_the_original_is_kept_for_its_recipients(tmp_
     assert b"/api?token=abcdef123456" in sent
     assert result.tool["login_state"].startswith("a login state supplied by the operator was used")
     assert result.tool["login_state"].endswith("; hosts: 127.0.0.1")
-    disclosed = {
-        item.path: (tmp_path / "c" / item.path).read_bytes()
-        for item in result.files
-        if item.media_type not in ("image/png", "application/pdf", "application/age-encryption")
-    }
-    with zipfile.ZipFile(tmp_path / "c" / "capture.wacz") as package:
-        disclosed |= {f"wacz/{name}": package.read(name) for name in package.namelist()}
-    disclosed["the WARC"] = gzip.decompress(disclosed["wacz/archive/data.warc.gz"])
-    told = f"{result.final_url} {result.redirects} {result.outcome} {result.listing} {result.tool}"
-    disclosed["the manifest"] = told.encode()
+    disclosed = everything_disclosed(tmp_path / "c", result)
     assert [(path, secret) for path, data in disclosed.items() for secret in secrets if secret in data] == []
     assert b"Lamp" in disclosed["dom.html"]
     original = pyrage.decrypt((tmp_path / "c" / "original.warc.gz.age").read_bytes(), [reader])
     assert all(secret in gzip.decompress(original) for secret in secrets)
+
+
+MINTED = "minted.7f3a99c1e5d2"
+
+
+def _hangs(connection: socket.socket) -> None:
+    body = f"""<!doctype html><title>Lamp</title><h1>Lamp</h1>{WORDS}<script>
+localStorage.setItem('auth', '{MINTED}'); fetch('/api?t={MINTED}');
+setTimeout(() => {{ while (true) {{}} }}, 300);</script>"""
+    connection.sendall(response(body.encode()))
+
+
+def test_what_the_session_held_in_the_end_is_not_disclosed_when_nobody_knows_it(tmp_path: Path) -> None:
+    reader = pyrage.x25519.Identity.generate()
+    with Pages({"/item/1": _hangs, "/api": response(b"{}", "application/json")}) as pages:
+        result = capture(
+            pages,
+            tmp_path / "c",
+            limits=CaptureLimits(seconds=6),
+            options=CaptureOptions(login_state={"cookies": [cookie(domain="127.0.0.1")]}),
+            recipients=[str(reader.to_public())],
+        )
+        assert f"/api?t={MINTED}" in pages.paths
+    disclosed = everything_disclosed(tmp_path / "c", result)
+    assert [path for path, data in disclosed.items() if MINTED.encode() in data] == []
+    assert any("the page's texts are withheld" in reason for reason in result.outcome.reasons)
+    assert result.outcome.status != "captured"
+    original = pyrage.decrypt((tmp_path / "c" / "original.warc.gz.age").read_bytes(), [reader])
+    assert MINTED.encode() in gzip.decompress(original)
+
+
+def test_a_page_that_has_its_own_words_masked_is_not_called_captured(tmp_path: Path) -> None:
+    reader = pyrage.x25519.Identity.generate()
+    page = f"""<!doctype html><title>Lamp-model-number-1234</title>
+<meta property="og:title" content="Lamp-model-number-1234">{WORDS}<script>
+localStorage.setItem('x', 'Lamp-model-number-1234'); localStorage.setItem('y', 'Brass table lamp');
+document.cookie = 'lv=response'</script>"""
+    with Pages({"/item/1": page}) as pages:
+        result = capture(
+            pages,
+            tmp_path / "c",
+            options=CaptureOptions(login_state={"cookies": [cookie(domain="127.0.0.1")]}),
+            recipients=[str(reader.to_public())],
+        )
+    assert result.outcome.status == "partial"
+    assert any("stands in the listing's title, which is masked" in item for item in result.outcome.reasons)
+    assert b"Brass table lamp" in (tmp_path / "c" / "dom.html").read_bytes()

@@ -27,6 +27,7 @@ from evidence_service.capture.exchange import Exchange, Stored
 from evidence_service.capture.files import CaptureFiles
 from evidence_service.capture.original import write_encrypted
 from evidence_service.capture.package import Page, Redaction, Secrets, write_package
+from evidence_service.capture.redaction import Budget, redact
 from evidence_service.errors import ConfigurationError
 from tests.capture.oracles import check_wacz
 
@@ -324,3 +325,21 @@ def test_an_error_while_writing_the_original_is_told(tmp_path: Path) -> None:
     recipient = str(pyrage.x25519.Identity.generate().to_public())
     with pytest.raises(OSError, match="No space"):
         write_encrypted(tmp_path / "x.age", [recipient], write)
+
+
+def test_bodies_that_decode_to_too_much_are_withheld(tmp_path: Path) -> None:
+    (tmp_path / "x0001.response").write_bytes(head := b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n")
+    with (tmp_path / "x0001.response").open("ab") as writer:
+        writer.write(brotli.compress(bytes(3_000_000)))
+    data = (tmp_path / "x0001.response").read_bytes()
+    stored = Stored("x0001.response", len(data), sha256(data).hexdigest())
+    exchange = Exchange(
+        "x0001", "https://shop.example/", "GET", NOW, response=stored, response_head=len(head)
+    )
+    budget = Budget(left=4_000_000)
+    redaction = Redaction(Secrets([TOKEN]), [])
+    assert redact(tmp_path, exchange, redaction, budget)[1] == {}
+    shutil.rmtree(tmp_path / "redacted")
+    found, changes = redact(tmp_path, exchange, redaction, budget)
+    assert changes["response"].how == "withheld"
+    assert found.response is not None and found.response.size == len(head)
