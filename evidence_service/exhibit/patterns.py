@@ -15,9 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from evidence_service.errors import RefusedError
-from evidence_service.exhibit.plan import MOST_TEXTS
+from evidence_service.exhibit.plan import MOST_TEXTS, SHORTEST
 from evidence_service.exhibit.searching import readings
-from evidence_service.masking import SHORTEST
 
 MEMORY = 1024 * 1024 * 1024
 """Address space of the child, in bytes: a text of 64 MiB and its readings."""

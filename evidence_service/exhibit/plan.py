@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from evidence_service.core import document, manifest
 from evidence_service.errors import EvidenceError, RefusedError
-from evidence_service.masking import SHORTEST
 
 FORMAT: Final = "evidence-redaction-plan/1"
 MOST_TEXTS = 1_000
+SHORTEST = 6
+"""Bytes of the shortest text that is masked: a shorter one would be found everywhere."""
 _MOST = 500
 _REASON = "personal data"
 _NO_PATH = "name files as the manifest does, a folder with / at its end"

@@ -19,8 +19,7 @@ from evidence_service.exhibit.content import Kind, kind_of, refuse_areas
 from evidence_service.exhibit.patterns import find_texts
 from evidence_service.exhibit.pictures import mask_areas
 from evidence_service.exhibit.plan import RedactionPlan
-from evidence_service.exhibit.searching import Needles
-from evidence_service.masking import Secrets
+from evidence_service.exhibit.searching import MakeMasking, Masking, Needles
 
 _CHUNK = 1 << 20
 _HEAD = 16
@@ -96,14 +95,14 @@ class Redaction:
         return sum(item.change in kinds for item in self.files)
 
 
-def needles_of(plan: RedactionPlan, originals: Iterable[Original]) -> Needles:
+def needles_of(plan: RedactionPlan, originals: Iterable[Original], make: MakeMasking) -> Needles:
     """Everything the plan says in words, and everything its patterns find in text of any of the files."""
     texts, patterns = set(plan.texts()), list(plan.patterns())
     if patterns:
         for item in originals:
             if item.kind == "text":
                 texts |= find_texts(item.path, patterns)
-    return Needles(texts)
+    return Needles(texts, make)
 
 
 def carry_out(
@@ -144,14 +143,14 @@ def _treat(
         derivative = _written(target, (data,))
         return Treated(original, kind, exhibit.MASKED_AREAS, derivative, len(areas), reason, searched=False)
     if kind == "text" and needles:
-        return _masked(plan, original, needles.secrets, target)
+        return _masked(plan, original, needles.masking, target)
     accepted = plan.accepts(*names_of(exhibit.folder_of(evidence_id) + exhibit.ORIGINALS + name))
     if kind == "container" and plan.redacts and not accepted:
         return Treated(original, kind, exhibit.WITHHELD, reason=_SEALED)
     return Treated(original, kind, searched=kind in ("text", "certificates"))
 
 
-def _masked(plan: RedactionPlan, original: Original, secrets: Secrets, target: Path) -> Treated:
+def _masked(plan: RedactionPlan, original: Original, masking: Masking, target: Path) -> Treated:
     places = 0
 
     def count() -> None:
@@ -160,7 +159,7 @@ def _masked(plan: RedactionPlan, original: Original, secrets: Secrets, target: P
 
     with original.path.open("rb") as reader:
         pieces = iter(lambda: reader.read(_CHUNK), b"")
-        derivative = _written(target, secrets.mask_stream(pieces, count))
+        derivative = _written(target, masking.mask_stream(pieces, count))
     if not places:
         target.unlink()
         return Treated(original, "text")

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from evidence_service.capture.masking import Secrets
 from evidence_service.core import canonical, custody, exhibit
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import ConflictError, MismatchError, RefusedError
@@ -103,7 +104,8 @@ def build(parts: Parts, exhibit_id: str) -> None:
 
 def _build(parts: Parts, order: Exhibit, plan: RedactionPlan, scratch: Path) -> None:
     preserved = {evidence_id: originals(parts, evidence_id) for evidence_id in order.evidence}
-    needles = needles_of(plan, [item for files in preserved.values() for item in files])
+    every = [item for files in preserved.values() for item in files]
+    needles = needles_of(plan, every, Secrets)
     prepared = [
         Prepared(
             evidence_id,

@@ -89,7 +89,7 @@ def members(
         manifest_bytes = bundle.manifest_bytes(value)
         subject = value["manifest"]["subject"]
         address = subject["final_url"] or subject["requested_url"] or "–"
-        addresses[item.evidence_id] = needles.secrets.mask_text(address)
+        addresses[item.evidence_id] = needles.masking.mask_text(address)
         guides.append(guide.Part(value, manifest_bytes, item.redaction, sorted(item.certificates)))
         folder = exhibit.folder_of(item.evidence_id)
         found.append(member(folder + exhibit.BUNDLE_NAME, "bundle", data))

@@ -50,7 +50,7 @@ def materials_of(
             derivatives=_named(digests, prefix, under=exhibit.DERIVATIVES),
             redactions=_redactions(files),
         )
-        for name in files:
+        for name in sorted(files):
             material = None if "/" in name else open_subject(files[name])
             if material is not None:
                 found = True
