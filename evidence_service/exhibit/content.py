@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from evidence_service.errors import RefusedError
-
 Kind = Literal["text", "certificates", "picture", "container"]
 
 TEXT_LIMIT = 64 * 1024 * 1024
@@ -35,7 +33,7 @@ _MARKS = (
     b"\x28\xb5\x2f\xfd",
 )
 """Beginnings of what is no text, whatever it is announced as."""
-_PNG = b"\x89PNG\r\n\x1a\n"
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def kind_of(media_type: str, head: bytes, size: int) -> Kind:
@@ -46,11 +44,11 @@ def kind_of(media_type: str, head: bytes, size: int) -> Kind:
         size: in bytes.
 
     Returns:
-        ``text``: searched and masked; ``certificates``: searched, never changed; ``picture``: a PNG, areas
-        are masked; ``container``: anything else, kept whole or withheld.
+        ``text``: searched and masked; ``certificates``: searched, never changed; ``picture``: areas of a PNG
+        are masked, and somebody has to look at it; ``container``: anything else, kept whole or withheld.
     """
     media_type = media_type.split(";", maxsplit=1)[0].strip().lower()
-    if head.startswith(_PNG):
+    if head.startswith(PNG) or (media_type.startswith("image/") and media_type != "image/svg+xml"):
         return "picture"
     if head.startswith(_MARKS) or size > TEXT_LIMIT:
         return "container"
@@ -59,10 +57,3 @@ def kind_of(media_type: str, head: bytes, size: int) -> Kind:
     if media_type.startswith("text/") or media_type in _TEXT or media_type.endswith(("+json", "+xml")):
         return "text"
     return "container"
-
-
-def refuse_areas(path: str) -> RefusedError:
-    """What is said where a rectangle is asked for in what is no PNG."""
-    return RefusedError(
-        f"{path} is no PNG picture: no area of it can be masked", what_to_do="withhold the file instead"
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import IO
 
 from PIL import Image
 
@@ -15,14 +16,17 @@ MOST_PIXELS = 64_000_000
 _BLACK = {"RGBA": (0, 0, 0, 255), "RGB": (0, 0, 0)}
 
 
-def mask_areas(data: bytes, areas: Sequence[Area], path: str) -> bytes:
+def mask_areas(source: IO[bytes], areas: Sequence[Area], path: str) -> bytes:
     """A PNG of the same size without what was in the areas, and without metadata (text, profile, time).
+
+    Args:
+        path: its name, for people.
 
     Raises:
         RefusedError: it is no picture that can be masked, or an area is not inside it.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as opened:
+        with Image.open(source, formats=["PNG"]) as opened:
             if opened.width * opened.height > MOST_PIXELS:
                 raise RefusedError(
                     f"{path} has more than {MOST_PIXELS} pixels", what_to_do="withhold the picture instead"
@@ -35,7 +39,8 @@ def mask_areas(data: bytes, areas: Sequence[Area], path: str) -> bytes:
             shown = opened.convert(mode)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise RefusedError(
-            f"{path} cannot be opened as a PNG picture", what_to_do="withhold the picture instead"
+            f"{path} cannot be opened as a PNG picture: no area of it can be masked",
+            what_to_do="withhold the file instead",
         ) from error
     masked = Image.new(mode, shown.size)
     masked.paste(shown)

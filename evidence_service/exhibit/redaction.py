@@ -15,7 +15,7 @@ from typing import Any
 from evidence_service.core import exhibit
 from evidence_service.core.digest import Digest, Digester
 from evidence_service.errors import RefusedError
-from evidence_service.exhibit.content import Kind, kind_of, refuse_areas
+from evidence_service.exhibit.content import Kind, kind_of
 from evidence_service.exhibit.patterns import find_texts
 from evidence_service.exhibit.pictures import mask_areas
 from evidence_service.exhibit.plan import RedactionPlan
@@ -137,9 +137,8 @@ def _treat(
     if why is not None:
         return Treated(original, kind, exhibit.WITHHELD, reason=why)
     if areas:
-        if kind != "picture" or not original.path.stat().st_size:
-            raise refuse_areas(name)
-        data = mask_areas(original.path.read_bytes(), areas, name)
+        with original.path.open("rb") as reader:
+            data = mask_areas(reader, areas, name)
         derivative = _written(target, (data,))
         return Treated(original, kind, exhibit.MASKED_AREAS, derivative, len(areas), reason, searched=False)
     if kind == "text" and needles:
