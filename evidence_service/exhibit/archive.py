@@ -93,8 +93,8 @@ def _chunks(item: Member) -> Iterator[bytes]:
 
 
 def survivors(members: Iterable[Member], needles: Needles) -> list[str]:
-    """Names of the members in which a masked text is left, in content or name."""
-    return [item.name for item in members if item.searched and _shows(item.name, item.open, needles)]
+    """Names of the members in which a masked text is left, in name or content."""
+    return [item.name for item in members if _shows(item.name, item.open if item.searched else None, needles)]
 
 
 def survivors_in(package: Path, members: Iterable[Member], needles: Needles) -> list[str]:
@@ -104,18 +104,21 @@ def survivors_in(package: Path, members: Iterable[Member], needles: Needles) -> 
         members: that it was written from; what is not searched in them is not searched here.
     """
     unsearched = {item.name for item in members if not item.searched}
+    found = []
     with zipfile.ZipFile(package) as archive:
-        return [
-            item.filename
-            for item in archive.infolist()
-            if item.filename not in unsearched and _shows(item.filename, partial(archive.open, item), needles)
-        ]
+        for item in archive.infolist():
+            opened = None if item.filename in unsearched else partial(archive.open, item)
+            if _shows(item.filename, opened, needles):
+                found.append(item.filename)
+    return found
 
 
-def _shows(name: str, opened: Callable[[], IO[bytes]], needles: Needles) -> bool:
+def _shows(name: str, opened: Callable[[], IO[bytes]] | None, needles: Needles) -> bool:
     if not needles:
         return False
     if needles.survives(io.BytesIO(name.encode())):
         return True
+    if opened is None:
+        return False
     with opened() as reader:
         return needles.survives(reader)

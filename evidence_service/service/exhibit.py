@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from evidence_service.capture.masking import Secrets
 from evidence_service.core import canonical, custody, exhibit
 from evidence_service.core.digest import digest_of
-from evidence_service.errors import ConflictError, MismatchError, RefusedError
+from evidence_service.errors import ConflictError, MismatchError, RefusedError, StorageUnavailableError
 from evidence_service.exhibit.archive import Member, survivors, survivors_in, write
 from evidence_service.exhibit.archive import document as member
 from evidence_service.exhibit.plan import RedactionPlan, parse_plan
@@ -89,15 +90,18 @@ def build(parts: Parts, exhibit_id: str) -> None:
     Raises:
         RefusedError: something would still show what is masked.
         MismatchError: the finished package does not hold, or a stored file does not.
+        StorageUnavailableError: the disk does not take it.
     """
     order = parts.exhibits.exhibit(exhibit_id)
     if order.status != "ordered":
         return
     scratch = parts.capturing.directory / exhibit_id
     shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
     try:
+        scratch.mkdir(parents=True)
         _build(parts, order, parse_plan(order.plan or {}), scratch)
+    except OSError as error:
+        raise StorageUnavailableError(f"the exhibit cannot be written: {error.strerror}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -145,13 +149,16 @@ def _refuse_what_shows(
         found |= {folder + exhibit.ORIGINALS + name: why for name, why in item.redaction.unresolved.items()}
         if plan.redacts:
             found |= {folder + name: _SEALED for name in item.certificates}
-    small = [item for item in files if isinstance(item.content, bytes)]
-    found |= dict.fromkeys(survivors(small, needles), "shows what is masked, and cannot be changed")
+    # Files of the evidence were searched when they were treated; what is written about them is not yet.
+    light = [item if isinstance(item.content, bytes) else replace(item, content=b"") for item in files]
+    found |= dict.fromkeys(survivors(light, needles), "shows what is masked, and cannot be changed")
     left = {name: why for name, why in found.items() if not plan.accepts(*names_of(name))}
     if left:
+        told = "; ".join(f"{name} ({why})" for name, why in sorted(left.items()))
         raise RefusedError(
             "the exhibit would disclose, or might disclose, what is masked: "
-            + "; ".join(f"{name} ({why})" for name, why in sorted(left.items())),
+            # A name of a file may be what is masked.
+            + needles.masking.mask_text(told),
             what_to_do="mask or withhold them, leave the certificate out, or accept each by its name",
         )
 
