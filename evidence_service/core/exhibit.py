@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from evidence_service.core import canonical, digest, document, manifest
 from evidence_service.core.digest import Digest
-from evidence_service.errors import MalformedError
+from evidence_service.errors import LimitExceededError, MalformedError
 
 FORMAT: Final = "evidence-exhibit/1"
 REDACTIONS_FORMAT: Final = "evidence-redactions/1"
-LIMIT = 32 * 1024 * 1024
+LIMIT = 4 * 1024 * 1024
 """Largest of either document, in bytes."""
 
 LIST_NAME = "exhibit.json"
@@ -38,6 +38,8 @@ ROLES = (
     "index",
 )
 MASKED_TEXT, MASKED_AREAS, WITHHELD = "masked_text", "masked_areas", "withheld"
+MOST_EVIDENCE = 100
+"""Pieces of evidence in one exhibit."""
 AUDIENCES = ("court", "opponent")
 
 _MEMBER = document.text(minimum=1, maximum=600, pattern=manifest.PATH)
@@ -67,10 +69,10 @@ SHAPE = document.record(
                 }
             ),
             minimum=1,
-            maximum=100,
+            maximum=MOST_EVIDENCE,
         ),
         "files": document.list_of(
-            document.record({"path": _MEMBER, "role": document.choice(*ROLES), **_DIGESTS}), maximum=20_000
+            document.record({"path": _MEMBER, "role": document.choice(*ROLES), **_DIGESTS}), maximum=10_000
         ),
     }
 )
@@ -126,7 +128,7 @@ def build_list(members: Mapping[str, Any]) -> bytes:
         "files": sorted(members["files"], key=lambda item: item["path"]),
     }
     _check_list(value)
-    return canonical.encode(value)
+    return _within_limit(canonical.encode(value))
 
 
 def parse_list(data: bytes) -> dict[str, Any]:
@@ -148,7 +150,7 @@ def build_redactions(evidence_id: str, changes: list[dict[str, Any]]) -> bytes:
         "redactions": sorted(changes, key=lambda item: item["path"]),
     }
     _check_redactions(value)
-    return canonical.encode(value)
+    return _within_limit(canonical.encode(value))
 
 
 def parse_redactions(data: bytes) -> dict[str, Any]:
@@ -180,6 +182,15 @@ def folder_of(evidence_id: str) -> str:
 def derivative_path(path: str) -> str:
     """Where the derivative of a file of the manifest stands in the evidence's folder: never in its place."""
     return DERIVATIVES + path
+
+
+def _within_limit(data: bytes) -> bytes:
+    if len(data) > LIMIT:
+        raise LimitExceededError(
+            f"an exhibit of so many files has a list of {len(data)} bytes; the limit is {LIMIT}",
+            what_to_do="hand the evidence over in several exhibits",
+        )
+    return data
 
 
 def _check_list(value: Any) -> None:

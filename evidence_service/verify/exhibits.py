@@ -12,12 +12,13 @@ from typing import Any
 
 from evidence_service.core import exhibit
 from evidence_service.core.digest import Digest
-from evidence_service.errors import EvidenceError, MalformedError
+from evidence_service.errors import EvidenceError, LimitExceededError, MalformedError
 from evidence_service.verify.material import EvidenceFile, ExhibitPart, Material
 from evidence_service.verify.sources import GivenExhibit, Source
 
 _NAMED = 5
 """Most problems that are kept: they are words for people."""
+_MOST_SUBJECTS = 50
 
 Files = Mapping[str, Source]
 
@@ -32,13 +33,19 @@ def materials_of(
 
     Raises:
         MalformedError: there is no certificate and no bundle in it.
+        LimitExceededError: there are too many pieces of evidence, or too many of these for one.
     """
+    folders = _by_evidence(given.members)
+    if len(folders) > exhibit.MOST_EVIDENCE:
+        raise LimitExceededError(
+            f"{given.path.name} has {len(folders)} pieces of evidence; the limit is {exhibit.MOST_EVIDENCE}"
+        )
     digests = {name: source.digest() for name, source in given.members.items()}
     listed, trouble = _listed(given.members)
-    problems = () if listed is None else tuple(_problems(given.members, digests, listed))
+    problems = () if listed is None else tuple(_problems(folders, given.members, digests, listed))
     manifests = {item["evidence_id"]: item["manifest_sha256"] for item in (listed or {}).get("evidence", ())}
     found = False
-    for evidence_id, files in sorted(_by_evidence(given.members).items()):
+    for evidence_id, files in sorted(folders.items()):
         prefix = exhibit.folder_of(evidence_id)
         part = ExhibitPart(
             evidence_id=evidence_id,
@@ -46,20 +53,38 @@ def materials_of(
             problems=problems[:_NAMED],
             files=len(digests),
             manifest_sha256=manifests.get(evidence_id),
-            originals=_named(digests, prefix + exhibit.ORIGINALS),
-            derivatives=_named(digests, prefix, under=exhibit.DERIVATIVES),
+            originals=tuple(
+                EvidenceFile(name.removeprefix(exhibit.ORIGINALS), digests[prefix + name])
+                for name in sorted(files)
+                if name.startswith(exhibit.ORIGINALS)
+            ),
+            derivatives=tuple(
+                EvidenceFile(name, digests[prefix + name])
+                for name in sorted(files)
+                if name.startswith(exhibit.DERIVATIVES)
+            ),
             redactions=_redactions(files),
         )
-        for name in sorted(files):
-            material = None if "/" in name else open_subject(files[name])
+        for source in _subjects(files):
+            material = open_subject(source)
             if material is not None:
                 found = True
-                yield replace(material, files=tuple(part.originals), exhibit=part)
+                yield replace(material, files=part.originals, exhibit=part)
     if not found:
         raise MalformedError(
             f"{given.path.name} is an exhibit without a certificate or proof bundle",
             what_to_do="get the whole package again from whoever handed it over",
         )
+
+
+def _subjects(files: Files) -> list[Source]:
+    """What may be a certificate or bundle: it stands in the evidence's folder itself."""
+    found = sorted(name for name in files if "/" not in name)
+    if len(found) > _MOST_SUBJECTS:
+        raise LimitExceededError(
+            f"{len(found)} files stand beside the bundle of one evidence; the limit is {_MOST_SUBJECTS}"
+        )
+    return [files[name] for name in found]
 
 
 def _listed(members: Files) -> tuple[dict[str, Any] | None, EvidenceError | None]:
@@ -69,7 +94,9 @@ def _listed(members: Files) -> tuple[dict[str, Any] | None, EvidenceError | None
         return None, error
 
 
-def _problems(members: Files, digests: Mapping[str, Digest], listed: Mapping[str, Any]) -> Iterator[str]:
+def _problems(
+    folders: Mapping[str, Files], members: Files, digests: Mapping[str, Digest], listed: Mapping[str, Any]
+) -> Iterator[str]:
     """Where the list, ``SHA256SUMS`` and what is there contradict one another."""
     said = {item["path"]: item for item in listed["files"]}
     there = digests.keys() - {exhibit.LIST_NAME, exhibit.SUMS_NAME}
@@ -80,7 +107,7 @@ def _problems(members: Files, digests: Mapping[str, Digest], listed: Mapping[str
     for name in sorted(said.keys() & there):
         if any(said[name][member] != value for member, value in exhibit.digests(digests[name]).items()):
             yield f"{name} was changed: it is not the file that is listed"
-    for evidence_id in sorted(_by_evidence(members).keys() - {i["evidence_id"] for i in listed["evidence"]}):
+    for evidence_id in sorted(folders.keys() - {i["evidence_id"] for i in listed["evidence"]}):
         yield f"evidence {evidence_id[:64]} is there and not listed"
     for item in listed["evidence"]:
         if exhibit.folder_of(item["evidence_id"]) + exhibit.BUNDLE_NAME not in digests:
@@ -100,15 +127,6 @@ def _by_evidence(members: Files) -> dict[str, dict[str, Source]]:
         if top == "evidence" and inside:
             found.setdefault(evidence_id, {})[inside] = source
     return found
-
-
-def _named(digests: Mapping[str, Digest], prefix: str, *, under: str = "") -> tuple[EvidenceFile, ...]:
-    """Files whose names begin so, without the prefix."""
-    return tuple(
-        EvidenceFile(name.removeprefix(prefix), found)
-        for name, found in sorted(digests.items())
-        if name.startswith(prefix + under)
-    )
 
 
 def _redactions(files: Files) -> bytes | None:

@@ -29,6 +29,7 @@ class Source:
 
     path: Path
     member: zipfile.ZipInfo | None = None
+    archive: zipfile.ZipFile | None = None
     data: bytes | None = None
 
     @property
@@ -42,10 +43,10 @@ class Source:
             import io  # noqa: PLC0415 - only for standard input
 
             yield io.BytesIO(self.data)
-        elif self.member is not None:
+        elif self.member is not None and self.archive is not None:
             from evidence_service.verify import archive  # noqa: PLC0415 - only where an archive is given
 
-            with archive.open_member(self.path, self.member) as reader:
+            with archive.open_member(self.archive, self.member) as reader:
                 yield reader
         else:
             try:
@@ -137,7 +138,9 @@ def _add(given: Given, path: Path) -> None:
     given.archives[path] = None
     try:
         found = archive.members(path, check_name=exhibit.check_member)
-        members = {item.filename: Source(path, member=item) for item in found}
+        # Opened once for all of them: opening reads the names of every member.
+        opened = archive.opened(path)
+        members = {item.filename: Source(path, item, opened) for item in found}
         listed = members.get(exhibit.LIST_NAME)
         if listed is not None and _EXHIBIT in listed.read(exhibit.LIMIT):
             given.exhibits.append(GivenExhibit(path, members))

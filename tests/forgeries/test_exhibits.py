@@ -224,9 +224,28 @@ def test_more_problems_than_a_sentence_holds_are_counted(bare: Package, tmp_path
 def test_a_statement_over_the_limit_is_over_the_limit(
     bare: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exhibit, "LIMIT", 4_000)
     members = {**bare.members, FOLDER + "redactions.json": b"x" * 5_000}
-    assert refused(bare, write_zip(tmp_path / "e.zip", finished(bare, members))) == {"0.1"}
+    path = write_zip(tmp_path / "e.zip", finished(bare, members))
+    monkeypatch.setattr(exhibit, "LIMIT", 4_000)
+    assert refused(bare, path) == {"0.1"}
+
+
+def test_a_list_over_the_limit_is_not_made(bare: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exhibit, "LIMIT", 100)
+    with pytest.raises(LimitExceededError, match="the limit is 100") as refusal:
+        finished(bare, bare.members)
+    assert refusal.value.what_to_do == "hand the evidence over in several exhibits"
+    with pytest.raises(LimitExceededError, match="the limit is 100"):
+        redactions()
+
+
+@pytest.mark.parametrize("name", ["evidence/evidence-{:04d}/bundle.json", FOLDER + "certificate-{}.pdf"])
+def test_more_than_can_be_verified_in_time_is_over_the_limit(
+    bare: Package, tmp_path: Path, name: str
+) -> None:
+    members = {**bare.members, **{name.format(number): b"{}" for number in range(101)}}
+    with pytest.raises(LimitExceededError, match="the limit is"):
+        inputs.gather([write_zip(tmp_path / "e.zip", finished(bare, members))])
 
 
 def test_an_exhibit_with_nothing_to_verify_is_refused(package: Package, tmp_path: Path) -> None:

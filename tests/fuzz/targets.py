@@ -73,7 +73,7 @@ def _archive(data: bytes) -> None:
         file.flush()
         path = Path(file.name)
         for item in archive.members(path):
-            with archive.open_member(path, item) as reader:
+            with archive.open_member(archive.opened(path), item) as reader:
                 reader.read()
 
 

@@ -23,7 +23,7 @@ def made(path: Path, fill: Callable[[zipfile.ZipFile], object], **options: int) 
 def test_members_are_listed_and_read(tmp_path: Path) -> None:
     path = made(tmp_path / "a.zip", lambda z: (z.mkdir("folder"), z.writestr("folder/a", b"abc")))
     (item,) = archive.members(path)
-    with archive.open_member(path, item) as reader:
+    with archive.open_member(archive.opened(path), item) as reader:
         assert (item.filename, reader.read()) == ("folder/a", b"abc")
 
 
@@ -116,7 +116,10 @@ def test_broken_archives(tmp_path: Path) -> None:
     made(path, lambda z: z.writestr("a", b"abcdefgh"))
     path.write_bytes(path.read_bytes().replace(b"abcdefgh", b"abcdefgX"))
     (item,) = archive.members(path)
-    with pytest.raises(MalformedError, match="damaged"), archive.open_member(path, item) as reader:
+    with (
+        pytest.raises(MalformedError, match="damaged"),
+        archive.open_member(archive.opened(path), item) as reader,
+    ):
         reader.read()
 
 
