@@ -11,6 +11,8 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from evidence_service.errors import EvidenceServiceError, UnavailableError
 from evidence_service.processes import ManagedProcess, accepts_connections
 from evidence_service.sandbox.contact_sheet import contact_sheet
 from evidence_service.sandbox.installation import ChainKind, DemoInstallation
+from evidence_service.sandbox.staying import invitation, stay, write_list
 
 ROOT = Path(__file__).parents[1]
 LISTINGS = ("100201", "200101", "100203")
@@ -64,7 +67,12 @@ class Row:
     show_default=True,
     help="Chain to anchor on; given twice, every batch goes to both.",
 )
-def main(output: Path, kinds: tuple[ChainKind, ...]) -> None:
+@click.option(
+    "--keep-running",
+    is_flag=True,
+    help="Leave everything up afterwards, until Ctrl-C, to try commands on it.",
+)
+def main(output: Path, kinds: tuple[ChainKind, ...], keep_running: bool) -> None:
     """Run the main job and show the result."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
@@ -73,8 +81,16 @@ def main(output: Path, kinds: tuple[ChainKind, ...]) -> None:
         console.rule("Evidence service: demonstration, not evidence")
         console.print(f"Starting chain, authorities and marketplace (state in {state}) …")
         programs = {name: ROOT / "node_modules/.bin" / name for name in ("ganache", "anvil")}
-        with DemoInstallation(state, **programs, chains=tuple(dict.fromkeys(kinds))) as demo:
+        with (
+            DemoInstallation(state, **programs, chains=tuple(dict.fromkeys(kinds))) as demo,
+            _service(demo) as service,
+        ):
             rows = _run(demo, output)
+            _summary(rows, output)
+            if keep_running:
+                _invite(demo, output)
+                stay(service)
+                console.print("Ending every process …")
     except KeyboardInterrupt:
         console.print("Interrupted; every process was ended.")
         sys.exit(130)
@@ -83,34 +99,37 @@ def main(output: Path, kinds: tuple[ChainKind, ...]) -> None:
         if error.what_to_do:
             console.print(f"what to do: {error.what_to_do}")
         sys.exit(1)
-    _summary(rows, output, time.monotonic() - started)
+    if not keep_running:
+        console.print(f"Done in {time.monotonic() - started:.0f} s.")
     sys.exit(0 if all(fine for row in rows for fine, _ in row.results.values()) else 1)
 
 
-def _run(demo: DemoInstallation, output: Path) -> list[Row]:
-    environment = {**os.environ, "EVIDENCE_CONFIG": str(demo.settings_file)}
-    python = sys.executable
+@contextmanager
+def _service(demo: DemoInstallation) -> Iterator[ManagedProcess]:
+    """The service while the block lasts."""
     service = ManagedProcess(
         "service",
-        [python, "-m", "evidence_service.cli", "serve"],
+        [sys.executable, "-m", "evidence_service.cli", "serve"],
         log=demo.directory / "service.log",
-        environment=environment,
+        environment={**os.environ, "EVIDENCE_CONFIG": str(demo.settings_file)},
     )
     try:
         service.wait_until(lambda: accepts_connections(demo.api_port), seconds=60)
-        names = " and ".join(f"chain {chain_id}" for chain_id in demo.chains)
-        console.print(f"Contract at {demo.contract} on {names}; API on port {demo.api_port}")
-        client = ServiceClient(
-            ClientSettings(api_url=f"http://127.0.0.1:{demo.api_port}", api_key=demo.api_key)
-        )
-        rows = _order(demo, client)
-        _follow(client, rows)
-        _collect(client, rows, output)
-        _write_trust(demo, rows, output)
-        for row in rows:
-            _verify(row, demo, output)
+        yield service
     finally:
         service.stop(grace=DRAIN)
+
+
+def _run(demo: DemoInstallation, output: Path) -> list[Row]:
+    names = " and ".join(f"chain {chain_id}" for chain_id in demo.chains)
+    console.print(f"Contract at {demo.contract} on {names}; API on port {demo.api_port}")
+    client = ServiceClient(ClientSettings(api_url=f"http://127.0.0.1:{demo.api_port}", api_key=demo.api_key))
+    rows = _order(demo, client)
+    _follow(client, rows)
+    _collect(client, rows, output)
+    _write_trust(demo, rows, output)
+    for row in rows:
+        _verify(row, demo, output)
     contact_sheet(sorted(output.glob("certificates/*.pdf"))).save(output / "contact-sheet.png")
     return rows
 
@@ -266,7 +285,7 @@ def _can_unshare() -> bool:
     )
 
 
-def _summary(rows: list[Row], output: Path, seconds: float) -> None:
+def _summary(rows: list[Row], output: Path) -> None:
     table = Table("", *(row.listing for row in rows), title="Demonstration, not evidence")
     table.add_row("certificate", *(row.number for row in rows))
     table.add_row("files preserved", *(str(row.files) for row in rows))
@@ -289,11 +308,23 @@ def _summary(rows: list[Row], output: Path, seconds: float) -> None:
     ):
         console.print(f"  {output / name}  {words}", soft_wrap=True)
     pdf = next(iter(sorted((output / "certificates").glob("*.pdf"))))
-    shown = pdf.relative_to(Path.cwd()) if pdf.is_relative_to(Path.cwd()) else pdf
     console.print(
-        f"Try:  .venv/bin/evidence verify --offline --trust {output.name}/trust.json {shown}", soft_wrap=True
+        f"Try:  .venv/bin/evidence verify --offline --trust {_shown(output)}/trust.json {_shown(pdf)}",
+        soft_wrap=True,
     )
-    console.print(f"Done in {seconds:.0f} s.")
+
+
+def _invite(demo: DemoInstallation, output: Path) -> None:
+    """Say how to go on; as plain lines, to be copied."""
+    write_list(demo, output / "listings.csv")
+    console.print("Everything stays up until Ctrl-C. In another terminal, in this folder:")
+    for line in invitation(demo, _shown(output), Path(".venv/bin/evidence")):
+        click.echo(f"  {line}")
+
+
+def _shown(path: Path) -> Path:
+    """As short as it can be given from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _state_directory(output: Path) -> Path:

@@ -61,6 +61,7 @@ class EvidenceView(BaseModel):
     matter_id: str
     kind: Literal["platform_capture", "upload", "digest"]
     url: str | None
+    name: str | None = Field(description="Of the file that was uploaded; null for captures")
     status: str = Field(
         description="accepted → captured → sealed → stamped → registered → anchored → certified"
     )
@@ -81,6 +82,9 @@ class EvidenceView(BaseModel):
             matter_id=evidence.matter_id,
             kind=evidence.kind,  # type: ignore[arg-type]  # the record holds nothing else
             url=evidence.url,
+            name=evidence.capture["files"][0]["path"]
+            if evidence.kind == "upload" and evidence.capture
+            else None,
             status=evidence.status,
             progress=evidence.progress,
             waiting_for=evidence.waiting_for,

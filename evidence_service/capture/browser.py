@@ -7,10 +7,10 @@ letter, the process group can be killed when a page hangs it, and a killed worke
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +21,7 @@ from typing import Any, Self
 from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
+from evidence_service.capture.scratch import Scratch
 from evidence_service.errors import BrowserUnavailableError, UnavailableError
 from evidence_service.processes import ManagedProcess, unprivileged_user
 
@@ -171,7 +172,9 @@ class BrowserSession:
         self.identity = identify(find_browser(settings.executable))
         self._arguments = context
         self._proxy = f"http://127.0.0.1:{proxy_port}"
-        self._profile = Path(tempfile.mkdtemp(prefix="evidence-browser-"))
+        self._scratch = Scratch("browser")
+        self._profile = self._scratch.path
+        _write_preferences(self._profile)
         self._user = _user_for(self._profile)
         self.user = os.geteuid() if self._user is None else self._user
         self.sandbox = self.user != 0 and _has_namespaces(self._user)
@@ -195,6 +198,9 @@ class BrowserSession:
             raise BrowserUnavailableError(
                 f"the browser did not start: {words}", what_to_do=_WHAT_TO_DO
             ) from error
+        except BaseException:
+            self._shut()
+            raise
         return self
 
     def _open(self) -> None:
@@ -238,7 +244,14 @@ class BrowserSession:
         finally:
             if self._process is not None:
                 self._process.stop()
-            shutil.rmtree(self._profile, ignore_errors=True)
+            self._scratch.close()
+
+
+def _write_preferences(profile: Path) -> None:
+    """What has no switch: Chromium would look, through the recorder, whether the network wants a login."""
+    folder = profile / "Default"
+    folder.mkdir()
+    (folder / "Preferences").write_text(json.dumps({"alternate_error_pages": {"enabled": False}}))
 
 
 def _user_for(profile: Path) -> int | None:
@@ -246,7 +259,8 @@ def _user_for(profile: Path) -> int | None:
     user = unprivileged_user()
     if user is None or not all(parent.stat().st_mode & 0o001 for parent in profile.parents):
         return None
-    os.chown(profile, user, user)
+    for path in (profile, *profile.rglob("*")):
+        os.chown(path, user, user)
     return user
 
 

@@ -15,6 +15,10 @@ MODES = ("recording_proxy", "tunnel")
 ACTIONS = ("click", "choose", "fill", "open", "wait_for")
 MAX_STEPS = 20
 _MAX_TEXT = 400
+_HOW_STEPS_ARE = (
+    'write [{"action": "click", "text": "…"}, …]; the actions are ' + ", ".join(ACTIONS) + "; see "
+    "docs/how-to/carry-out-steps.md"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,13 @@ def parse_options(
     """
     unknown = set(value) - {"profile", "locale", "timezone", "mode", "steps"}
     if unknown:
-        raise RefusedError(f"a capture has no option {sorted(unknown)[0]!r}")
+        raise RefusedError(
+            f"a capture has no option {sorted(unknown)[0]!r}",
+            what_to_do="options are profile, locale, timezone, mode, steps",
+        )
     steps = value.get("steps", [])
     if not isinstance(steps, list) or len(steps) > MAX_STEPS:
-        raise RefusedError(f"steps has to be a list of at most {MAX_STEPS}")
+        raise RefusedError(f"steps has to be a list of at most {MAX_STEPS}", what_to_do=_HOW_STEPS_ARE)
     locale, timezone = _text(value, "locale"), _text(value, "timezone")
     # What Chromium does not know it refuses only when the capture begins.
     if locale and re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", locale) is None:
@@ -103,7 +110,9 @@ def options_json(options: CaptureOptions) -> dict[str, Any]:
 
 def _step(number: int, value: Any) -> Step:
     if not isinstance(value, dict) or set(value) - {"action", "selector", "text", "value"}:
-        raise RefusedError(f"step {number} has to be an object with action, selector, text, value")
+        raise RefusedError(
+            f"step {number} has to be an object with action, selector, text, value", what_to_do=_HOW_STEPS_ARE
+        )
     step = Step(
         action=_choice(value, "action", ACTIONS, where=f"step {number}: "),
         selector=_text(value, "selector"),

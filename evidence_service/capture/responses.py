@@ -69,7 +69,7 @@ def pictures(
         Exchange, path in the capture, media type, bytes; each address once, in the listing's order.
     """
     recorded = {_plain(item.url): item for item in exchanges if item.status == 200}
-    wanted = dict.fromkeys(_plain(urljoin(page, address)) for address in addresses.split())
+    wanted = dict.fromkeys(filter(None, (_joined(page, address) for address in addresses.split())))
     number = 0
     for address in list(wanted)[:_MAX_PICTURES]:
         item = recorded.get(address)
@@ -87,6 +87,14 @@ def _payload(wire: Path, exchange: Exchange, limit: int) -> bytes | None:
         return open_payload(wire, exchange, limit)
     except EvidenceError:
         return None
+
+
+def _joined(page: str, address: str) -> str:
+    """An address on a page; empty for what is none (``http://[``)."""
+    try:
+        return _plain(urljoin(page, address))
+    except ValueError:
+        return ""
 
 
 def _plain(url: str) -> str:

@@ -7,8 +7,6 @@ silence.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 import time
 import uuid
@@ -44,6 +42,7 @@ from evidence_service.capture.recorder import Recorder
 from evidence_service.capture.redaction import credentials
 from evidence_service.capture.responses import main_exchange, source_payload, sources
 from evidence_service.capture.result import CaptureResult, described
+from evidence_service.capture.scratch import Scratch, remove_abandoned
 from evidence_service.capture.steps.profiles import profile
 from evidence_service.capture.steps.reporting import Reports
 from evidence_service.capture.steps.route import go
@@ -99,7 +98,8 @@ def capture_listing(
                 what_to_do="configure the recipients' age public keys, or capture without a login state",
             )
     identity = identify(find_browser(browser.executable))
-    wire = Path(tempfile.mkdtemp(prefix="evidence-wire-"))
+    remove_abandoned()
+    scratch = Scratch("wire")
     try:
         with closing(
             Examination(url, policy=policy, checks=checks or Checks(), clocks=clocks or {}, now=now)
@@ -118,14 +118,14 @@ def capture_listing(
                 examination,
                 roots,
                 websockets,
-            ).run(wire)
+            ).run(scratch.path)
     except OSError as error:
         raise StorageUnavailableError(
             f"the capture's files could not be written: {error.strerror or error}",
             what_to_do="make room on the disk; the capture is tried again",
         ) from error
     finally:
-        shutil.rmtree(wire, ignore_errors=True)
+        scratch.close()
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ _COMMANDS = {
     "serve": ("operation", "Run the API, and a worker beside it."),
     "worker": ("operation", "Run a worker."),
     "capture": ("capture", "Capture listings as evidence."),
-    "add": ("client", "Preserve files of yours as uploaded evidence."),
+    "add": ("ordering", "Preserve files of yours as uploaded evidence."),
     "examine": ("examination", "Examine captures of others, without preserving them."),
     "status": ("client", "Show where evidence stands."),
     "anchor": ("client", "Have evidence anchored without waiting for its batch to fill."),

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 
 from evidence_service.cli.client import JSON_OPTION, ServiceClient, refused
 from evidence_service.cli.client import show as show_answers
@@ -178,7 +178,10 @@ def _unwatched(
 
 
 def _table(found: list[dict[str, Any]]) -> Table:
-    table = Table("Batch", "Entries", "Chain", "State", "Block", "Expected", "What holds it up")
+    # Ids are copied: they stay on one line, whatever becomes of the other columns.
+    table = Table(
+        Column("Batch", no_wrap=True), "Entries", "Chain", "State", "Block", "Expected", "What holds it up"
+    )
     for item in found:
         table.add_row(
             cell(item["batch"]),

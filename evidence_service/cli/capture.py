@@ -12,15 +12,15 @@ from typing import Any
 
 import click
 
-from evidence_service.capture.options import MODES, PROFILES, parse_options
-from evidence_service.cli.client import ServiceClient, finish, matter_of, order_options
-from evidence_service.cli.following import follow, order_rows, progress, summary
+from evidence_service.capture.options import ACTIONS, MODES, PROFILES, parse_options
+from evidence_service.cli.client import ServiceClient
+from evidence_service.cli.following import follow, order_rows, progress, summary, words
 from evidence_service.cli.lists import read_list, results_beside
+from evidence_service.cli.ordering import end_code, finish, matter_of, order_options
 from evidence_service.cli.results import Results
 from evidence_service.cli.terminal import document, plain
 from evidence_service.config import ClientSettings
 from evidence_service.errors import EvidenceServiceError, RefusedError
-from evidence_service.verify.report import ExitCode
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -44,7 +44,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--locale", help="Locale the page is told, e.g. zh-CN.")
 @click.option("--timezone", help="Time zone the page is told, e.g. Asia/Shanghai.")
 @click.option("--mode", type=click.Choice(MODES), help="tunnel for sites that refuse the recorder's TLS.")
-@click.option("--steps", "steps_file", type=_FILE, help="JSON file with the steps to carry out on each page.")
+@click.option(
+    "--steps",
+    "steps_file",
+    type=_FILE,
+    help=f'JSON file with the steps to carry out on each page: [{{"action": …}}] with {", ".join(ACTIONS)}.',
+)
 @click.option(
     "--login-state",
     "login_file",
@@ -69,8 +74,16 @@ def capture(
     wait: bool,
     as_json: bool,
 ) -> None:
-    """Capture listings as evidence."""
-    if bool(urls) == (list_name is not None):
+    """Capture listings as evidence.
+
+    Exit codes: 0 every outcome is “captured” (with --no-wait: everything is ordered), 2 usage, or something
+    was refused or its work stopped, 5 not everything is certified, 6 the service does not answer, 10 all is
+    preserved and certified, but an outcome is another one: partial, removed, auth_wall, challenge, blocked,
+    http_error.
+    """
+    if urls and list_name is not None:
+        raise click.UsageError("give URLs, or --list, not both")
+    if not urls and list_name is None:
         raise click.UsageError("give URLs, or --list with a file of them")
     named = {"profile": profile, "locale": locale, "timezone": timezone, "mode": mode}
     options: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
@@ -121,14 +134,21 @@ def _carry_out(
     if as_json:
         click.echo(document({**counts, "items": [asdict(item) for item in results]}))
     else:
-        click.echo(
-            f"{counts['rows']} rows: {counts['accepted']} accepted, {counts['refused']} refused, "
-            f"{counts['captured']} captured, {counts['certified']} certified"
+        click.echo(words(counts))
+        if counts["accepted"]:
+            click.echo(
+                "a certificate, once its row is certified: evidence certificate ID --output ID.pdf; the ids "
+                f"are in the column evidence_id of {plain(results.path)}",
+                err=True,
+            )
+    if wait or refused:
+        sys.exit(
+            end_code(
+                stopped=bool(refused),
+                pending=counts["certified"] < counts["rows"],
+                outcomes=counts["outcomes"],
+            )
         )
-    if refused:
-        sys.exit(int(ExitCode.USAGE))
-    if wait and counts["certified"] < counts["rows"]:
-        sys.exit(int(ExitCode.PENDING))
 
 
 def _json(path: Path) -> Any:
@@ -136,7 +156,11 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except ValueError:
         # Without the parser's words: they may quote what is in the file.
-        raise RefusedError(f"{path} is not JSON", what_to_do="correct the file") from None
+        raise RefusedError(
+            f"{path} is not JSON",
+            what_to_do="write texts in double quotes and no comma after the last of a list; "
+            f"“python3 -m json.tool {path}” names the line",
+        ) from None
 
 
 def _login_state(path: Path) -> Any:

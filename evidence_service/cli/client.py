@@ -5,38 +5,23 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import httpx
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 
-from evidence_service.cli.terminal import cell, document, plain
+from evidence_service.cli.terminal import document, plain
 from evidence_service.config import ClientSettings
-from evidence_service.errors import RefusedError, ServiceUnavailableError
+from evidence_service.errors import EvidenceServiceError, NotFoundError, RefusedError, ServiceUnavailableError
 from evidence_service.verify.report import ExitCode
 
-_POLL = 0.5
-_FINAL = ("certified",)
+CERTIFIED = "certified"
+_PAGE = 200
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-
-
-def order_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Options of the commands that order something for a matter."""
-    for option in (
-        JSON_OPTION,
-        click.option("--wait/--no-wait", default=True, help="Wait for the certificates."),
-        click.option("--applicant", help="Applicant of a new matter."),
-        click.option("--reference", help="Reference of a new matter."),
-        click.option("--matter", help="Id of a registered matter."),
-    ):
-        command = option(command)
-    return command
 
 
 class ServiceClient:
@@ -57,6 +42,7 @@ class ServiceClient:
 
         Raises:
             ServiceUnavailableError: nobody answers, or the service cannot answer now.
+            NotFoundError: it knows nothing of that name.
             RefusedError: it refuses; with its words.
         """
         try:
@@ -82,7 +68,11 @@ class ServiceClient:
         except ValueError:
             problem = {}
         words = str(problem.get("title", f"HTTP status {answer.status_code}"))
-        kind = ServiceUnavailableError if answer.status_code >= 500 else RefusedError
+        kind: type[EvidenceServiceError] = RefusedError
+        if answer.status_code >= 500:
+            kind = ServiceUnavailableError
+        elif answer.status_code == httpx.codes.NOT_FOUND:
+            kind = NotFoundError
         advice = str(problem.get("what_to_do", ""))
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             advice = "set EVIDENCE_API_KEY to a key that the service's operator gave you"
@@ -113,62 +103,17 @@ class ServiceClient:
         return self.call("POST", path, headers=headers, **request).json()
 
 
-def matter_of(
-    client: ServiceClient,
-    matter: str | None,
-    reference: str | None,
-    applicant: str | None,
-    *,
-    key: str | None = None,
-) -> str:
-    """Id of the matter a command names, or of a new one; the same under the same idempotency key."""
-    if matter is not None:
-        return matter
-    if reference is None or applicant is None:
-        raise click.UsageError("give --matter, or --reference and --applicant for a new one")
-    order = {"reference": reference, "applicant": applicant}
-    found: str = client.create("/v1/matters", key=key, json=order)["id"]
-    return found
-
-
-@click.command()
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
-@order_options
-def add(
-    files: Sequence[Path],
-    matter: str | None,
-    reference: str | None,
-    applicant: str | None,
-    wait: bool,
-    as_json: bool,
-) -> None:
-    """Preserve files of yours as uploaded evidence."""
-    client = ServiceClient(ClientSettings())
-    matter_id = matter_of(client, matter, reference, applicant)
-    ordered = []
-    for path in files:
-        with path.open("rb") as content:
-            ordered.append(
-                client.create(
-                    "/v1/uploads", params={"matter_id": matter_id, "name": path.name}, content=content
-                )
-            )
-    finish(client, ordered, wait=wait, as_json=as_json)
-
-
 @click.command()
 @click.argument("evidence_ids", nargs=-1)
 @JSON_OPTION
 def status(evidence_ids: Sequence[str], as_json: bool) -> None:
-    """Show where evidence stands; all of it without an id."""
+    """Show where evidence stands: of the ids in their order, or all, what was ordered last at the end."""
     client = ServiceClient(ClientSettings())
     if evidence_ids:
         found = [client.call("GET", f"/v1/evidence/{item}").json() for item in evidence_ids]
     else:
-        found = client.call("GET", "/v1/evidence").json()["items"]
-    _show(found, as_json=as_json)
+        found = sorted(_everything(client), key=lambda item: (item["created_at"], item["id"]))
+    show_evidence(found, as_json=as_json)
 
 
 @click.command()
@@ -178,7 +123,7 @@ def anchor(evidence_ids: Sequence[str], as_json: bool) -> None:
     """Have evidence anchored now: its batch is closed as soon as it is registered."""
     client = ServiceClient(ClientSettings())
     found = [client.call("POST", f"/v1/evidence/{item}/anchor").json() for item in evidence_ids]
-    _show(found, as_json=as_json)
+    show_evidence(found, as_json=as_json)
 
 
 @click.command()
@@ -187,33 +132,38 @@ def anchor(evidence_ids: Sequence[str], as_json: bool) -> None:
 def certificate(evidence_id: str, output: Path | None) -> None:
     """Get the certificate of a piece of evidence."""
     client = ServiceClient(ClientSettings())
-    client.call("POST", f"/v1/evidence/{evidence_id}/certificate")
-    facts = client.call("GET", f"/v1/evidence/{evidence_id}/certificate").json()
+    view = client.call("POST", f"/v1/evidence/{evidence_id}/certificate").json()
+    try:
+        facts = client.call("GET", f"/v1/evidence/{evidence_id}/certificate").json()
+    except NotFoundError:
+        sys.exit(_not_ready(view))
     target = output or Path(f"certificate-{facts['number']}.pdf")
     target.write_bytes(client.call("GET", f"/v1/evidence/{evidence_id}/certificate.pdf").content)
     click.echo(plain(f"{target}  {facts['number']}  {facts['level']}"))
 
 
-def finish(client: ServiceClient, ordered: list[dict[str, Any]], *, wait: bool, as_json: bool) -> None:
-    """Show what was ordered, at the end of its way when that is waited for."""
-    if wait:
-        ordered = wait_for(client, [item["id"] for item in ordered], show=not as_json)
-    _show(ordered, as_json=as_json)
-    if wait and any(item["status"] not in _FINAL for item in ordered):
-        sys.exit(int(ExitCode.PENDING))
+def _not_ready(view: Mapping[str, Any]) -> int:
+    """Say why there is no certificate; the exit code."""
+    name, now = plain(view["id"]), plain(view["waiting_for"] or view["progress"])
+    if view["stopped"]:
+        click.echo(f"there is no certificate of {name}, and there will be none: {now}", err=True)
+        return int(ExitCode.USAGE)
+    click.echo(
+        f"the certificate of {name} is not ready: the evidence is {plain(view['status'])} ({now})\n"
+        f"what to do: “evidence status {name}” shows when it is certified; then give this command again",
+        err=True,
+    )
+    return int(ExitCode.PENDING)
 
 
-def wait_for(client: ServiceClient, evidence_ids: Sequence[str], *, show: bool) -> list[dict[str, Any]]:
-    """Wait until everything is certified or refused; progress on standard error."""
-    console = Console(stderr=True)
-    with Live(console=console, auto_refresh=False, transient=True) as live:
-        while True:
-            found = [client.call("GET", f"/v1/evidence/{item}").json() for item in evidence_ids]
-            if show and console.is_terminal:
-                live.update(_table(found), refresh=True)
-            if all(item["status"] in _FINAL or refused(item) for item in found):
-                return found
-            time.sleep(_POLL)
+def _everything(client: ServiceClient) -> Iterator[dict[str, Any]]:
+    query: dict[str, Any] = {"limit": _PAGE}
+    while True:
+        page = client.call("GET", "/v1/evidence", params=query).json()
+        yield from page["items"]
+        if page["next"] is None:
+            return
+        query["after"] = page["next"]
 
 
 def refused(item: Mapping[str, Any]) -> bool:
@@ -221,12 +171,30 @@ def refused(item: Mapping[str, Any]) -> bool:
     return "refused" in (item["progress"] or "")
 
 
-def _show(found: list[dict[str, Any]], *, as_json: bool) -> None:
-    show(found, _table, as_json=as_json)
-    if not as_json:
-        for item in found:
-            for reason in item["reasons"]:
-                click.echo(plain(f"{item['id']}: {reason}"))
+def now_of(item: Mapping[str, Any]) -> str:
+    """What is being done for evidence, or waited for."""
+    return f"waiting: {item['waiting_for']}" if item["waiting_for"] else str(item["progress"])
+
+
+def subject_of(item: Mapping[str, Any]) -> str:
+    """What evidence is of: an address, or the name of the file that was uploaded."""
+    return str(item["url"] or f"upload: {item['name']}")
+
+
+def show_evidence(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print evidence: as it came, or in lines from which ids and addresses can be copied whole."""
+    if as_json:
+        click.echo(document(found))
+        return
+    for item in found:
+        shade = "green" if item["status"] == CERTIFIED else "yellow"
+        outcome = f", {item['outcome']}" if item["outcome"] else ""
+        click.echo(plain(item["id"]) + "  " + click.style(plain(item["status"] + outcome), fg=shade))
+        click.echo(f"  {plain(subject_of(item))}")
+        if item["status"] != CERTIFIED:
+            click.echo(f"  {plain(now_of(item))}")
+        for reason in item["reasons"]:
+            click.echo(f"  - {plain(reason)}")
 
 
 def show(
@@ -237,18 +205,3 @@ def show(
         click.echo(document(found))
     else:
         Console().print(table(found))
-
-
-def _table(found: list[dict[str, Any]]) -> Table:
-    table = Table("Evidence", "Listing", "Outcome", "Status", "Now")
-    for item in found:
-        shade = "green" if item["status"] in _FINAL else "yellow"
-        now = f"waiting: {item['waiting_for']}" if item["waiting_for"] else item["progress"]
-        table.add_row(
-            cell(item["id"]),
-            cell(item["url"] or "upload"),
-            cell(item["outcome"] or ""),
-            cell(item["status"], shade),
-            cell(now),
-        )
-    return table

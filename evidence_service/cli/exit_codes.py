@@ -22,6 +22,9 @@ _EXIT_CODES: tuple[tuple[type[EvidenceServiceError], ExitCode], ...] = (
 )
 """Most specific first."""
 
+NOT_CAPTURED = 10
+"""Only of ``evidence capture``: all is preserved and certified, but not every outcome is ``captured``."""
+
 
 def exit_code_of(error: EvidenceServiceError) -> ExitCode:
     """Exit code for an error, see the specification, section 11."""

@@ -11,12 +11,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from evidence_service.cli.client import ServiceClient
+from evidence_service.cli.ordering import CAPTURED
 from evidence_service.cli.results import Results
-from evidence_service.cli.terminal import plain
+from evidence_service.cli.terminal import cell, plain
 from evidence_service.errors import ServiceUnavailableError
 
 T = TypeVar("T")
@@ -99,17 +101,35 @@ def _patiently(call: Callable[[], T]) -> T:
 
 
 def summary(results: Results) -> dict[str, Any]:
-    """Counts of a list: rows, accepted, refused, captured, certified, and how captures ended."""
+    """Counts of a list: rows, answers to them, preserved, certified, and how captures ended.
+
+    ``captured`` counts what was captured whole; what ended otherwise (a wall, a removed listing, a part of a
+    page) is preserved and in ``outcomes``, and is no capture of a listing.
+    """
     found = list(results)
+    outcomes = Counter(item.outcome for item in found if item.outcome)
     return {
         "rows": len(found),
         "accepted": sum(item.result == "accepted" for item in found),
         "refused": sum(item.result == "refused" for item in found),
-        "captured": sum(bool(item.outcome) for item in found),
+        "waiting": sum(item.result == "accepted" and not (item.outcome or item.problem) for item in found),
+        "preserved": outcomes.total(),
+        "captured": outcomes[CAPTURED],
         "certified": sum(item.status == "certified" for item in found),
         "stopped": sum(item.result == "accepted" and bool(item.problem) for item in found),
-        "outcomes": dict(sorted(Counter(item.outcome for item in found if item.outcome).items())),
+        "outcomes": dict(sorted(outcomes.items())),
     }
+
+
+def words(counts: Mapping[str, Any]) -> str:
+    """The same in one line: every row once, then how many are preserved and certified."""
+    stopped = counts["accepted"] - counts["waiting"] - counts["preserved"]
+    ended = sorted(counts["outcomes"].items(), key=lambda item: (item[0] != CAPTURED, item[0]))
+    places = [("accepted", counts["waiting"]), *ended, ("refused", counts["refused"]), ("stopped", stopped)]
+    where = ", ".join(f"{count} {name}" for name, count in places if count)
+    rows = f"{counts['rows']} {'row' if counts['rows'] == 1 else 'rows'}"
+    kept = f"{counts['preserved']} preserved, {counts['certified']} certified"
+    return f"{rows}: {where or 'nothing ordered'} · {kept}"
 
 
 @contextmanager
@@ -117,16 +137,18 @@ def progress(results: Results) -> Iterator[Callable[[], None]]:
     """Something to call whenever the results have changed: bars in a terminal, plain lines elsewhere."""
     console = Console(stderr=True)
     if console.is_terminal:
-        with _bars(console) as bars:
-            accepted = bars.add_task("accepted", total=len(results.wanted))
-            captured = bars.add_task("captured", total=len(results.wanted))
+        bars = _bars(console)
+        answered = bars.add_task("answered", total=len(results.wanted))
+        preserved = bars.add_task("preserved", total=len(results.wanted))
+        with Live(console=console, transient=True) as live:
 
             def draw() -> None:
                 counts = summary(results)
-                bars.update(accepted, completed=counts["accepted"] + counts["refused"])
+                bars.update(answered, completed=counts["accepted"] + counts["refused"])
                 bars.update(
-                    captured, completed=counts["captured"], total=counts["accepted"], words=_words(counts)
+                    preserved, completed=counts["preserved"], total=counts["accepted"] or counts["rows"]
                 )
+                live.update(Group(bars, cell(words(counts))), refresh=True)
 
             draw()
             yield draw
@@ -140,7 +162,6 @@ def _bars(console: Console) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("{task.fields[words]}"),
         console=console,
     )
 
@@ -151,12 +172,12 @@ class _Lines:
     def __init__(self, results: Results) -> None:
         self._results = results
         self._started = time.monotonic()
-        self._captured_before = summary(results)["captured"]
+        self._before = summary(results)["preserved"]
         self._last = ("", 0.0)
 
     def __call__(self) -> None:
         counts = summary(self._results)
-        line = f"{counts['rows']} rows: {counts['accepted']} accepted, {_words(counts)}"
+        line = words(counts)
         now, (last, at) = time.monotonic(), self._last
         over = counts["accepted"] == counts["certified"] + counts["stopped"]
         if line != last and (now - at >= _LINE_EVERY or over):
@@ -164,17 +185,8 @@ class _Lines:
             self._last = (line, now)
 
     def _left(self, counts: Mapping[str, Any], now: float) -> str:
-        done = counts["captured"] - self._captured_before
-        left = counts["accepted"] - counts["stopped"] - counts["captured"]
+        done, left = counts["preserved"] - self._before, counts["waiting"]
         if done <= 0 or left <= 0:
             return ""
         seconds = (now - self._started) / done * left
         return f", about {seconds / 60:.0f} min left" if seconds >= 90 else f", about {seconds:.0f} s left"
-
-
-def _words(counts: Mapping[str, Any]) -> str:
-    ended = ", ".join(f"{count} {name}" for name, count in counts["outcomes"].items())
-    captured = f"{counts['captured']} captured" + (f" ({ended})" if ended else "")
-    stopped = f"{counts['stopped']} stopped"
-    words = [f"{counts['refused']} refused", captured, f"{counts['certified']} certified"]
-    return ", ".join([*words, stopped] if counts["stopped"] else words)

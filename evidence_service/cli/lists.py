@@ -19,6 +19,11 @@ from evidence_service.errors import RefusedError
 
 OPTION_COLUMNS = ("profile", "locale", "timezone", "mode")
 _KNOWN = ("url", "label", *OPTION_COLUMNS)
+_NAMES = {"网址": "url", "链接": "url", "备注": "label", "标签": "label"}
+"""Other headings of the same columns."""
+_WORKBOOKS = (b"PK\x03\x04", bytes.fromhex("d0cf11e0a1b11ae1"))
+"""First bytes of .xlsx and .ods (ZIP), and of .xls (Compound File Binary)."""
+_TWICE_NAMED = 5
 _SEPARATORS = (",", ";", "\t")
 _SAVE_AS = "save it as “CSV UTF-8”, or give --encoding"
 
@@ -58,6 +63,11 @@ def read_list(data: bytes, name: str, *, encoding: str | None = None) -> UrlList
     Raises:
         RefusedError: it cannot be read as a whole; nothing of it is used.
     """
+    if data.startswith(_WORKBOOKS):
+        raise RefusedError(
+            f"{name} is an Excel workbook or another archive, and no text",
+            what_to_do="save it as “CSV UTF-8” and give that file",
+        )
     text, notes = _decode(data, name, encoding)
     if text[:4].lower() == "sep=" and len(text) > 4:
         # Excel's own first line, which names the separator.
@@ -68,7 +78,24 @@ def read_list(data: bytes, name: str, *, encoding: str | None = None) -> UrlList
         rows = list(_plain(text, name))
     if not rows:
         raise RefusedError(f"{name} names no address", what_to_do="write one a line, or a column “url”")
-    return UrlList(tuple(rows), tuple(notes))
+    return UrlList(tuple(rows), (*notes, *_repeated(rows, name)))
+
+
+def _repeated(rows: Sequence[Row], name: str) -> Iterator[str]:
+    """A note where an address is there again: each line is an order of its own, told apart by its label."""
+    first: dict[tuple[str, ...], int] = {}
+    again: list[str] = []
+    for row in rows:
+        before = first.setdefault(
+            (row.url, *(f"{key}={row.options[key]}" for key in sorted(row.options))), row.line
+        )
+        if before != row.line and not row.problem:
+            again.append(f"line {row.line} as line {before}")
+    if again:
+        more = f" and {len(again) - _TWICE_NAMED} more" if len(again) > _TWICE_NAMED else ""
+        yield (
+            f"{name} names an address again ({', '.join(again[:_TWICE_NAMED])}{more}); each line is captured"
+        )
 
 
 def _decode(data: bytes, name: str, encoding: str | None) -> tuple[str, list[str]]:
@@ -76,7 +103,10 @@ def _decode(data: bytes, name: str, encoding: str | None) -> tuple[str, list[str
         try:
             return data.decode(encoding).removeprefix("\ufeff"), []
         except (LookupError, UnicodeDecodeError) as error:
-            raise RefusedError(f"{name} cannot be read as {encoding}: {error}") from error
+            raise RefusedError(
+                f"{name} cannot be read as {encoding}: {error}",
+                what_to_do="leave --encoding out, or name one: utf-8, utf-16, gb18030, big5, windows-1252",
+            ) from error
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         try:
             return data.decode("utf-16"), [f"{name} was read as UTF-16"]
@@ -108,7 +138,17 @@ def _separator(text: str) -> str | None:
 
 def _names(line: str, separator: str) -> list[str]:
     cells = next(csv.reader([line], delimiter=separator), [])
-    return [cell.strip().lower() for cell in cells]
+    return _headings(cells)
+
+
+def _headings(cells: Sequence[str]) -> list[str]:
+    """Names of columns; another heading stands for one of ours where nothing else does."""
+    names = [cell.strip().lower() for cell in cells]
+    for at, name in enumerate(names):
+        ours = _NAMES.get(name)
+        if ours is not None and ours not in names:
+            names[at] = ours
+    return names
 
 
 def _plain(text: str, name: str) -> Iterator[Row]:
@@ -148,7 +188,7 @@ def _table(text: str, separator: str, name: str, notes: list[str], *, skip: int 
 
 
 def _header(cells: Sequence[str], name: str, line: int, notes: list[str]) -> list[str]:
-    header = [cell.strip().lower() for cell in cells]
+    header = _headings(cells)
     twice = next((item for item in _KNOWN if header.count(item) > 1), None)
     if "url" not in header or twice is not None:
         raise RefusedError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -127,7 +128,7 @@ def fsck() -> None:
 
 @click.command()
 def doctor() -> None:
-    """Check that everything the service needs is there."""
+    """Check that everything the service needs is there; nothing is made."""
     settings = config.load()
     table = Table("Part", "State", "What it says")
     sound = True
@@ -150,8 +151,11 @@ def _examinations(settings: Settings, opened: ExitStack) -> Iterator[tuple[str, 
     yield "fonts", lambda: str(font_directory())
 
     def database() -> str:
-        engine, _ = opened.enter_context(bootstrap.database(settings))
-        wired.append(bootstrap.parts(settings, engine))
+        tried = _without_traces(settings, opened)
+        engine, _ = opened.enter_context(bootstrap.database(tried))
+        wired.append(bootstrap.parts(tried, engine))
+        if tried is not settings:
+            return f"answers in a folder for trying; “evidence serve” will make {settings.data_directory}"
         return "answers; schema up to date"
 
     wired: list[Parts] = []
@@ -160,6 +164,16 @@ def _examinations(settings: Settings, opened: ExitStack) -> Iterator[tuple[str, 
     yield "renewals", lambda: outlook(_wired(wired))
     yield "chains", lambda: _chains(wired)
     yield "seal", lambda: _seal(wired)
+
+
+def _without_traces(settings: Settings, opened: ExitStack) -> Settings:
+    """The same with a data directory that goes again, where there is none yet."""
+    if settings.data_directory.exists():
+        return settings
+    scratch = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="evidence-doctor-")))
+    # As root the embedded PostgreSQL runs as a user of its own, who has to reach its directory.
+    scratch.chmod(0o755)
+    return settings.model_copy(update={"data_directory": scratch})
 
 
 def _authorities(wired: list[Parts]) -> str:

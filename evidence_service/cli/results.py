@@ -68,7 +68,7 @@ class Results:
     """
 
     def __init__(self, path: Path, rows: Iterable[Row]) -> None:
-        self._path = path
+        self.path = path
         before = _read(path) if path.exists() else []
         self._run = before[0].order_key.split("-")[0] if before else secrets.token_hex(8)
         self._known = {item.order_key: item for item in before}
@@ -139,12 +139,12 @@ class Results:
         writer.writeheader()
         ordered = [*self, *(item for key, item in self._known.items() if key not in self.wanted)]
         writer.writerows({name: getattr(item, name) for name in COLUMNS} for item in ordered)
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         with temporary.open("w", encoding="utf-8", newline="") as file:
             file.write(text.getvalue())
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(self._path)
+        temporary.replace(self.path)
 
 
 def _words(problem: Mapping[str, Any]) -> str:

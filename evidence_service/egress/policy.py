@@ -87,7 +87,7 @@ class EgressPolicy:
         if port in NOT_WEB_PORTS and not self.excepts(host, port):
             raise PolicyRefusedError(
                 f"{_shown(host)}:{port} is a port of another protocol (bad ports of the Fetch standard)",
-                what_to_do=_WHAT_TO_DO,
+                what_to_do="leave the port out, or give the one its web pages are on",
             )
 
     def check_addresses(self, host: str, port: int, addresses: Iterable[str]) -> None:
@@ -176,22 +176,37 @@ def check_url(url: str, policy: EgressPolicy) -> None:
         RefusedError: not an http or https URL of a sane form.
         PolicyRefusedError: it leads where captures may not go.
     """
-    if len(url) > MAX_URL or any(character <= " " or character == "\x7f" for character in url):
-        raise RefusedError(f"the URL is longer than {MAX_URL} characters, or has white space in it")
+    if len(url) > MAX_URL:
+        raise RefusedError(
+            f"the URL is longer than {MAX_URL} characters", what_to_do="leave out what only tracks visitors"
+        )
+    if any(character <= " " or character == "\x7f" for character in url):
+        raise RefusedError(
+            "the URL has white space in it",
+            what_to_do="give one URL at a time, and write %20 for a space in it",
+        )
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise RefusedError(f"this is not a URL: {error}") from error
+        raise RefusedError(
+            f"this is not a URL: {error}", what_to_do="copy it from the browser's address bar"
+        ) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise RefusedError(
-            "only http and https URLs can be captured", what_to_do="give the listing's full address"
+            "only http and https URLs can be captured",
+            what_to_do="give the listing's full address"
+            if "://" in url
+            else f"begin with https://, as in https://{url[:200]}",
         )
     if "\\" in url:
         # Browsers take it for a slash, so that the host ends there; other readers do not.
         raise RefusedError("the URL has a backslash in it", what_to_do="write / instead")
     if "%" in parts.hostname:
-        raise RefusedError("the URL's host is percent-encoded or names a network interface")
+        raise RefusedError(
+            "the URL's host is percent-encoded or names a network interface",
+            what_to_do="write the host's plain name",
+        )
     if parts.username is not None or parts.password is not None:
         raise RefusedError("the URL holds a user name or password", what_to_do="leave them out")
     if port is None:

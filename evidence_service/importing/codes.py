@@ -8,6 +8,7 @@ from typing import Final, Literal
 CODES: Final[Mapping[str, Literal["error", "warning", "note"]]] = {
     # any file
     "not_examined": "note",  # the kind is none of those that are examined
+    "empty": "error",  # there are no bytes
     "type.declared": "warning",  # the sender announced another media type
     "type.name": "warning",  # the name's ending says another type
     "unfinished": "error",  # the examination crashed or was ended

@@ -38,6 +38,10 @@ def examine_here(
         seconds: after which the examination ends with what it has.
     """
     notes = Notes(seconds)
+    if size == 0:
+        notes.add("empty", "the file has no bytes in it; look at where it came from")
+        notes.fact("size", size)
+        return Examination("unknown", "application/octet-stream", notes.facts(), notes.findings())
     detected = detect(file)
     compare(detected, name, media_type, notes)
     notes.fact("size", size)

@@ -19,6 +19,7 @@ _KINDS: Final = {1: "video", 2: "sound", 17: "subtitles"}
 _EPOCH: Final = datetime(2001, 1, 1, tzinfo=UTC)
 _TEXTS: Final = {0x4282: "type", 0x4D80: "muxed by", 0x5741: "written by", 0x7BA9: "title"}
 _MAX_ELEMENTS = 200_000
+_MAX_DEPTH = 32
 
 
 def examine(file: BinaryIO, size: int, notes: Notes) -> None:
@@ -41,11 +42,14 @@ class _Elements:
         self._clusters = 0
         self._tracks: list[str] = []
 
-    def walk(self, position: int, end: int) -> None:
+    def walk(self, position: int, end: int, depth: int = 0) -> None:
         """Read elements up to ``end``; those of unknown size are entered, their end shows by what follows."""
         while position < end:
             self._notes.tick()
             self._count += 1
+            if depth > _MAX_DEPTH:
+                self._notes.add("limit", f"elements more than {_MAX_DEPTH} deep; they were not examined")
+                return
             if self._count > _MAX_ELEMENTS:
                 self._notes.add("limit", f"more than {_MAX_ELEMENTS} elements; the rest was not examined")
                 return
@@ -60,7 +64,7 @@ class _Elements:
             unknown = length == (1 << 7 * more) - 1
             if not unknown and begin + length > end:
                 if identity in _MASTERS:
-                    self.walk(begin, end)
+                    self.walk(begin, end, depth + 1)
                 self._clusters += identity == _CLUSTER
                 missing = begin + length - end
                 self._notes.add(
@@ -73,7 +77,7 @@ class _Elements:
                 position = begin
                 continue
             if identity in _MASTERS:
-                self.walk(begin, begin + length)
+                self.walk(begin, begin + length, depth + 1)
             elif identity not in _INSIDE_CLUSTER and length <= 4096:
                 self._value(identity, self._at(begin, length))
             position = begin + length

@@ -177,4 +177,5 @@ def _target(url: str) -> tuple[str, int] | None:
         return None  # check_url says why
     if not parts.hostname:
         return None
-    return parts.hostname, port or (443 if parts.scheme == "https" else 80)
+    default = 443 if parts.scheme == "https" else 80
+    return parts.hostname, default if port is None else port

@@ -155,10 +155,22 @@ def _bundle(source: Source) -> Material:
 
 
 def _certificate(source: Source) -> Material:
+    data = b""
     try:
-        opened = open_certificate(source.read_whole(pdf.SIZE_LIMIT))
+        data = source.read_whole(pdf.SIZE_LIMIT)
+        opened = open_certificate(data)
         if BUNDLE_NAME not in opened.attachments:
             raise MalformedError(f"the PDF is sealed, but holds no {BUNDLE_NAME}: it is not a certificate")
     except EvidenceError as error:
-        return Material(source.name, trouble=error)
+        return Material(source.name, trouble=_explained(error, data))
     return Material(source.name, bundle=opened.attachments[BUNDLE_NAME], certificate=opened)
+
+
+def _explained(error: EvidenceError, data: bytes) -> EvidenceError:
+    """The same, said to somebody who took another PDF for a certificate; the verdict stays what it is."""
+    if not data or BUNDLE_NAME.encode() in data:
+        return error
+    return type(error)(
+        f"this is not a certificate of this project: nothing in it is named {BUNDLE_NAME} ({error.message})",
+        what_to_do="give the certificate; a PDF that is evidence, give beside the certificate that lists it",
+    )

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from evidence_service.capture.environment.others import SECOND_AGENT
+from evidence_service.cli.exit_codes import NOT_CAPTURED
 from tests.live.examination import Case, Tally, examine
 from tests.live.world import World, running
 
@@ -58,6 +59,9 @@ def carry_out(world: World, wanted: list[Case], output: Path, tally: Tally) -> N
     except ValueError:
         tally.wrong.append(f"evidence capture ended with {ordered.returncode}: {ordered.stderr[-600:]}")
         return
+    expected = 0 if {case.outcome for case in wanted} == {"captured"} else NOT_CAPTURED
+    if ordered.returncode != expected:
+        tally.wrong.append(f"evidence capture ended with {ordered.returncode}, and not {expected}")
     for case, view in zip(wanted, views, strict=True):
         tally.wrong += [f"{case.name}: {words}" for words in examine(world, case, view, output, tally)]
 

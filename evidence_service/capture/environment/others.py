@@ -23,7 +23,8 @@ _MOST_BYTES = 5 * 1024 * 1024
 _SECONDS = 10.0
 _ANY_STATUS = tuple(range(200, 600))
 SECOND_AGENT = "evidence-service (independent fetch beside a capture)"
-_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(rb"<title(?:\s[^<>]{0,1000})?>", re.IGNORECASE)
+_TITLE_WITHIN = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,12 @@ def fetch(url: str, policy: EgressPolicy, roots: Path | None = None) -> Fetched:
 
 def title_of(document: bytes) -> str:
     """Text of the first title element; at most 200 characters."""
-    found = _TITLE.search(document[:1_000_000])
-    return " ".join(found[1].decode("utf-8", "replace").split())[:200] if found else ""
+    # Step by step and not with one pattern, which a page of many begun titles would keep busy for minutes.
+    start = _TITLE.search(document, 0, _TITLE_WITHIN)
+    end = -1 if start is None else document.lower().find(b"</title", start.end(), _TITLE_WITHIN)
+    if start is None or end < 0:
+        return ""
+    return " ".join(document[start.end() : end].decode("utf-8", "replace").split())[:200]
 
 
 def resolvers(host: str, port: int, policy: EgressPolicy, second: str) -> dict[str, Any]:

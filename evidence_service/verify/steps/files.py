@@ -29,11 +29,17 @@ def check_files(run: Run, material: Material, value: Mapping[str, Any], manifest
         )
         return
     copies = {digest_of(data).sha256 for data in attachments_of(material, value).values()}
-    by_digest = {_key(item): item["path"] for item in listed}
+    by_digest: dict[tuple[str, str, int], list[str]] = {}
+    for item in listed:
+        by_digest.setdefault((item["sha256"], item["sha3_512"], item["size"]), []).append(item["path"])
+    matched: set[str] = set()
     for given in material.files:
-        path = by_digest.get((given.digest.sha256.hex(), given.digest.sha3_512.hex(), given.digest.size))
-        if path is not None:
-            run.files.append(GivenFile(given.name, "unchanged", path))
+        same_bytes = by_digest.get(_key(given.digest))
+        if same_bytes is not None:
+            # Bytes are preserved, not names: one file stands for every path that was recorded with its bytes.
+            matched.update(same_bytes)
+            named = next((path for path in same_bytes if same_path(given.name, path)), same_bytes[0])
+            run.files.append(GivenFile(given.name, "unchanged", named))
         elif given.digest.sha256 in copies:
             run.files.append(GivenFile(given.name, "attachment", None))
         else:
@@ -41,11 +47,15 @@ def check_files(run: Run, material: Material, value: Mapping[str, Any], manifest
             run.files.append(
                 GivenFile(given.name, "changed" if same else "foreign", same[0] if same else None)
             )
-    known = _digests(listed, digest_of(manifest_bytes))
+    whole = digest_of(manifest_bytes)
     for digest in material.digests:
-        found = known.get(digest.hex())
-        run.files.append(GivenFile(digest.hex(), "foreign" if found is None else "unchanged", found))
-    matched = {item.path for item in run.files if item.status == "unchanged"}
+        found = [item["path"] for item in listed if digest.hex() in (item["sha256"], item["sha3_512"])]
+        matched.update(found)
+        if not found and digest in (whole.sha256, whole.sha3_512):
+            found = ["manifest.json"]
+        run.files.append(
+            GivenFile(digest.hex(), "unchanged" if found else "foreign", next(iter(found), None))
+        )
     run.missing = [item["path"] for item in listed if item["path"] not in matched]
     _conclude(run, len(listed), len(matched))
 
@@ -55,16 +65,8 @@ def same_path(given: str, listed: str) -> bool:
     return given == listed or given.replace("\\", "/").endswith("/" + listed)
 
 
-def _key(item: Mapping[str, Any]) -> tuple[str, str, int]:
-    return item["sha256"], item["sha3_512"], item["size"]
-
-
-def _digests(listed: list[dict[str, Any]], manifest: Digest) -> dict[str, str]:
-    """What a bare digest may stand for: digest → path."""
-    found = {manifest.sha256.hex(): "manifest.json", manifest.sha3_512.hex(): "manifest.json"}
-    for item in listed:
-        found |= {item["sha256"]: item["path"], item["sha3_512"]: item["path"]}
-    return found
+def _key(digest: Digest) -> tuple[str, str, int]:
+    return digest.sha256.hex(), digest.sha3_512.hex(), digest.size
 
 
 def _conclude(run: Run, listed: int, matched: int) -> None:
@@ -82,7 +84,7 @@ def _conclude(run: Run, listed: int, matched: int) -> None:
             "compare with the originals in the exhibit, or leave out files that are not part of it",
         )
         return
-    if not matched:
+    if all(item.status == "attachment" for item in run.files):
         run.add(
             "1.1",
             Status.NOT_CHECKED,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from tests.unit.service.test_login_state import RECIPIENTS, SECRET, STATE
 
 HOST = "https://93.184.215.14"
 ALL_DONE = 0
-USAGE, UNAVAILABLE = 2, 6
+USAGE, PENDING, UNAVAILABLE, NOT_CAPTURED = 2, 5, 6, 10
 
 
 def command(service: Service, *arguments: str) -> list[str]:
@@ -85,7 +86,7 @@ def test_each_row_has_its_outcome_in_a_table_beside_the_list(
     assert printed["items"] == found
     words = done.stderr
     assert "line 3: only http and https" in words and "line 4: profile has to be" in words
-    assert "4 rows: 2 accepted, 2 refused" in words
+    assert "4 rows: 2 accepted, 2 refused · 0 preserved, 0 certified" in words
     kept = [service.parts.records.evidence(row["evidence_id"]).options for row in (found[0], found[3])]
     assert [(item or {})["profile"] for item in kept] == ["mobile", "desktop"]
     assert [(item or {})["locale"] for item in kept] == ["zh-CN"] * 2
@@ -234,12 +235,114 @@ def test_rows_are_followed_to_their_end(service: Service, tmp_path: Path) -> Non
     records.refuse(third, "preserve refused: the page is gone")
     words = b"".join(lines).decode()
     assert process.wait(60) == USAGE
-    assert "2 captured (1 captured, 1 challenge), 2 certified, 1 stopped" in words
+    # Neither a wall nor work that stopped is called captured.
+    assert "3 rows: 1 captured, 1 challenge, 1 stopped · 2 preserved, 2 certified" in words
     assert "preserve refused: the page is gone" in words
     found = {row["evidence_id"]: row for row in results(tmp_path / "list.txt.results.csv")}
     assert [found[name]["outcome"] for name in (first, second, third)] == ["captured", "challenge", ""]
     assert [found[name]["reasons"] for name in (first, second, third)] == ["x; y", "x; y", ""]
     assert [found[name]["status"] for name in (first, second, third)] == ["certified"] * 2 + ["accepted"]
+
+
+def end(service: Service, *outcomes: str) -> None:
+    """Bring everything that was ordered to its end, in the order of its addresses."""
+    records = service.parts.records
+    described = {"started_at": "2026-01-02T03:04:05.000Z", "finished_at": "2026-01-02T03:04:07.000Z"}
+    found = sorted(records.list_evidence(), key=lambda item: item.url or "")
+    for item, outcome in zip(found, outcomes, strict=True):
+        records.captured(item.id, {**described, "outcome": {"status": outcome, "reasons": []}})
+        records.advance(item.id, "certified")
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        (("captured", "captured"), ALL_DONE),
+        (("captured", "partial"), NOT_CAPTURED),
+        (("removed", "captured"), NOT_CAPTURED),
+        (("auth_wall", "challenge"), NOT_CAPTURED),
+        (("blocked", "http_error"), NOT_CAPTURED),
+    ],
+)
+def test_success_is_that_every_listing_was_captured(
+    service: Service, tmp_path: Path, outcomes: tuple[str, ...], code: int, as_list: bool
+) -> None:
+    urls = [f"{HOST}/{number}" for number, _ in enumerate(outcomes)]
+    path = write(tmp_path / "list.txt", urls)
+    given = ["--list", str(path)] if as_list else urls
+    if as_list:
+        assert run(service, *given, "--no-wait").exit_code == ALL_DONE
+        end(service, *outcomes)
+        done = run(service, *given)
+        assert "evidence certificate ID --output ID.pdf" in done.stderr
+    else:
+        process = subprocess.Popen(
+            command(service, *given),
+            env=environment(service),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while len(service.parts.records.list_evidence()) < len(urls):
+            assert process.poll() is None
+        end(service, *outcomes)
+        assert re.search(
+            r"the certificate: evidence certificate (ev-\w+) --output \1.pdf, and so for each id",
+            process.communicate(timeout=60)[1],
+        )
+        assert process.returncode == code
+        return
+    assert done.exit_code == code, done.stderr
+
+
+def test_a_certificate_that_is_not_ready_says_how_to_wait(service: Service) -> None:
+    done = run(service, f"{HOST}/1", "--no-wait")
+    assert done.exit_code == ALL_DONE
+    (evidence,) = service.parts.records.list_evidence()
+    assert f"where it stands: evidence status {evidence.id}" in done.stderr
+    wanted = ["certificate", evidence.id]
+    waiting = CliRunner().invoke(main, wanted, env=service.environment)
+    assert waiting.exit_code == PENDING
+    assert f"the certificate of {evidence.id} is not ready: the evidence is accepted" in waiting.stderr
+    assert f"“evidence status {evidence.id}”" in waiting.stderr
+    service.parts.records.refuse(evidence.id, "preserve refused: the page is gone")
+    stopped = CliRunner().invoke(main, wanted, env=service.environment)
+    assert stopped.exit_code == USAGE
+    assert "there will be none: preserve refused: the page is gone" in stopped.stderr
+
+
+def test_a_matter_that_is_not_there_says_how_one_is_made(
+    service: Service, engine: Engine, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "list.txt", [f"{HOST}/1"])
+    for given in ([f"{HOST}/1"], ["--list", str(path)]):
+        for matter in ("m-none", "../receipt-key"):
+            arguments = ["capture", *given, "--matter", matter]
+            done = CliRunner().invoke(main, arguments, env=service.environment)
+            assert done.exit_code == USAGE
+            assert f"there is no matter {matter}" in done.stderr
+            assert "--reference and --applicant" in done.stderr and "evidence status --json" in done.stderr
+    assert ordered(engine) == []
+    new = ["capture", f"{HOST}/1", "--reference", "R-2", "--applicant", "Test SA", "--no-wait"]
+    done = CliRunner().invoke(main, new, env=service.environment)
+    (evidence,) = service.parts.records.list_evidence()
+    assert f"matter: {evidence.matter_id} (--matter {evidence.matter_id} adds to it)" in done.stderr
+
+
+def test_status_is_in_the_order_of_acceptance_and_names_uploads(service: Service) -> None:
+    for number in range(205):  # more than one page, and ids are random
+        service.clock.forward(1)
+        if number == 200:
+            service.upload()
+        assert run(service, f"{HOST}/{number}", "--no-wait").exit_code == ALL_DONE
+    done = CliRunner().invoke(main, ["status"], env=service.environment)
+    shown = [line.strip() for line in done.stdout.splitlines() if line.startswith(("  http", "  upload"))]
+    assert shown == [
+        *(f"{HOST}/{number}" for number in range(200)),
+        "upload: note.txt",
+        *(f"{HOST}/{number}" for number in range(200, 205)),
+    ]
 
 
 def test_a_list_from_standard_input(service: Service, engine: Engine, tmp_path: Path) -> None:
@@ -288,12 +391,13 @@ def test_a_login_file_that_cannot_be_used_is_not_repeated(
     ("arguments", "words"),
     [
         ([], "give URLs, or --list"),
-        ([HOST, "--list", "list.txt"], "give URLs, or --list"),
+        ([HOST, "--list", "list.txt"], "give URLs, or --list, not both"),
         (["--list", "none.txt"], "none.txt"),
         (["--list", "list.csv"], "several columns"),
         (["--list", "list.txt", "--results", "list.txt"], "not a results file"),
         ([HOST, "--profile", "tv"], "--profile"),
-        ([HOST, "--steps", "list.txt"], "is not JSON"),
+        ([HOST, "--steps", "list.txt"], "python3 -m json.tool list.txt"),
+        ([HOST, "--steps", "steps.json"], "the actions are click, choose, fill, open, wait_for"),
     ],
 )
 def test_a_command_that_cannot_be_carried_out_orders_nothing(
@@ -307,6 +411,7 @@ def test_a_command_that_cannot_be_carried_out_orders_nothing(
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "list.txt", [f"{HOST}/1"])
     write(tmp_path / "list.csv", [f"{HOST}/1,label"])
+    write(tmp_path / "steps.json", ['[{"type": "click", "text": "x"}]'])
     done = run(service, *arguments)
     assert done.exit_code == USAGE
     assert words in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,8 +71,7 @@ def test_root_that_cannot_hand_the_profile_over_runs_it_itself_without_sandbox(
 ) -> None:
     hidden = tmp_path / "hidden"
     hidden.mkdir(mode=0o700)
-    monkeypatch.setattr(browser.tempfile, "mkdtemp", lambda prefix: str(hidden / "profile"))
-    (hidden / "profile").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(hidden))
     session = BrowserSession(BrowserSettings(), proxy_port=9, spki="", context={})
     session._shut()
     assert session.user == os.geteuid()

@@ -267,3 +267,17 @@ def test_nothing_is_waited_for_when_a_capture_fails() -> None:
     examination.close()
     assert not release.is_set()
     release.set()
+
+
+@pytest.mark.parametrize(
+    ("document", "title"),
+    [
+        (b"<title>" * 150_000, ""),
+        (b"<title " * 150_000, ""),
+        (b"<TITLE lang=zh>\xe5\x8c\x85</Title>", "包"),
+        (b"<titles>no</titles>", ""),
+        (b"<title></title>", ""),
+    ],
+)
+def test_a_title_is_found_in_one_pass(document: bytes, title: str) -> None:
+    assert others.title_of(document) == title

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from evidence_service.capture.options import CaptureOptions, parse_options
+from evidence_service.capture.options import ACTIONS, CaptureOptions, parse_options
 from evidence_service.errors import RefusedError
 from tests.capture.serving import WORDS, Pages, capture
 
@@ -68,3 +68,17 @@ def test_a_page_wider_than_a_phone_is_scrolled_to_its_end(tmp_path: Path) -> Non
 def test_what_the_browser_does_not_know_is_refused_before(value: dict[str, str], words: str) -> None:
     with pytest.raises(RefusedError, match=words):
         parse_options(value)
+
+
+def test_the_steps_of_the_manual_are_steps_and_show_every_action() -> None:
+    manual = Path(__file__).parents[3] / "docs" / "how-to" / "carry-out-steps.md"
+    (example,) = re.findall(r"```json\n(.+?)```", manual.read_text(), re.DOTALL)
+    steps = parse_options({"steps": json.loads(example)}).steps
+    assert {step.action for step in steps} == set(ACTIONS)
+
+
+@pytest.mark.parametrize("steps", [{}, ["click"], [{"type": "click"}], [{"action": "tap", "text": "x"}]])
+def test_an_error_in_steps_names_the_actions(steps: object) -> None:
+    with pytest.raises(RefusedError) as caught:
+        parse_options({"steps": steps})
+    assert "click, choose, fill, open, wait_for" in caught.value.message + caught.value.what_to_do

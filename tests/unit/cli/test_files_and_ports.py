@@ -8,16 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.running import ROOT, reachable
+
 VECTORS = Path(__file__).parents[2] / "vectors" / "receipts.json"
 EVIDENCE = Path(sys.executable).with_name("evidence")
 
 
-def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [EVIDENCE, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
+        cwd=cwd,
         env={"PATH": "/usr/bin:/bin", **environment},
     )
 
@@ -45,3 +48,10 @@ def test_a_second_service_on_a_port_starts_nothing(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "Address already in use" in done.stderr
     assert not (tmp_path / "data").exists(), "a database was started beside the running service"
+
+
+def test_the_doctor_makes_nothing(tmp_path: Path) -> None:
+    done = run("doctor", cwd=reachable(tmp_path), COLUMNS="200", PYTHONPATH=str(ROOT))
+    assert done.returncode == 6, done.stderr
+    assert "evidence serve” will make evidence-data" in done.stdout
+    assert list(tmp_path.iterdir()) == []

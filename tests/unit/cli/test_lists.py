@@ -102,3 +102,43 @@ def test_an_encoding_that_is_given_is_used() -> None:
     for encoding in ("ascii", "no-such"):
         with pytest.raises(RefusedError, match=f"cannot be read as {encoding}"):
             read_list(TABLE.encode(), "x", encoding=encoding)
+
+
+@pytest.mark.parametrize(
+    ("first", "note"),
+    [
+        ("网址,标签", ""),
+        ("链接,备注", ""),
+        ("URL,Label", ""),
+        ("链接,label", ""),
+        ("url,label,链接,备注", "not used: the columns 链接, 备注"),
+        ("网址,标签,备注", "not used: the columns 备注"),
+    ],
+)
+def test_chinese_headings(first: str, note: str) -> None:
+    found = read_list(f"{first}\n{A},店铺\n".encode(), "list.csv")
+    assert found.rows == (Row(2, A, "店铺"),)
+    assert (note in "".join(found.notes)) if note else found.notes == ()
+
+
+@pytest.mark.parametrize("magic", [b"PK\x03\x04", bytes.fromhex("d0cf11e0a1b11ae1")])
+def test_a_workbook_is_named(magic: bytes) -> None:
+    for encoding in (None, "latin-1"):
+        with pytest.raises(RefusedError, match="Excel workbook") as caught:
+            read_list(magic + bytes(100), "list.xlsx", encoding=encoding)
+        assert "save it as “CSV UTF-8”" in caught.value.what_to_do
+
+
+def test_an_address_that_is_there_again_is_said_and_stays() -> None:
+    lines = [f"{A},,", f"{A},x,", f"{A},,mobile", *[f"{A},y,"] * 6]
+    found = read_list("\n".join(["url,label,profile", *lines]).encode(), "list.csv")
+    assert len(found.rows) == 9
+    (note,) = found.notes
+    assert "line 3 as line 2, line 5 as line 2" in note and "and 2 more); each line is captured" in note
+    assert "line 4" not in note, "another profile is another capture"
+
+
+def test_an_encoding_that_is_none_says_which_there_are() -> None:
+    with pytest.raises(RefusedError, match="unknown encoding") as caught:
+        read_list(b"x", "x", encoding="no-such")
+    assert "gb18030" in caught.value.what_to_do

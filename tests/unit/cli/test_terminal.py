@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from evidence_service import config
-from evidence_service.cli import anchors, chain, client, main, operation
+from evidence_service.cli import anchors, chain, client, main, operation, ordering
 from evidence_service.cli.terminal import document, plain
 from evidence_service.errors import EvidenceServiceError, NodeUnavailableError
 
@@ -20,8 +20,8 @@ HOSTILE = "gas [/x] [red]free[/red] :smile: \x1b[2J\x9b1m\x07\r\n\u202e\u2028\ud
 SHOWN = r"gas [/x] [red]free[/red] :smile: \u001b[2J\u009b1m\u0007\r\n\u202e\u2028\udc80"
 
 
-def printed(renderable: Any) -> str:
-    console = Console(file=io.StringIO(), width=400, force_terminal=True, color_system=None)
+def printed(renderable: Any, width: int = 400) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     console.print(renderable)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return text
@@ -64,6 +64,7 @@ def test_the_tables_show_words_of_others() -> None:
         "id": "ev-1",
         "url": "http://shop.example/[/x]",
         "outcome": None,
+        "name": None,
         "status": "[/x]",
         "waiting_for": HOSTILE,
         "progress": "",
@@ -72,8 +73,29 @@ def test_the_tables_show_words_of_others() -> None:
     assert "[/x]" in printed(anchors._table([anchor(batch="[/x]", state="[/x]", reason="")]))
     assert SHOWN in printed(anchors._details(anchor()))
     assert "[/x] on chain 1" in printed(anchors._details(anchor(batch="[/x]")))
-    assert SHOWN in printed(client._table([evidence]))
+    assert SHOWN in printed(ordering._table([evidence]))
     assert "[/x]: nothing of it is on its way" in printed(anchors._progress({"[/x]": []}))
+
+
+def test_lines_of_evidence_show_words_of_others(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = {"id": HOSTILE, "url": None, "name": HOSTILE, "outcome": HOSTILE, "status": HOSTILE}
+    more = {"waiting_for": HOSTILE, "progress": "", "reasons": [HOSTILE]}
+    client.show_evidence([{**hostile, **more}], as_json=False)
+    out = capsys.readouterr().out
+    assert out.count(SHOWN) == 6
+    assert "\x1b" not in out
+
+
+def test_ids_and_addresses_are_on_one_line_each_however_narrow(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    name, url = "ev-" + "5f" * 10, "https://shop.example/item/" + "1" * 90
+    view = {"id": name, "url": url, "name": None, "outcome": "removed", "status": "certified"}
+    client.show_evidence([{**view, "waiting_for": None, "progress": "", "reasons": ["gone"]}], as_json=False)
+    assert capsys.readouterr().out.splitlines() == [f"{name}  certified, removed", f"  {url}", "  - gone"]
+    batch = "batch-" + "5f" * 10
+    assert batch in printed(anchors._table([anchor(batch=batch)]), width=80)
 
 
 def test_the_check_of_a_chain_shows_words_of_nodes(capsys: pytest.CaptureFixture[str]) -> None:

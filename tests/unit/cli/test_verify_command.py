@@ -198,6 +198,18 @@ def test_a_pdf_that_is_evidence_is_not_taken_for_a_certificate(given: Path) -> N
     assert document["reports"][0]["evidence"]["missing"] == ["dom.html", "images/1.png"]
 
 
+def test_an_ordinary_pdf_is_said_to_be_none_of_ours(given: Path, tmp_path: Path) -> None:
+    code, output, _ = run("verify", "--trust", given / "trust", given / "capture/page.pdf")
+    assert code == 3
+    assert "this is not a certificate of this project" in output
+    assert "give beside the certificate that lists it" in output
+    cut = tmp_path / "cut.pdf"
+    cut.write_bytes((given / "certificate.pdf").read_bytes()[:-20])
+    code, output, _ = run("verify", "--trust", given / "trust", cut)
+    assert code == 3
+    assert "not a certificate of this project" not in output, "a damaged one is not called something else"
+
+
 def test_missing_and_surplus_files_are_named(given: Path, tmp_path: Path) -> None:
     (tmp_path / "dom.html").write_bytes(FILES["dom.html"] + b" ")
     (tmp_path / "note.txt").write_bytes(b"surplus")
@@ -212,6 +224,35 @@ def test_missing_and_surplus_files_are_named(given: Path, tmp_path: Path) -> Non
     _, output, _ = run("verify", "--trust", given / "trust", given / "certificate.pdf", tmp_path)
     assert "changed: " in output
     assert "foreign: " in output
+
+
+@pytest.mark.parametrize("names", [("a/one.png", "b/two.png"), ("a/one.png",), ("b/two.png",), ("any",)])
+def test_a_file_stands_for_every_path_with_its_bytes(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """A screenshot of an unchanged page is byte for byte the tile taken before it."""
+    files = {"a/one.png": b"same", "b/two.png": b"same", "dom.html": b"<html>"}
+    value = Evidence(files=files).value()
+    (tmp_path / "bundle.json").write_bytes(built(value))
+    (tmp_path / "trust").write_bytes(World(tmp_path).trust(value))
+    for name in names:
+        (tmp_path / "given" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "given" / name).write_bytes(b"same")
+    code, document = answer("--trust", tmp_path / "trust", tmp_path / "bundle.json", tmp_path / "given")
+    report = document["reports"][0]
+    why = next(check["why"] for check in report["checks"] if check["id"] == "1.1")
+    assert (code, why) == (0, "2 of 3 listed files given and unchanged; not given: dom.html")
+    assert report["evidence"]["missing"] == ["dom.html"]
+    found = [item["path"] for item in report["evidence"]["files"]]
+    assert found == (["a/one.png"] if names == ("any",) else list(names))
+    digest = digest_of(b"same").sha256.hex()
+    _, document = answer("--trust", tmp_path / "trust", tmp_path / "bundle.json", digest)
+    assert document["reports"][0]["evidence"]["missing"] == ["dom.html"]
+
+
+def test_the_manifests_own_digest_is_no_listed_file(given: Path) -> None:
+    digest = digest_of(bundle.manifest_bytes(bundle.parse((given / "bundle.json").read_bytes())))
+    code, document = answer("--trust", given / "trust", digest.sha256.hex(), given / "bundle.json")
+    why = next(check["why"] for check in document["reports"][0]["checks"] if check["id"] == "1.1")
+    assert (code, why.split(";")[0]) == (0, "0 of 3 listed files given and unchanged")
 
 
 def test_evidence_of_another_matter_is_refused(given: Path) -> None:

@@ -139,3 +139,25 @@ def test_a_name_that_does_not_resolve_is_a_matter_of_availability() -> None:
     with pytest.raises(UnavailableError):
         EgressPolicy().permit("nothing.invalid", 80)
     check_url("http://nothing.invalid/", EgressPolicy())
+
+
+@pytest.mark.parametrize(
+    ("url", "words", "advice"),
+    [
+        (
+            "shop.example/item/3",
+            "only http and https",
+            "begin with https://, as in https://shop.example/item/3",
+        ),
+        ("shop.example:8443/item/3", "only http and https", "begin with https://"),
+        ("ftp://shop.example/", "only http and https", "the listing's full address"),
+        ("https://shop.example/a b", "has white space", "%20"),
+        ("https://shop.example/" + "a" * 9000, "is longer than", "leave out"),
+        ("https://[::1", "not a URL", "address bar"),
+        ("https://shop.example:22/", "another protocol", "leave the port out"),
+    ],
+)
+def test_what_is_wrong_with_a_url_comes_with_what_to_do(url: str, words: str, advice: str) -> None:
+    with pytest.raises(RefusedError, match=words) as caught:
+        check_url(url, EgressPolicy())
+    assert advice in caught.value.what_to_do

@@ -24,7 +24,7 @@ from tests.unit.importing import (
 )
 from tests.unit.importing.examined import examined
 
-ELSEWHERE = {"not_examined", "type.declared", "type.name", "unfinished", "limit"}
+ELSEWHERE = {"empty", "not_examined", "type.declared", "type.name", "unfinished", "limit"}
 """Tested in test_detection and test_confined."""
 MODULES = (test_email, test_har, test_images, test_pdf, test_video, test_wacz, test_warc)
 MANUAL = Path(__file__).parents[3] / "docs" / "how-to" / "import-evidence.md"

@@ -40,7 +40,6 @@ def test_the_kind_is_found_without_a_name(kind: str, name: str, media_type: str)
 @pytest.mark.parametrize(
     ("data", "media_type"),
     [
-        (b"", "application/octet-stream"),
         (b"text", "text/plain"),
         (b"{}", "application/json"),
         (b"\x00\x01", "application/octet-stream"),
@@ -97,3 +96,8 @@ def test_names_and_announcements_are_compared(name: str, media_type: str, codes:
 def test_usual_names_fit(kind: str, name: str, media_type: str) -> None:
     codes = {item.code for item in examined(GENUINE[kind], name, media_type).findings}
     assert codes & {"type.name", "type.declared"} == set()
+
+
+def test_a_file_without_bytes_is_found_empty() -> None:
+    found = examined(b"", "page.pdf")
+    assert [(item.code, item.severity) for item in found.findings] == [("empty", "error")]

@@ -121,3 +121,8 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "limit" in wrong(mp4())
     monkeypatch.setattr(matroska, "_MAX_ELEMENTS", 2)
     assert "limit" in wrong(webm())
+    monkeypatch.undo()
+    nested = b""
+    for _ in range(500):
+        nested = element(0x1654AE6B, nested)
+    assert "limit" in wrong(webm(cluster=nested))
