@@ -117,6 +117,11 @@ class RedactionPlan:
         """Who approved it; empty: whoever orders the exhibit."""
         return str(self.value["approved_by"])
 
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """What is handed over although it shows, or may show, what is masked."""
+        return tuple(self.value["accepted"])
+
     def texts(self) -> dict[str, str]:
         """Reason by text."""
         return {item["text"]: item["reason"] for item in self.value["texts"]}
@@ -139,7 +144,7 @@ class RedactionPlan:
 
     def accepts(self, *names: str) -> bool:
         """Whether a member is accepted as it is, under any of its names."""
-        return any(_covers(accepted, name) for accepted in self.value["accepted"] for name in names)
+        return any(_covers(accepted, name) for accepted in self.accepted for name in names)
 
     def check_paths(self, files: Mapping[str, Sequence[str]]) -> None:
         """Refuse areas and withheld files that no evidence has: a slip of the pen would disclose them.

@@ -41,6 +41,8 @@ from evidence_service.verify.verifier import verify
 
 _EVENTS_LEFT = 100
 """Custody events that stay free for what has to be logged: a log over its limit would end the evidence."""
+_MOST_DETAIL = 2_000
+"""Characters of a detail of a custody event (formats.md, section 11)."""
 _SEALED = "sealed: what it prints and holds of the page cannot be masked"
 
 
@@ -122,8 +124,9 @@ def _build(parts: Parts, order: Exhibit, plan: RedactionPlan, scratch: Path) -> 
     about = member(exhibit.LIST_NAME, "index", canonical.encode(described(parts, order)))
     before = [about, *members(parts, order, prepared, approved_by, needles)]
     _refuse_what_shows(plan, prepared, before, needles)
+    accepted = needles.masking.mask_text(", ".join(plan.accepted))[:_MOST_DETAIL]
     for item in prepared:
-        _record(parts, order, item, approved_by)
+        _record(parts, order, item, approved_by, accepted)
     package = scratch / "exhibit.zip"
     # Once more: the custody logs in it know of this exhibit now.
     final = members(parts, order, prepared, approved_by, needles)
@@ -163,8 +166,12 @@ def _refuse_what_shows(
         )
 
 
-def _record(parts: Parts, order: Exhibit, item: Prepared, approved_by: str) -> None:
-    """Store the derivatives; note redaction and handing over in the custody log. Repeatable."""
+def _record(parts: Parts, order: Exhibit, item: Prepared, approved_by: str, accepted: str) -> None:
+    """Store the derivatives; note redaction and handing over in the custody log. Repeatable.
+
+    Args:
+        accepted: names of what is handed over although it may show what is masked.
+    """
     for treated in item.redaction.files:
         if treated.derivative is not None and parts.objects.put(treated.derivative.path) != (
             treated.derivative.digest
@@ -193,7 +200,13 @@ def _record(parts: Parts, order: Exhibit, item: Prepared, approved_by: str) -> N
         "export",
         actor=(order.operator, OPERATOR),
         purpose=order.purpose or f"exhibit for the {order.audience}",
-        detail={**counts, "exhibit": order.id, "for": order.audience, "recipient": order.recipient},
+        detail={
+            **counts,
+            "exhibit": order.id,
+            "for": order.audience,
+            "recipient": order.recipient,
+            **({"accepted": accepted} if accepted else {}),
+        },
     )
 
 

@@ -148,6 +148,8 @@ def test_what_is_accepted_by_name_goes_in_as_it_is(parts: Parts) -> None:
     found = contents(made(parts, order(plan)))
     assert b"Example Brand Ltd" in found[FOLDER + "proofs/manifest.json"]
     assert found[FOLDER + "files/page.pdf"] == FILES["page.pdf"][1]
+    (event,) = events(parts, "export")
+    assert event["detail"]["accepted"] == "bundle.json, images/, page.pdf"
 
 
 def test_json_that_would_be_torn_apart_is_not_masked(parts: Parts) -> None:
