@@ -6,13 +6,14 @@ once the exhibit is made, and appears in no error.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from evidence_service.core import document, manifest
-from evidence_service.errors import EvidenceError, RefusedError
+from evidence_service.errors import EvidenceError, MalformedError, RefusedError
 
 FORMAT: Final = "evidence-redaction-plan/1"
 MOST_TEXTS = 1_000
@@ -175,6 +176,7 @@ def parse_plan(given: Mapping[str, Any]) -> RedactionPlan:
             if isinstance(value[name], list):
                 value[name] = [_with(defaults, item) for item in value[name]]
         _SHAPE(value, "plan")
+        _check_storable(value)
     except EvidenceError as error:
         raise RefusedError(
             f"the redaction plan cannot be used: {error.message}", what_to_do="see docs/spec/exhibit.md"
@@ -190,6 +192,13 @@ def parse_plan(given: Mapping[str, Any]) -> RedactionPlan:
     if any(not (item["width"] and item["height"]) for item in value["areas"]):
         raise RefusedError("an area of the plan is empty", what_to_do="give x, y, width and height in pixels")
     return RedactionPlan(value)
+
+
+def _check_storable(value: Mapping[str, Any]) -> None:
+    """PostgreSQL takes neither NUL nor half a surrogate pair; nothing of either can be searched for."""
+    words = json.dumps(value, ensure_ascii=False)
+    if "\\u0000" in words or any("\ud800" <= item <= "\udfff" for item in words):
+        raise MalformedError("a text has a NUL character or half a surrogate pair")
 
 
 def _check_pattern(number: int, pattern: str) -> None:

@@ -85,6 +85,12 @@ class Exhibits:
         with self._engine.connect() as connection:
             return [row.id for row in connection.execute(query)]
 
+    def packages(self) -> list[tuple[str, bytes]]:
+        """Id and SHA-256 of each package that was made."""
+        query = select(_TABLE.c.id, _TABLE.c.sha256).where(_TABLE.c.sha256.is_not(None)).order_by(_TABLE.c.id)
+        with self._engine.connect() as connection:
+            return [(row.id, bytes(row.sha256)) for row in connection.execute(query)]
+
     def made(self, exhibit_id: str, *, sha256: bytes, size: int, files: Sequence[Mapping[str, Any]]) -> None:
         """Record that it was made and checked; once."""
         self._finish(exhibit_id, status="made", sha256=sha256, size=size, files=list(files))

@@ -29,6 +29,8 @@ AREA = {"path": "a.png", "x": 1, "y": 2, "width": 3, "height": 4}
         ({"areas": [{**AREA, "width": 0}]}, "an area of the plan is empty"),
         ({"areas": [{**AREA, "x": -1}]}, "not a whole number|least|integer|-1"),
         ({"withheld": [{"path": "a", "evidence": "EV"}]}, "form that is not allowed|short|characters"),
+        ({"texts": [{"text": "Jane\0Doe"}]}, "NUL character"),
+        ({"texts": [{"text": "Jane\ud800Doe"}]}, "half a surrogate pair"),
         ({"without_certificate": "yes"}, "not true or false"),
     ],
 )

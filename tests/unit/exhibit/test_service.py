@@ -22,6 +22,7 @@ from evidence_service.errors import (
     StorageUnavailableError,
 )
 from evidence_service.service import exhibit as use_case
+from evidence_service.service.audit import audit_exhibits
 from evidence_service.service.exhibit import build, make_exhibit, order_exhibit
 from evidence_service.service.parts import Parts
 from evidence_service.verify import inputs, policy
@@ -311,6 +312,16 @@ def test_a_stored_file_that_changed_is_never_handed_over(parts: Parts) -> None:
     with pytest.raises(MismatchError, match="was changed on disk"):
         build(parts, "ex-00000001")
     assert not events(parts, "export")
+
+
+def test_a_package_that_changed_on_disk_is_found_by_the_audit(parts: Parts) -> None:
+    preserve(parts)
+    package = made(parts, order({}))
+    assert [item.problems for item in audit_exhibits(parts)] == [()]
+    package.chmod(0o644)
+    package.write_bytes(b"PK")
+    (found,) = audit_exhibits(parts)
+    assert (found.subject_id, "changed on disk" in found.problems[0]) == ("ex-00000001", True)
 
 
 def test_a_package_that_shows_what_is_masked_is_not_released(
