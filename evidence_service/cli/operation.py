@@ -122,8 +122,8 @@ def fsck() -> None:
         for words in item.problems:
             click.secho(plain(f"{item.subject_id} ({item.status}): {words}"), fg="red")
     click.echo(
-        f"{len(evidence)} pieces of evidence, {len(trees)} batches and {len(exhibits)} exhibits derived again, "
-        f"{len(bad)} with problems"
+        f"{len(evidence)} pieces of evidence, {len(trees)} batches and {len(exhibits)} exhibits "
+        f"derived again, {len(bad)} with problems"
     )
     sys.exit(int(ExitCode.INVALID if bad else ExitCode.VERIFIED))
 
