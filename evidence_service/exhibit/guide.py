@@ -25,10 +25,14 @@ LANGUAGES = ("en", "zh")
 _TEXTS = Path(__file__).parent / "texts"
 _WORDS = {
     None: ("original", "original / 原件"),
-    exhibit.MASKED_TEXT: ("masked", "masked, {count} places / 已遮盖，{count} 处"),
-    exhibit.MASKED_AREAS: ("masked", "masked, {count} areas / 已遮盖，{count} 个区域"),
+    exhibit.MASKED_TEXT: ("masked", "masked, places: {count} / 已遮盖，{count} 处"),
+    exhibit.MASKED_AREAS: ("masked", "masked, areas: {count} / 已遮盖，{count} 个区域"),
     exhibit.WITHHELD: ("withheld", "withheld / 未提供"),
 }
+
+_AUDIENCES = {"court": "court / 法院", "opponent": "opponent / 对方当事人"}
+_HARMLESS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".json", ".jsonl", ".har", ".txt", ".pem", ".pdf")
+"""Ends of names that no browser takes for a page; a captured page must not run beside the exhibit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,8 @@ def index(described: Mapping[str, Any], parts: Sequence[Part], mask: Mapping[str
     """
     sections = "".join(_section(part, mask[part.redaction.evidence_id]) for part in parts)
     values = {name: _shown(value) for name, value in described.items() if isinstance(value, str)}
-    page = _text("index.html", {**values, "sections": sections})
+    audience = _AUDIENCES[str(described["audience"])]
+    page = _text("index.html", {**values, "audience": audience, "sections": sections})
     return member("index.html", "index", page.encode())
 
 
@@ -143,8 +148,12 @@ def _row(folder: str, item: Treated) -> str:
         place, size = exhibit.derivative_path(name), item.derivative.digest.size
     else:
         place, size = exhibit.ORIGINALS + name, item.original.record["size"]
-    linked = item.change != exhibit.WITHHELD
-    shown = f'<a href="{_link(folder + place)}">{_shown(place)}</a>' if linked else _shown(name)
+    if item.change == exhibit.WITHHELD:
+        shown = _shown(name)
+    elif name.lower().endswith(_HARMLESS):
+        shown = f'<a href="{_link(folder + place)}">{_shown(place)}</a>'
+    else:
+        shown = _shown(place)
     return (
         f'<tr><td><bdi>{shown}</bdi></td><td class="{shade}">{words.format(count=item.count)}</td>'
         f"<td>{size}</td></tr>"

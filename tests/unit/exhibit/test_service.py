@@ -196,10 +196,14 @@ def test_several_pieces_of_evidence_stand_in_folders_of_their_own(parts: Parts) 
 
 def test_the_index_obeys_nothing_it_shows(parts: Parts) -> None:
     name = "<script>alert(1)<script>\u202e&.txt"
-    preserve(parts, files={name: ("text/plain", b"x")})
+    files = {name: ("text/plain", b"x"), "dom.html": ("text/html", b"<script>"), "a.SVG": ("text/plain", b"")}
+    preserve(parts, files=files)
     page = contents(made(parts, order({})))["index.html"].decode()
     assert "<script" not in page and "\u202e" not in page
     assert "Kanzlei Muster &amp; Co &lt;Hamburg&gt;" in page
+    # A captured page is named, and never opened by a click.
+    assert "files/dom.html" in page and "files/a.SVG" in page
+    assert 'files/dom.html"' not in page and 'files/a.SVG"' not in page
     assert "%3Cscript%3Ealert%281%29%3Cscript%3E%E2%80%AE%26.txt" in page
 
 
