@@ -99,14 +99,9 @@ class RedactionPlan:
         return "RedactionPlan(…)"
 
     @property
-    def redacts(self) -> bool:
-        """Whether anything is to be masked or withheld."""
-        return any(self.value[name] for name in ("texts", "patterns", "areas", "withheld"))
-
-    @property
-    def searches(self) -> bool:
-        """Whether text is to be masked."""
-        return bool(self.value["texts"] or self.value["patterns"])
+    def masks(self) -> bool:
+        """Whether anything is to be masked."""
+        return any(self.value[name] for name in ("texts", "patterns", "areas"))
 
     @property
     def without_certificate(self) -> bool:

@@ -23,6 +23,8 @@ from evidence_service.exhibit.searching import MakeMasking, Masking, Needles
 
 _CHUNK = 1 << 20
 _HEAD = 16
+_ALONE = frozenset({"package.wacz", "original.encrypted"})
+"""Roles of files that no other file holds: leaving one out hides nothing that stands elsewhere."""
 _SEALED = "holds the same content in a form that is not masked"
 
 
@@ -78,10 +80,12 @@ class Redaction:
     """A plan carried out on one piece of evidence.
 
     Attributes:
+        hides: whether other files, and the certificate, may show what it hides.
         unresolved: members that would still show, or might show, what is masked; why, by name.
     """
 
     evidence_id: str
+    hides: bool
     files: list[Treated] = field(default_factory=list)
     unresolved: dict[str, str] = field(default_factory=dict)
 
@@ -105,6 +109,14 @@ def needles_of(plan: RedactionPlan, originals: Iterable[Original], make: MakeMas
     return Needles(texts, make)
 
 
+def hides(plan: RedactionPlan, evidence_id: str, originals: Iterable[Original]) -> bool:
+    """Whether the plan is to hide something that another file of this evidence may show as well."""
+    return plan.masks or any(
+        item.record["role"] not in _ALONE and plan.withholds(evidence_id, item.name) is not None
+        for item in originals
+    )
+
+
 def carry_out(
     plan: RedactionPlan, evidence_id: str, originals: Sequence[Original], needles: Needles, scratch: Path
 ) -> Redaction:
@@ -116,12 +128,12 @@ def carry_out(
     Raises:
         RefusedError: the plan asks for what cannot be done.
     """
-    found = Redaction(evidence_id)
+    found = Redaction(evidence_id, hides(plan, evidence_id, originals))
     for number, original in enumerate(originals):
         target = scratch / f"{evidence_id}-{number}"
-        treated = _treat(plan, evidence_id, original, needles, target)
+        treated = _treat(plan, found, original, needles, target)
         found.files.append(treated)
-        if treated.change is None and treated.kind == "picture" and plan.redacts:
+        if treated.change is None and treated.kind == "picture" and found.hides:
             found.unresolved[original.name] = "a picture: mask an area of it, withhold it, or accept it"
         elif treated.change != exhibit.WITHHELD and _still_shows(treated, needles):
             found.unresolved[original.name] = "shows what is masked in a form that cannot be masked"
@@ -129,9 +141,9 @@ def carry_out(
 
 
 def _treat(
-    plan: RedactionPlan, evidence_id: str, original: Original, needles: Needles, target: Path
+    plan: RedactionPlan, redaction: Redaction, original: Original, needles: Needles, target: Path
 ) -> Treated:
-    name, kind = original.name, original.kind
+    name, kind, evidence_id = original.name, original.kind, redaction.evidence_id
     why = plan.withholds(evidence_id, name)
     areas, reason = plan.areas_of(evidence_id, name)
     if why is not None:
@@ -144,7 +156,7 @@ def _treat(
     if kind == "text" and needles:
         return _masked(plan, original, needles.masking, target)
     accepted = plan.accepts(*names_of(exhibit.folder_of(evidence_id) + exhibit.ORIGINALS + name))
-    if kind == "container" and plan.redacts and not accepted:
+    if kind == "container" and redaction.hides and not accepted:
         return Treated(original, kind, exhibit.WITHHELD, reason=_SEALED)
     return Treated(original, kind, searched=kind in ("text", "certificates"))
 

@@ -150,7 +150,7 @@ def _refuse_what_shows(
     for item in prepared:
         folder = exhibit.folder_of(item.evidence_id)
         found |= {folder + exhibit.ORIGINALS + name: why for name, why in item.redaction.unresolved.items()}
-        if plan.redacts:
+        if item.redaction.hides:
             found |= {folder + name: _SEALED for name in item.certificates}
     # Files of the evidence were searched when they were treated; what is written about them is not yet.
     light = [item if isinstance(item.content, bytes) else replace(item, content=b"") for item in files]

@@ -44,6 +44,7 @@ FILES: Mapping[str, tuple[str, bytes]] = {
     "note.txt": ("text/plain", b"nothing personal"),
     "page.pdf": ("application/pdf", b"%PDF-1.7 compressed"),
 }
+ROLES = {"original.warc.gz.age": "original.encrypted", "capture.wacz": "package.wacz"}
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def preserve(
     """Evidence with some files, up to its registration for a batch."""
     capture = {**describe_upload(parts, "x", "text/plain", parts.objects.put_bytes(b"x")), **described}
     capture["files"] = [
-        manifest.file_record(path, media_type, "file", parts.objects.put_bytes(data))
+        manifest.file_record(path, media_type, ROLES.get(path, "file"), parts.objects.put_bytes(data))
         for path, (media_type, data) in files.items()
     ]
     parts.records.add_evidence(

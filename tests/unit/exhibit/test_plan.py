@@ -42,14 +42,9 @@ def test_what_is_no_plan_is_refused(given: dict[str, Any], words: str) -> None:
 
 def test_what_is_left_out_has_a_meaning() -> None:
     found = parse_plan({"texts": [{"text": "Jane Doe"}]})
-    assert (found.redacts, found.searches, found.without_certificate, found.approved_by) == (
-        True,
-        True,
-        False,
-        "",
-    )
+    assert (found.masks, found.without_certificate, found.approved_by) == (True, False, "")
     assert found.texts() == {"Jane Doe": "personal data"}
-    assert not parse_plan({}).redacts
+    assert not parse_plan({"withheld": [{"path": "a"}]}).masks
     assert "Jane" not in repr(found)
 
 

@@ -153,6 +153,18 @@ def test_what_is_accepted_by_name_goes_in_as_it_is(parts: Parts) -> None:
     assert event["detail"]["accepted"] == "bundle.json, images/, page.pdf"
 
 
+def test_leaving_out_what_no_other_file_holds_asks_for_nothing_else(parts: Parts) -> None:
+    preserve(parts, files={**FILES, "original.warc.gz.age": ("application/age-encryption", b"age")})
+    package = made(parts, order({"withheld": [{"path": "original.warc.gz.age"}]}))
+    found = contents(package)
+    assert FOLDER + "files/page.pdf" in found and FOLDER + "files/images/深.png" in found
+    assert FOLDER + "files/original.warc.gz.age" not in found
+    assert not failing(package)
+    order_exhibit(parts, order({"withheld": [{"path": "note.txt"}]}, exhibit_id="ex-00000002"))
+    with pytest.raises(RefusedError, match=r"深\.png"):
+        build(parts, "ex-00000002")
+
+
 def test_json_that_would_be_torn_apart_is_not_masked(parts: Parts) -> None:
     preserve(parts, files={"a.json": ("application/json", b'{"a": 1.5e10, "b": true}')})
     assert "without tearing its JSON apart" in refusal(parts, {"texts": [{"text": '"b": true'}]})
