@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -69,6 +70,36 @@ def hostile(folder: Path) -> Iterator[tuple[str, str, bytes]]:
     yield "certificate with the most revoked certificates", "a.pdf", _most_revoked(base)
     yield "archive that unpacks to ten gigabytes", "a.zip", _zip_bomb(folder)
     yield "archive of 20,000 members", "a.zip", _many_members(folder)
+    yield (
+        "exhibit of 20,000 empty files",
+        "a.zip",
+        _exhibit({f"evidence/ev-00000001/files/{n}": b"" for n in range(19_990)}),
+    )
+    yield (
+        "exhibit of a thousand bundles",
+        "a.zip",
+        _exhibit({f"evidence/ev-{n:08d}/bundle.json": b"{}" for n in range(1000)}),
+    )
+    yield (
+        "exhibit whose list is all objects",
+        "a.zip",
+        _exhibit(
+            {
+                "exhibit.json": b'{"format":"evidence-exhibit/1","files":['
+                + b'{"a":{}},' * (room // 10)
+                + b"{}]}",
+                "evidence/ev-00000001/bundle.json": b"{}",
+            }
+        ),
+    )
+
+
+def _exhibit(members: dict[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, data in {"exhibit.json": b'{"format":"evidence-exhibit/1"}', **members}.items():
+            archive.writestr(name, data)
+    return target.getvalue()
 
 
 def _most_revoked(base: updates.Base) -> bytes:

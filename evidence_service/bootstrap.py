@@ -54,6 +54,7 @@ from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
+from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
@@ -98,6 +99,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         records=Records(engine),
         batches=Batches(engine, TreeFiles(settings.data_directory / "trees")),
         certificates=Certificates(engine),
+        exhibits=Exhibits(engine),
         journal=PostgresJournal(engine, make_submission=Submission, make_attempt=Attempt, make_state=State),
         objects=LocalObjects(settings.data_directory / "objects"),
         capturing=Capturing(

@@ -73,7 +73,9 @@ EVIDENCE = record(
     commitment=optional({"type": "string", "pattern": "^[0-9a-f]{64}$"}),
     files=list_of(
         record(
-            name=TEXT, status={"enum": ["unchanged", "changed", "foreign", "attachment"]}, path=optional(TEXT)
+            name=TEXT,
+            status={"enum": ["unchanged", "changed", "foreign", "attachment", "redacted", "withheld"]},
+            path=optional(TEXT),
         )
     ),
     missing=list_of(TEXT),

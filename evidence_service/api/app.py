@@ -16,6 +16,7 @@ from evidence_service.api.routes import (
     certificates,
     declarations,
     evidence,
+    exhibits,
     health,
     matters,
     receipts,
@@ -51,6 +52,7 @@ def create_app(parts: Parts | None, keys: Mapping[str, str]) -> FastAPI:
         anchors,
         certificates,
         declarations,
+        exhibits,
         register,
         health,
     ):

@@ -28,6 +28,7 @@ _COMMANDS = {
     "receipt": ("receipt", "Check an intake receipt and whether its promise was kept."),
     "certificate": ("certificate", "Issue certificates and look after them."),
     "declaration": ("declaration", "Prepare declarations for people who took part, to be signed by them."),
+    "exhibit": ("exhibit", "Make one package for court or opponent, with redaction."),
     "anchors": ("anchors", "Show where batches stand on their chains."),
     "verify": ("verification", "Verify certificates or proof bundles."),
     "inspect": ("verification", "Show everything inside a certificate or bundle."),

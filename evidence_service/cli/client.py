@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -44,12 +46,21 @@ class ServiceClient:
         try:
             answer = self._http.request(method, path, **request)
         except httpx.TransportError as error:
-            raise ServiceUnavailableError(
-                f"the service at {self._url} does not answer: {error}",
-                what_to_do="start it with “evidence serve”, or set EVIDENCE_API_URL",
-            ) from error
+            raise self._unreachable(error) from error
+        self._check(answer)
+        return answer
+
+    def _unreachable(self, error: httpx.TransportError) -> ServiceUnavailableError:
+        return ServiceUnavailableError(
+            f"the service at {self._url} does not answer: {error}",
+            what_to_do="start it with “evidence serve”, or set EVIDENCE_API_URL",
+        )
+
+    @staticmethod
+    def _check(answer: httpx.Response) -> None:
+        """Raise what the service says where it does not do what was asked."""
         if answer.is_success:
-            return answer
+            return
         try:
             problem = answer.json()
         except ValueError:
@@ -64,6 +75,25 @@ class ServiceClient:
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             advice = "set EVIDENCE_API_KEY to a key that the service's operator gave you"
         raise kind(words, what_to_do=advice)
+
+    def download(self, path: str, target: Path) -> str:
+        """Write an answer to a file as it arrives; its SHA-256, hexadecimal.
+
+        Raises:
+            ServiceUnavailableError, RefusedError: as :meth:`call`; what was written is not to be used.
+        """
+        digest = hashlib.sha256()
+        try:
+            with self._http.stream("GET", path) as answer, target.open("wb") as writer:
+                if not answer.is_success:
+                    answer.read()
+                self._check(answer)
+                for chunk in answer.iter_bytes(1 << 20):
+                    writer.write(chunk)
+                    digest.update(chunk)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+        return digest.hexdigest()
 
     def create(self, path: str, *, key: str | None = None, **request: Any) -> Any:
         """A creating request under an idempotency key, one of its own when none is given."""

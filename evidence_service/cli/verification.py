@@ -185,6 +185,8 @@ def _show(report: Report) -> None:
     for item in report.findings.files:
         if item.status in ("changed", "foreign"):
             click.secho(f"  {item.status}: {plain(item.name)}", fg="red")
+        elif item.status in ("redacted", "withheld"):
+            click.secho(f"  {item.status}: {plain(item.path)}", fg="yellow")
     if report.findings.files and report.findings.missing:
         click.echo(f"  not given: {plain(', '.join(report.findings.missing))}")
 

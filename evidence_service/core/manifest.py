@@ -33,17 +33,17 @@ OUTCOMES = (
 
 # A path names a file inside a package on every system: relative, no parent references, no control
 # characters, no backslash, no drive letter.
-_PATH = r"(?!/)(?!.*(?:^|/)\.{1,2}(?:/|$))(?!.*//)[^\x00-\x1f\x7f\\:]+(?<!/)"
+PATH = r"(?!/)(?!.*(?:^|/)\.{1,2}(?:/|$))(?!.*//)[^\x00-\x1f\x7f\\:]+(?<!/)"
 
 EVIDENCE_ID = document.text(minimum=8, maximum=64, pattern=r"[a-z0-9-]+")
 _SHORT = document.text(maximum=400)
 _ACTOR = document.record({"id": document.text(minimum=1, maximum=200), "role": document.text(maximum=60)})
 
-_PATH_SHAPE = document.text(minimum=1, maximum=400, pattern=_PATH)
+PATH_SHAPE = document.text(minimum=1, maximum=400, pattern=PATH)
 
 FILE = document.record(
     {
-        "path": _PATH_SHAPE,
+        "path": PATH_SHAPE,
         "media_type": document.text(minimum=3, maximum=200),
         "role": document.text(minimum=1, maximum=60, pattern=r"[a-z0-9_.]+"),
         "size": document.integer(),
@@ -173,7 +173,7 @@ def check_path(path: str) -> None:
     Raises:
         MalformedError: it leads out of a package, or is no name on some system.
     """
-    _PATH_SHAPE(path, "path")
+    PATH_SHAPE(path, "path")
 
 
 def file_record(path: str, media_type: str, role: str, found: digest.Digest) -> dict[str, Any]:

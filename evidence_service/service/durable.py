@@ -17,6 +17,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 CAPTURES, ANCHORS, CERTIFICATES, STAMPS = "captures", "anchors", "certificates", "stamps"
+EXHIBITS = "exhibits"
 _POLL = 0.2
 
 Workflow = Callable[[str], None]

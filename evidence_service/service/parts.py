@@ -30,6 +30,7 @@ from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
+from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
@@ -149,6 +150,7 @@ class Parts:
     records: Records
     batches: Batches
     certificates: Certificates
+    exhibits: Exhibits
     attestations: Attestations
     renewals: Renewals
     queue: CaptureQueue
@@ -205,7 +207,7 @@ class Parts:
 
         Args:
             actor: id and role.
-            before, after: SHA-256 (hexadecimal) of what the action began with, and of what it left behind.
+            before, after: SHA-256 (hexadecimal) of what the action was done to, and of what it left behind.
         """
         members = self.event(action, actor=actor, purpose=purpose, before=before, after=after, detail=detail)
         return self.records.append_custody(evidence_id, step_key, members, now=self.now())

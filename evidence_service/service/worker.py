@@ -17,7 +17,8 @@ from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.anchor import finish, note_anchor, stamp_batch, submit
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify, order_wanted, refuse
-from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, STAMPS, Engine
+from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, EXHIBITS, STAMPS, Engine
+from evidence_service.service.exhibit import make_exhibit
 from evidence_service.service.extend import extend_due
 from evidence_service.service.note_certificate import tell
 from evidence_service.service.parts import Parts
@@ -62,12 +63,13 @@ class Worker:
             ("renew", STAMPS, renew),
             ("extend", STAMPS, extend_due),
             ("tell", STAMPS, tell),
+            ("exhibit", EXHIBITS, make_exhibit),
         ):
             engine.add(name, queue, self._noting_failure(name, partial(workflow, parts, durable)))
 
     def start(self) -> None:
         """Serve; returns at once."""
-        self._engine.launch({CAPTURES: self._captures, ANCHORS: 4, CERTIFICATES: 2, STAMPS: 1})
+        self._engine.launch({CAPTURES: self._captures, ANCHORS: 4, CERTIFICATES: 2, STAMPS: 1, EXHIBITS: 1})
         self._thread.start()
         for rounds in self._rounds:
             rounds.start()
@@ -111,6 +113,8 @@ class Worker:
             self._order(evidence_id)
         for order_id in parts.certificates.issuable(_AHEAD):
             self._ask("certify", order_id)
+        for exhibit_id in parts.exhibits.ordered():
+            self._ask("exhibit", exhibit_id)
         # Last: a disk that takes no tree holds up nothing else.
         parts.batches.close_due(parts.batching, now=parts.now())
 
@@ -151,6 +155,9 @@ class Worker:
                     self._parts.batches.note_waiting(batch_id or "", reason, source="custody log")
                 elif name == "preserve":
                     self._parts.records.refuse(subject_id, f"{name} refused: {reason}")
+                elif name == "exhibit":
+                    advice = error.what_to_do if isinstance(error, EvidenceServiceError) else ""
+                    self._parts.exhibits.refuse(subject_id, reason, advice)
                 elif name == "certify":
                     refuse(self._parts, subject_id, reason)
                 raise

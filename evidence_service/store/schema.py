@@ -49,6 +49,7 @@ UNTOLD = "unnoted"
 UNANCHORED = "status = 'closed'"
 UNNOTED = "state = 'sealed' AND NOT noted AND batch_id IS NOT NULL"
 LATE = "late > 0"
+ORDERED = "status = 'ordered'"
 
 matters = Table(
     "matters",
@@ -373,6 +374,30 @@ certificate_orders = Table(
     Column("waiting_for", Text),
     Column("problem", Text, nullable=False, server_default=""),
     Index("uq_certificate_orders_open", "evidence_id", "edition", unique=True, postgresql_where=ORDERED),
+)
+
+exhibits = Table(
+    "exhibits",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # Ids, in the order in which they were named.
+    Column("evidence", JSONB, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    # The personal data that is masked; gone when the exhibit is made or refused.
+    Column("plan", JSONB(none_as_null=True)),
+    Column("status", Text, nullable=False),
+    Column("waiting_for", Text),
+    Column("problem", JSONB(none_as_null=True)),
+    Column("sha256", LargeBinary),
+    Column("size", BigInteger),
+    # What became of each file, for people.
+    Column("files", JSONB(none_as_null=True)),
+    Column("ordered_at", _Time, nullable=False),
+    CheckConstraint("status = 'ordered' OR plan IS NULL", name="forgotten"),
+    Index("ix_exhibits_ordered", "ordered_at", postgresql_where=ORDERED),
 )
 
 idempotency_keys = Table(

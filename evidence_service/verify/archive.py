@@ -35,19 +35,30 @@ BROKEN = (
 """What the library answers damaged archives with."""
 
 
-def members(path: Path) -> list[zipfile.ZipInfo]:
+def members(path: Path, *, check_name: Callable[[str], None] = manifest.check_path) -> list[zipfile.ZipInfo]:
     """Files of an archive, after every check that needs no decompression.
+
+    Args:
+        check_name: raises MalformedError for a member's name that is refused.
 
     Raises:
         MalformedError: not a ZIP, encrypted, links, names that lead out, doubled or overlapping members.
         LimitExceededError: too many members, or they unpack to more than 200 times the archive.
     """
+    with opened(path) as archive:
+        return members_of(archive, path.name, path.stat().st_size, check_name=check_name)
+
+
+def opened(path: Path) -> zipfile.ZipFile:
+    """An archive, to read members from; closed with the last one who holds it.
+
+    Raises:
+        MalformedError: not a ZIP.
+    """
     try:
-        archive = zipfile.ZipFile(path)
+        return zipfile.ZipFile(path)
     except BROKEN as error:
         raise MalformedError(f"{path.name} is not a ZIP archive that can be read: {error}") from error
-    with archive:
-        return members_of(archive, path.name, path.stat().st_size)
 
 
 def members_of(
@@ -94,14 +105,15 @@ def _refuse_overlaps(name: str, entries: list[zipfile.ZipInfo], end: int) -> Non
 
 
 @contextmanager
-def open_member(path: Path, item: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+def open_member(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
     """Read one member; its length and check sum are verified by the library.
 
     Raises:
         MalformedError: the member is damaged.
     """
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(item) as reader:
+        with archive.open(item) as reader:
             yield reader
     except BROKEN as error:
-        raise MalformedError(f"{item.filename} in {path.name} is damaged: {error}") from error
+        name = Path(archive.filename or "").name
+        raise MalformedError(f"{item.filename} in {name} is damaged: {error}") from error

@@ -25,6 +25,30 @@ class EvidenceFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ExhibitPart:
+    """One piece of evidence in an exhibit package, beside its certificate or bundle.
+
+    Attributes:
+        trouble: why the exhibit's own list cannot be read.
+        problems: where list, sums and files of the whole exhibit contradict one another.
+        files: number of files of the whole exhibit.
+        manifest_sha256: hexadecimal, as the list has it; None when it lists no such evidence.
+        originals: what stands among the originals; their names are paths of the manifest, or claim to be.
+        derivatives: what stands among the derivatives; their names begin with ``redacted/``.
+        redactions: bytes of ``redactions.json``; None when there is none.
+    """
+
+    evidence_id: str
+    trouble: EvidenceError | None
+    problems: Sequence[str]
+    files: int
+    manifest_sha256: str | None
+    originals: Sequence[EvidenceFile]
+    derivatives: Sequence[EvidenceFile]
+    redactions: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Material:
     """What is to be verified.
 
@@ -36,6 +60,7 @@ class Material:
         digests: bare digests given instead of files, SHA-256 (32 bytes) or SHA3-512 (64 bytes).
         file: what the issuer's register can be asked with; None for a bare bundle.
         trouble: why the certificate could not be opened; the bundle is empty then.
+        exhibit: where it is from an exhibit package.
     """
 
     subject: str
@@ -45,3 +70,4 @@ class Material:
     digests: Sequence[bytes] = ()
     file: CertificateFile | None = None
     trouble: EvidenceError | None = None
+    exhibit: ExhibitPart | None = None

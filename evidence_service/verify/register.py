@@ -18,7 +18,7 @@ from evidence_service.core.canonical import check_nesting
 from evidence_service.errors import EvidenceError, UnavailableError
 from evidence_service.verify.report import Check, Family, Status
 
-CHECK = "8.1"
+CHECK = "9.1"
 NAME = "issuer's register calls the certificate current"
 FORMAT = "evidence-register/1"
 LIMIT = 256 * 1024

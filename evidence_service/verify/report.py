@@ -122,8 +122,9 @@ class GivenFile:
 
     name: str
     """As given; a bare digest in hexadecimal."""
-    status: Literal["unchanged", "changed", "foreign", "attachment"]
-    """``foreign``: not part of this evidence; ``attachment``: a copy of what the certificate attaches."""
+    status: Literal["unchanged", "changed", "foreign", "attachment", "redacted", "withheld"]
+    """``foreign``: not part of this evidence; ``attachment``: a copy of what the certificate attaches;
+    ``redacted``: a stated derivative of an exhibit; ``withheld``: stated to be left out of it."""
     path: str | None
     """Path in the manifest, None when it has none."""
 

@@ -13,6 +13,7 @@ from evidence_service.verify.material import Material
 from evidence_service.verify.policy import Policy
 from evidence_service.verify.report import Findings, Report
 from evidence_service.verify.steps.anchors import CompareHeader, check_anchors, check_canonical
+from evidence_service.verify.steps.exhibit import check_exhibit
 from evidence_service.verify.steps.files import check_files
 from evidence_service.verify.steps.record import check_custody, check_inclusion
 from evidence_service.verify.steps.renewals import check_renewals
@@ -58,6 +59,7 @@ def verify(
     check_times(run, found, value["batch_header"])
     check_canonical(run, anchors, compare_header)
     check_seal(run, material, value)
+    check_exhibit(run, material, value, manifest_bytes)
     findings = Findings(
         manifest=found,
         manifest_bytes=manifest_bytes,

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from evidence_service.core import bundle, canonical, manifest, receipt
+from evidence_service.core import bundle, canonical, exhibit, manifest, receipt
 from evidence_service.errors import ConfigurationError, EvidenceError
 from evidence_service.importing import email_message, har, isobmff, matroska, wacz, warc
 from evidence_service.importing.detection import compare, detect
@@ -22,6 +22,7 @@ from evidence_service.verify.timestamp import read_token
 from evidence_service.verify.trie import keccak256, verify_trie_proof
 from evidence_service.verify.verifier import verify
 from tests.forgeries import updates
+from tests.forgeries.exhibits import Package, finished, redactions
 from tests.forgeries.keys import EPOCH, authority
 from tests.forgeries.renewing import day, revocation_list
 from tests.forgeries.world import (
@@ -54,6 +55,12 @@ def _canonical(data: bytes) -> None:
     assert canonical.encode(value) == data
 
 
+def _exhibit(data: bytes) -> None:
+    """Either of an exhibit's documents; the first byte says which."""
+    parse = exhibit.parse_list if data[:1] == b"l" else exhibit.parse_redactions
+    parse(data[1:])
+
+
 def _policy(data: bytes) -> None:
     try:
         policy.parse(data)
@@ -74,7 +81,7 @@ def _archive(data: bytes) -> None:
         file.flush()
         path = Path(file.name)
         for item in archive.members(path):
-            with archive.open_member(path, item) as reader:
+            with archive.open_member(archive.opened(path), item) as reader:
                 reader.read()
 
 
@@ -107,6 +114,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "bundle": _refused_or_read(bundle.parse),
     "manifest": _refused_or_read(manifest.parse),
     "receipt": _refused_or_read(receipt.parse),
+    "exhibit": _refused_or_read(_exhibit),
     "policy": _policy,
     "rlp": _refused_or_read(rlp.decode),
     "header": _refused_or_read(BlockHeader.parse),
@@ -138,6 +146,10 @@ def seeds(name: str, directory: Path) -> list[bytes]:
     node = base64.b64decode(anchor["receipt"]["proof"][0])
     found = {
         "bundle": [built(value), built(first_version(value)), built(json.loads(renewed_value()))],
+        "exhibit": [
+            b"l" + finished(Package(b"", manifest_sha256="00" * 32), {"index.html": b""})[exhibit.LIST_NAME],
+            b"r" + redactions(),
+        ],
         "crl": [revocation_list(authority(FIRST).root, (authority(FIRST).signer.certificate, EPOCH, None))],
         "engine": [built(json.loads(renewed_value()))],
         "canonical": [built(value)],

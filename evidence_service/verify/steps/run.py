@@ -44,6 +44,11 @@ NAMES = {
     "7.3": "certificate's attachments agree with its bundle",
     "7.4": "what the seal rests on was not revoked",
     "7.5": "document time stamps are intact, trusted and in time",
+    "8.1": "exhibit is whole and about this evidence",
+    "8.2": "redactions are of files of the manifest",
+    "8.3": "derivatives are those that are stated",
+    "8.4": "every file of the manifest is accounted for",
+    "8.5": "custody log knows the redaction",
 }
 """Every check there is, by number (specification, section 1)."""
 

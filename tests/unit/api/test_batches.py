@@ -88,7 +88,7 @@ def test_fsck_names_a_damaged_tree_file_which_the_next_proof_heals(
         done = CliRunner().invoke(main, ["fsck"], env=environment)
         return done.exit_code, done.stdout
 
-    assert fsck() == (0, "3 pieces of evidence and 1 batches derived again, 0 with problems\n")
+    assert fsck() == (0, "3 pieces of evidence, 1 batches and 0 exhibits derived again, 0 with problems\n")
     whole = file.read_bytes()
     file.chmod(0o600)
     file.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])

@@ -102,7 +102,7 @@ def test_a_current_certificate(folder: Path, register: Register) -> None:
     register.says((folder / "c.pdf").read_bytes())
     code, report = answer(folder, "--register", f"{register.url}/")
     assert (code, report["verdict"], report["register"]["standing"]) == (0, "evidence", "current")
-    assert report["checks"][-1]["id"] == "8.1" and report["checks"][-1]["status"] == "pass"
+    assert report["checks"][-1]["id"] == "9.1" and report["checks"][-1]["status"] == "pass"
     assert register.asked == [f"/v1/register/{NUMBER}"], "one question, and nothing beside the number"
     assert "authorization" not in register.headers
     as_printed = f"{register.url}/v1/register/{NUMBER}"

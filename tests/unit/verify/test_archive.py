@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from evidence_service.errors import EvidenceError, LimitExceededError, MalformedError
-from evidence_service.verify import archive, inputs
+from evidence_service.errors import EvidenceError, LimitExceededError, MalformedError, RefusedError
+from evidence_service.verify import archive, inputs, sources
 
 
 def made(path: Path, fill: Callable[[zipfile.ZipFile], object], **options: int) -> Path:
@@ -23,7 +23,7 @@ def made(path: Path, fill: Callable[[zipfile.ZipFile], object], **options: int) 
 def test_members_are_listed_and_read(tmp_path: Path) -> None:
     path = made(tmp_path / "a.zip", lambda z: (z.mkdir("folder"), z.writestr("folder/a", b"abc")))
     (item,) = archive.members(path)
-    with archive.open_member(path, item) as reader:
+    with archive.open_member(archive.opened(path), item) as reader:
         assert (item.filename, reader.read()) == ("folder/a", b"abc")
 
 
@@ -116,12 +116,15 @@ def test_broken_archives(tmp_path: Path) -> None:
     made(path, lambda z: z.writestr("a", b"abcdefgh"))
     path.write_bytes(path.read_bytes().replace(b"abcdefgh", b"abcdefgX"))
     (item,) = archive.members(path)
-    with pytest.raises(MalformedError, match="damaged"), archive.open_member(path, item) as reader:
+    with (
+        pytest.raises(MalformedError, match="damaged"),
+        archive.open_member(archive.opened(path), item) as reader,
+    ):
         reader.read()
 
 
 def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "_MAX_FILES", 2)
+    monkeypatch.setattr(sources, "_MAX_FILES", 2)
     for name in "abc":
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(LimitExceededError, match="more than 2 files"):
@@ -139,5 +142,5 @@ def test_what_is_too_large_or_cannot_be_read(tmp_path: Path, monkeypatch: pytest
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", denied)
-    with pytest.raises(inputs.RefusedError, match="Permission denied"):
+    with pytest.raises(RefusedError, match="Permission denied"):
         inputs.gather([path])

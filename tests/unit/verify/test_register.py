@@ -120,7 +120,7 @@ def test_what_is_not_current_is_said_and_fails_nothing(
     assert found.standing == standing
     assert words in found.warning
     check = found.check
-    assert (check.id, check.status, check.required) == ("8.1", Status.NOT_CHECKED, False)
+    assert (check.id, check.status, check.required) == ("9.1", Status.NOT_CHECKED, False)
     assert check.what_to_do
 
 
@@ -197,4 +197,4 @@ def test_the_worst_of_several_decides() -> None:
 
 def test_a_check_of_the_register_is_the_only_one_of_its_number() -> None:
     found = with_standing(REPORTS[Verdict.EVIDENCE], "withdrawn")
-    assert [item.id for item in found.checks if isinstance(item, Check)][-1] == "8.1"
+    assert [item.id for item in found.checks if isinstance(item, Check)][-1] == "9.1"

@@ -1,0 +1,1 @@
+"""The exhibit package for court and opponent: one ZIP, and what of the evidence is masked in it."""

@@ -1,0 +1,147 @@
+"""The files of an exhibit: what of the evidence goes in, and what is written about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evidence_service.core import bundle, document, exhibit
+from evidence_service.core.digest import digest_of
+from evidence_service.errors import ConflictError
+from evidence_service.exhibit import guide
+from evidence_service.exhibit.archive import Member
+from evidence_service.exhibit.archive import document as member
+from evidence_service.exhibit.redaction import Original, Redaction
+from evidence_service.exhibit.searching import Needles
+from evidence_service.service.bundles import assemble
+from evidence_service.service.parts import Parts
+from evidence_service.store.exhibits import Exhibit
+from evidence_service.verify import policy
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One piece of evidence as it goes into an exhibit.
+
+    Attributes:
+        certificates: released ones: name in its folder, and SHA-256.
+    """
+
+    evidence_id: str
+    redaction: Redaction
+    certificates: Mapping[str, bytes]
+
+
+def manifest_of(parts: Parts, evidence_id: str) -> dict[str, Any]:
+    """The sealed manifest.
+
+    Raises:
+        NotFoundError, ConflictError: no such evidence, or it is not sealed yet.
+    """
+    evidence = parts.records.evidence(evidence_id)
+    if evidence.manifest is None:
+        raise ConflictError(
+            f"evidence {evidence_id} has no manifest yet: {evidence.progress}",
+            what_to_do="wait until it is captured and sealed",
+        )
+    value: dict[str, Any] = json.loads(evidence.manifest)
+    return value
+
+
+def originals(parts: Parts, evidence_id: str) -> list[Original]:
+    """Its files, each hashed again.
+
+    Raises:
+        NotFoundError, MismatchError: the store has not what was preserved.
+    """
+    found = []
+    for item in manifest_of(parts, evidence_id)["files"]:
+        sha256 = bytes.fromhex(item["sha256"])
+        parts.objects.check(sha256)
+        found.append(Original(item, parts.objects.path(sha256)))
+    return found
+
+
+def certificates(parts: Parts, evidence_id: str) -> dict[str, bytes]:
+    """Its released certificates: name in an exhibit, and SHA-256.
+
+    Raises:
+        NotFoundError: none was released.
+    """
+    certificate = parts.certificates.of_evidence(evidence_id)
+    return {f"certificate-{certificate.number}.pdf": certificate.sha256 or b""}
+
+
+def members(
+    parts: Parts, order: Exhibit, prepared: Sequence[Prepared], approved_by: str, needles: Needles
+) -> list[Member]:
+    """Every file of the exhibit but its list and sums, with the custody logs as they are now."""
+    about = described(parts, order)
+    found = [member("trust.json", "policy", _policy(parts))]
+    guides: list[guide.Part] = []
+    addresses: dict[str, str] = {}
+    for item in prepared:
+        data = assemble(parts, item.evidence_id)
+        value = bundle.parse(data)
+        manifest_bytes = bundle.manifest_bytes(value)
+        subject = value["manifest"]["subject"]
+        address = subject["final_url"] or subject["requested_url"] or "–"
+        addresses[item.evidence_id] = needles.masking.mask_text(address)
+        guides.append(guide.Part(value, manifest_bytes, item.redaction, sorted(item.certificates)))
+        folder = exhibit.folder_of(item.evidence_id)
+        found.append(member(folder + exhibit.BUNDLE_NAME, "bundle", data))
+        found += [member(folder + name, "proof", part) for name, part in guide.proofs(value).items()]
+        redactions = item.redaction.document(approved_by)
+        if redactions is not None:
+            found.append(member(folder + exhibit.REDACTIONS_NAME, "redactions", redactions))
+        for name, sha256 in item.certificates.items():
+            path = parts.objects.path(sha256)
+            found.append(
+                Member(folder + name, "certificate", parts.objects.check(sha256), path, searched=False)
+            )
+        found += _files(parts, folder, item.redaction)
+    found += guide.roots(parts.issuing.policy)
+    found += guide.instructions(about, guides)
+    found.append(guide.index(about, guides, addresses))
+    return found
+
+
+def _files(parts: Parts, folder: str, redaction: Redaction) -> Iterator[Member]:
+    for item in redaction.files:
+        if item.change == exhibit.WITHHELD:
+            continue
+        if item.derivative is not None:
+            name = folder + exhibit.derivative_path(item.original.name)
+            yield Member(
+                name, "derivative", item.derivative.digest, item.derivative.path, searched=item.searched
+            )
+        else:
+            digest = parts.objects.check(bytes.fromhex(item.original.record["sha256"]))
+            name = folder + exhibit.ORIGINALS + item.original.name
+            yield Member(name, "original", digest, item.original.path, searched=item.searched)
+
+
+def _policy(parts: Parts) -> bytes:
+    """The issuer's own policy, as a file."""
+    trust_file = parts.issuing.trust_file
+    return (trust_file or Path(policy.__file__).with_name("trust.json")).read_bytes()
+
+
+def described(parts: Parts, order: Exhibit) -> dict[str, Any]:
+    """What ``exhibit.json`` says beside its list of files."""
+    manifests = {item: parts.records.evidence(item).manifest or b"" for item in order.evidence}
+    return {
+        "exhibit_id": order.id,
+        "made_at": document.format_time(order.ordered_at),
+        "tool": parts.tool,
+        "audience": order.audience,
+        "recipient": order.recipient,
+        "purpose": order.purpose,
+        "evidence": [
+            {"evidence_id": name, "manifest_sha256": digest_of(data).sha256.hex()}
+            for name, data in manifests.items()
+        ],
+    }

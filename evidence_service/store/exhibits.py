@@ -1,0 +1,115 @@
+"""Exhibits: what was ordered, for whom, and what was made of it.
+
+The plan of a redaction holds the personal data it is to hide. It is gone in the transaction that records that
+the exhibit was made, or was refused; the table itself takes one beside the status ``ordered`` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from evidence_service.errors import NotFoundError
+from evidence_service.store import schema
+
+_TABLE = schema.exhibits
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """One exhibit.
+
+    Attributes:
+        evidence: ids, in the order in which they were named.
+        operator: who ordered it.
+        audience: ``court`` or ``opponent``; recipient: who is to get it.
+        plan: what is masked; None once it is made or refused.
+        status: ordered → made | refused.
+        problem: ``message`` and ``what_to_do`` where it was refused.
+        sha256, size: of the package in the object store, once it is made.
+        files: what became of each file, once it is made.
+    """
+
+    id: str
+    evidence: Sequence[str]
+    operator: str
+    audience: str
+    recipient: str
+    purpose: str
+    plan: Mapping[str, Any] | None = field(repr=False)
+    status: str
+    waiting_for: str | None
+    problem: Mapping[str, str] | None
+    sha256: bytes | None
+    size: int | None
+    files: Sequence[Mapping[str, Any]] | None
+    ordered_at: datetime
+
+
+class Exhibits:
+    """Exhibits in PostgreSQL. Every method is one transaction; when it returns, it is durable."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def order(self, exhibit: Exhibit) -> None:
+        """Record an order; one with the same id changes nothing."""
+        values = {name: getattr(exhibit, name) for name in Exhibit.__slots__}
+        with self._engine.begin() as connection:
+            connection.execute(
+                insert(_TABLE)
+                .values(**{**values, "evidence": list(exhibit.evidence)})
+                .on_conflict_do_nothing()
+            )
+
+    def exhibit(self, exhibit_id: str) -> Exhibit:
+        """One exhibit.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        with self._engine.connect() as connection:
+            row = connection.execute(select(_TABLE).where(_TABLE.c.id == exhibit_id)).one_or_none()
+        if row is None:
+            raise NotFoundError(f"there is no exhibit {exhibit_id}")
+        return Exhibit(**row._mapping)
+
+    def ordered(self) -> list[str]:
+        """Ids of those that are still to be made, oldest first."""
+        query = select(_TABLE.c.id).where(text(schema.ORDERED)).order_by(_TABLE.c.ordered_at)
+        with self._engine.connect() as connection:
+            return [row.id for row in connection.execute(query)]
+
+    def packages(self) -> list[tuple[str, bytes]]:
+        """Id and SHA-256 of each package that was made."""
+        query = select(_TABLE.c.id, _TABLE.c.sha256).where(_TABLE.c.sha256.is_not(None)).order_by(_TABLE.c.id)
+        with self._engine.connect() as connection:
+            return [(row.id, bytes(row.sha256)) for row in connection.execute(query)]
+
+    def made(self, exhibit_id: str, *, sha256: bytes, size: int, files: Sequence[Mapping[str, Any]]) -> None:
+        """Record that it was made and checked; once."""
+        self._finish(exhibit_id, status="made", sha256=sha256, size=size, files=list(files))
+
+    def refuse(self, exhibit_id: str, message: str, what_to_do: str = "") -> None:
+        """Record that it cannot be made, and why."""
+        self._finish(exhibit_id, status="refused", problem={"message": message, "what_to_do": what_to_do})
+
+    def note_waiting(self, exhibit_id: str, waiting_for: str | None) -> None:
+        """Say what is being waited for."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(_TABLE).where(_TABLE.c.id == exhibit_id).values(waiting_for=waiting_for)
+            )
+
+    def _finish(self, exhibit_id: str, **values: Any) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(_TABLE)
+                .where(_TABLE.c.id == exhibit_id, _TABLE.c.status == "ordered")
+                .values(**values, plan=None, waiting_for=None)
+            )
