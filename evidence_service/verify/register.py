@@ -1,4 +1,4 @@
-"""Step 8: what the issuer's register says of a certificate today (specification, section 13).
+"""Step 9: what the issuer's register says of a certificate today (specification, section 13).
 
 Pure: an answer goes in, what it means comes out. A register can only add words: it never makes bytes hold
 that do not, and never makes bytes fail that do. It is asked only when somebody names it.
