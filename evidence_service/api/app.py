@@ -14,6 +14,7 @@ from evidence_service.api.routes import (
     batches,
     captures,
     certificates,
+    declarations,
     evidence,
     health,
     matters,
@@ -40,6 +41,6 @@ def create_app(parts: Parts | None, keys: Mapping[str, str]) -> FastAPI:
     app.state.keys = dict(keys)
     app.add_middleware(BodyLimit)
     problems.install(app)
-    for module in (matters, captures, evidence, receipts, batches, anchors, certificates, health):
+    for module in (matters, captures, evidence, receipts, batches, anchors, certificates, declarations, health):
         app.include_router(module.router)
     return app

@@ -14,7 +14,7 @@ from typing import Any
 import typst
 
 from evidence_service.certificate.fonts import font_directory, printable
-from evidence_service.certificate.render import RenderError
+from evidence_service.certificate.typesetting import RenderError
 
 _TEMPLATE = Path(__file__).parent / "templates" / "expert" / "report.typ"
 

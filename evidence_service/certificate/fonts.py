@@ -18,6 +18,7 @@ from evidence_service.errors import ConfigurationError
 
 SANS, MONO = "Noto Sans CJK SC", "Noto Sans Mono CJK SC"
 _FILES = ("NotoSansCJK-Regular.ttc", "NotoSansCJK-Bold.ttc")
+_MOST = 1_500
 _ROOTS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".local/share/fonts")
 
 
@@ -51,19 +52,36 @@ def _covered() -> frozenset[int]:
 
 
 def printable(value: Any) -> Any:
-    """The same value with every character in its texts printable; containers are gone through."""
+    """The same value with every character in its texts printable; containers are gone through.
+
+    Line ends and tabs become spaces. A text of more than 1,500 characters ends in ``[+n]``, n being the
+    number of characters that are left out: a page of somebody else's must not fill hundreds of ours.
+    """
     if isinstance(value, str):
-        return "".join(_visible(character) for character in value)
+        return _line(value)
     if isinstance(value, dict):
-        return {name: printable(member) for name, member in value.items()}
+        return {_line(name): printable(member) for name, member in value.items()}
     if isinstance(value, list | tuple):
         return [printable(member) for member in value]
     return value
 
 
-def _visible(character: str) -> str:
-    if character in "\n ":
-        return character
-    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+def _line(text: str) -> str:
+    rest = len(text) - _MOST
+    kept = text[:_MOST] if rest > 0 else text
+    if not (kept.isascii() and kept.isprintable()):
+        # Composed first (Unicode Standard Annex 15): an accent is then no mark of its own.
+        composed = unicodedata.normalize("NFC", kept)
+        kept = "".join(_visible(*pair) for pair in zip(" " + composed, composed, strict=False))
+    return f"{kept} … [+{rest}]" if rest > 0 else kept
+
+
+def _visible(before: str, character: str) -> str:
+    if character in "\t\n\r ":
+        return " "
+    kind = unicodedata.category(character)
+    # Marks piled on one another reach into other lines; one on a letter is what languages need.
+    piled = kind in ("Mn", "Me") and unicodedata.category(before) in ("Mn", "Me", "Zs")
+    if piled or kind in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") or ord(character) not in _covered():
         return f"[U+{ord(character):04X}]"
-    return character if ord(character) in _covered() else f"[U+{ord(character):04X}]"
+    return character

@@ -12,7 +12,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from evidence_service.certificate.facts import LEVEL, Preserved, certificate_facts
+from evidence_service.certificate.edition import DEFAULT, parse_edition
+from evidence_service.certificate.facts import Preserved, certificate_facts
 from evidence_service.certificate.render import render
 from evidence_service.certificate.seal import Sealed, seal
 from evidence_service.core import bundle
@@ -33,6 +34,8 @@ from evidence_service.verify.report import ExitCode, Report, Verdict
 from evidence_service.verify.verifier import verify
 
 _SECONDS = 120
+_LEVEL = "PAdES B-T"
+"""Level printed; a seal that reached another one is not released."""
 
 
 def certify(parts: Parts, durable: Durable, evidence_id: str) -> None:
@@ -58,9 +61,9 @@ def issue(parts: Parts, evidence_id: str) -> None:
     data = assemble(parts, evidence_id)
     report = _accepted(parts, data)
     sealed = _make(parts, certificate, data, report)
-    if sealed.level != LEVEL:
+    if sealed.level != _LEVEL:
         raise MismatchError(
-            f"the certificate says {LEVEL}, its seal reached {sealed.level}; it is not released"
+            f"the certificate says {_LEVEL}, its seal reached {sealed.level}; it is not released"
         )
     _check_in_another_process(parts, sealed.pdf)
     stored = parts.objects.put_bytes(sealed.pdf)
@@ -128,6 +131,8 @@ def _make(parts: Parts, certificate: Certificate, data: bytes, report: Report) -
         # The time of reservation: made again after a crash, the certificate is the same up to its seal.
         issued_at=certificate.reserved_at,
         issuer=parts.issuing.issuer,
+        edition=parse_edition(DEFAULT),
+        level=_LEVEL,
     )
     return seal(render(facts), key, stamp=_stamper(parts), reason=f"Certificate {certificate.number}")
 
