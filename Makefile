@@ -4,7 +4,7 @@ PY := .venv/bin/python
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
 	campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-examine bench-gas \
 	bench-merkle bench-sending bench-ordering bench-capture bench-recorder live-capture \
-	live-wire
+	live-wire bench-sealing
 
 setup:
 	./scripts/setup
@@ -114,3 +114,7 @@ bench-ordering:
 # Servers of many makes; what is recorded beside what Wireshark's programs reassemble from the packets.
 live-wire:
 	$(PY) -m tests.live.wire
+
+# What a seal of level B-LTA takes, beside pyHanko's own in the same run.
+bench-sealing:
+	$(PY) -m bench.sealing

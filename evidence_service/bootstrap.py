@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine as Database
@@ -24,11 +25,15 @@ from evidence_service.capture.environment import Checks
 from evidence_service.capture.recorder import RecorderLimits
 from evidence_service.capture.session import CaptureLimits
 from evidence_service.certificate.facts import Issuer
-from evidence_service.certificate.seal import SealKey
+from evidence_service.certificate.sealing import SealKey
+from evidence_service.certificate.sealing.pkcs11 import Pkcs11Key
+from evidence_service.certificate.sealing.pkcs12 import Pkcs12Key
+from evidence_service.certificate.sealing.remote import RemoteKey
 from evidence_service.config import (
     AwsKmsSettings,
     ChainSettings,
     KeystoreSettings,
+    SealSettings,
     Settings,
     SignerSettings,
 )
@@ -41,6 +46,7 @@ from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Stamping
 from evidence_service.service.ports import Durable
 from evidence_service.service.receipt_key import ReceiptKey, open_or_make
+from evidence_service.service.validation_data import PublishedLists
 from evidence_service.service.worker import Worker
 from evidence_service.store.anchors import Anchors
 from evidence_service.store.attestations import Attestations
@@ -87,6 +93,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         ConfigurationError: a setting names something that cannot be used.
     """
     roots = _readable(settings.capture_tls_roots)
+    stamping = _stamping(settings)
     return Parts(
         records=Records(engine),
         batches=Batches(engine, TreeFiles(settings.data_directory / "trees")),
@@ -112,21 +119,11 @@ def parts(settings: Settings, engine: Database) -> Parts:
         queue=CaptureQueue(engine),
         lists=Lists(engine),
         logins=Logins(engine),
-        stamping=_stamping(settings),
+        stamping=stamping,
         chains=chains(settings.chains),
         anchors=Anchors(engine),
         chain_status=ChainStatus(engine),
-        issuing=Issuing(
-            issuer=Issuer(**settings.issuer.model_dump()),
-            key=None
-            if settings.seal is None
-            else SealKey(settings.seal.pkcs12, _read(settings.seal.password_file).decode().strip()),
-            policy=policy.shipped()
-            if settings.trust_file is None
-            else policy.parse(_read(settings.trust_file)),
-            trust_file=settings.trust_file,
-            prefix=settings.certificate_prefix,
-        ),
+        issuing=_issuing(settings, stamping),
         batching=Due(
             age=timedelta(seconds=settings.batch_seconds),
             size=settings.batch_size,
@@ -140,7 +137,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         purpose=settings.purpose,
         host=platform.node(),
         tool=f"evidence-service {__version__}",
-        now=lambda: datetime.now(UTC),
+        now=_now,
     )
 
 
@@ -190,6 +187,51 @@ def _stamping(settings: Settings) -> Stamping:
     )
 
 
+def _issuing(settings: Settings, stamping: Stamping) -> Issuing:
+    trusted = policy.shipped() if settings.trust_file is None else policy.parse(_read(settings.trust_file))
+    return Issuing(
+        issuer=Issuer(**settings.issuer.model_dump()),
+        key=None if settings.seal is None else seal_key(settings.seal),
+        level="PAdES B-T" if settings.seal is None else settings.seal.level,
+        revocation=PublishedLists(
+            stamping.authorities.lists,
+            seal_roots=[root for voucher in trusted.seal_issuers for root in voucher.roots],
+            authority_roots=[root for item in stamping.authorities.members for root in item.roots],
+            now=_now,
+        ),
+        policy=trusted,
+        trust_file=settings.trust_file,
+        prefix=settings.certificate_prefix,
+    )
+
+
+def seal_key(settings: SealSettings) -> SealKey:
+    """The seal key that settings describe. A file or a token is opened; a signing service is not asked yet.
+
+    Raises:
+        ConfigurationError: it cannot be opened or used; names the setting.
+        SignerUnavailableError: the token does not answer.
+    """
+    if settings.pkcs11 is not None:
+        return Pkcs11Key(
+            settings.pkcs11.module,
+            token=settings.pkcs11.token,
+            pin=_secret(settings.pkcs11.pin_file),
+            key=settings.pkcs11.key_label,
+            certificates=settings.pkcs11.certificates_file,
+        )
+    if settings.remote is not None:
+        return RemoteKey(
+            settings.remote.url,
+            settings.remote.credential,
+            token=partial(_secret, settings.remote.token_file),
+            certificates=settings.remote.certificates_file,
+        )
+    if settings.pkcs12 is None or settings.password_file is None:
+        raise ConfigurationError("seal names no key", what_to_do="set seal.pkcs12 and seal.password_file")
+    return Pkcs12Key(settings.pkcs12, _secret(settings.password_file))
+
+
 def signer(settings: SignerSettings) -> Signer:
     """The signer that settings describe. Asks nobody yet: a custodian that is down stops no start.
 
@@ -197,7 +239,7 @@ def signer(settings: SignerSettings) -> Signer:
         ConfigurationError: a keystore cannot be opened, or a setting cannot be used.
     """
     if isinstance(settings, KeystoreSettings):
-        return KeystoreSigner(settings.path, _read(settings.password_file).decode().strip())
+        return KeystoreSigner(settings.path, _secret(settings.password_file))
     if isinstance(settings, AwsKmsSettings):
         return KmsSigner(
             settings.key_id, region=settings.region, endpoint=settings.endpoint, address=settings.address
@@ -279,6 +321,19 @@ def capture_limits(settings: Settings) -> CaptureLimits:
             seconds=limits.seconds + 60,
         ),
     )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _secret(path: Path) -> str:
+    """What a file of one secret says."""
+    try:
+        return _read(path).decode().strip()
+    except UnicodeDecodeError:
+        # The original error quotes the file.
+        raise ConfigurationError(f"{path} is not text in UTF-8") from None
 
 
 def _readable(path: Path | None) -> Path | None:

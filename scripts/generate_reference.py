@@ -21,6 +21,8 @@ from evidence_service.config import (
     IssuerSettings,
     KeySettings,
     KeystoreSettings,
+    SealPkcs11Settings,
+    SealRemoteSettings,
     SealSettings,
     Settings,
     Web3SignerSettings,
@@ -36,6 +38,8 @@ NESTED = (
     ("chains[].signers[]", Web3SignerSettings),
     ("opentimestamps[]", CalendarSettings),
     ("seal", SealSettings),
+    ("seal.pkcs11", SealPkcs11Settings),
+    ("seal.remote", SealRemoteSettings),
     ("issuer", IssuerSettings),
     ("api_keys[]", KeySettings),
 )

@@ -57,7 +57,7 @@ CHECK = record(
     what_to_do=TEXT,
 )
 TIMESTAMP = record(
-    of={"enum": ["manifest", "batch_header", "renewal", "seal"]},
+    of={"enum": ["manifest", "batch_header", "renewal", "seal", "document"]},
     time=TIME,
     authority=TEXT,
     trusted=BOOLEAN,
@@ -98,7 +98,14 @@ EVIDENCE = record(
         )
     ),
     seal=optional(
-        record(signer=TEXT, level=TEXT, trusted=BOOLEAN, issuer=optional(TEXT), signing_time=optional(TIME))
+        record(
+            signer=TEXT,
+            level=TEXT,
+            trusted=BOOLEAN,
+            issuer=optional(TEXT),
+            signing_time=optional(TIME),
+            archive_timestamps=list_of(TIMESTAMP),
+        )
     ),
 )
 SCHEMA = {

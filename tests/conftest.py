@@ -19,13 +19,19 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
-def demo_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Authority]]:
-    """Two real time-stamping authorities of different make."""
+def running_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoAuthorities]:
+    """Two real time-stamping authorities of different make, which publish revocation lists."""
     demo = DemoAuthorities(
         tmp_path_factory.mktemp("tsa"), certomancer_port=free_port(), openssl_port=free_port()
     )
-    yield [Authority(item.name, item.url, (item.root_der,)) for item in demo.authorities]
+    yield demo
     demo.stop()
+
+
+@pytest.fixture(scope="session")
+def demo_authorities(running_authorities: DemoAuthorities) -> list[Authority]:
+    """The same as a service is configured with them."""
+    return [Authority(item.name, item.url, (item.root_der,)) for item in running_authorities.authorities]
 
 
 @pytest.fixture(scope="session")

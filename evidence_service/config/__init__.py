@@ -13,12 +13,12 @@ from evidence_service.config.chains import (
     Web3SignerSettings,
 )
 from evidence_service.config.client import ClientSettings
+from evidence_service.config.seal import SealPkcs11Settings, SealRemoteSettings, SealSettings
 from evidence_service.config.settings import (
     AuthoritySettings,
     CalendarSettings,
     IssuerSettings,
     KeySettings,
-    SealSettings,
     Settings,
     load,
 )
@@ -33,6 +33,8 @@ __all__ = [
     "IssuerSettings",
     "KeySettings",
     "KeystoreSettings",
+    "SealPkcs11Settings",
+    "SealRemoteSettings",
     "SealSettings",
     "Settings",
     "SignerSettings",

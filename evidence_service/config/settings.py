@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from evidence_service.config.capture import AGE_RECIPIENT, CaptureLimitSettings
 from evidence_service.config.chains import ChainSettings
+from evidence_service.config.seal import SealSettings
 from evidence_service.errors import ConfigurationError
 
 
@@ -35,13 +36,6 @@ class CalendarSettings(BaseModel):
         default_factory=list,
         description="Further addresses it may name for the rest of a proof: the members of the pool",
     )
-
-
-class SealSettings(BaseModel):
-    """The key certificates are sealed with."""
-
-    pkcs12: Path = Field(description="Key, certificate and chain")
-    password_file: Path = Field(description="File with its password")
 
 
 class IssuerSettings(BaseModel):

@@ -27,6 +27,7 @@ from evidence_service.sandbox.demo_certificates import (
     ORGANISATION,
     certificate_builder,
     demo_name,
+    distribution_point,
     key_usage,
     new_key,
     read_key,
@@ -56,6 +57,7 @@ class DemoAuthorities:
     def __init__(self, directory: Path, *, certomancer_port: int, openssl_port: int) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._processes: list[ManagedProcess] = []
+        self._lists = directory / "openssl"
         try:
             self.authorities = (
                 self._start_certomancer(directory / "certomancer", certomancer_port),
@@ -64,6 +66,11 @@ class DemoAuthorities:
         except BaseException:
             self.stop()
             raise
+
+    def publish(self, name: str, revocation_list: bytes) -> str:
+        """Publish another issuer's revocation list beside those of the authorities; returns its address."""
+        (self._lists / f"{name}.crl").write_bytes(revocation_list)
+        return f"{self.authorities[1].url}{name}.crl"
 
     def stop(self) -> None:
         """End both."""
@@ -237,17 +244,11 @@ def _publish_openssl(directory: Path, port: int) -> None:
     """The signer's certificate, naming the list at the port of this run, and the list: empty, for a month."""
     root = x509.load_pem_x509_certificate((directory / "root.crt").read_bytes())
     root_key, key = read_key(directory / "root.key"), read_key(directory / "tsa.key")
-    point = x509.DistributionPoint(
-        full_name=[x509.UniformResourceIdentifier(f"http://127.0.0.1:{port}/root.crl")],
-        relative_name=None,
-        reasons=None,
-        crl_issuer=None,
-    )
     leaf = (
         certificate_builder(demo_name("Demonstration TSA B (OpenSSL)"), root.subject, key.public_key())
         .add_extension(key_usage(certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
-        .add_extension(x509.CRLDistributionPoints([point]), critical=False)
+        .add_extension(distribution_point(f"http://127.0.0.1:{port}/root.crl"), critical=False)
         .sign(root_key, hashes.SHA256())
     )
     now = datetime.now(UTC)

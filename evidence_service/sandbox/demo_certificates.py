@@ -46,6 +46,20 @@ def demo_name(common_name: str) -> x509.Name:
     )
 
 
+def distribution_point(url: str) -> x509.CRLDistributionPoints:
+    """Where the revocation list of a certificate's issuer is."""
+    return x509.CRLDistributionPoints(
+        [
+            x509.DistributionPoint(
+                full_name=[x509.UniformResourceIdentifier(url)],
+                relative_name=None,
+                reasons=None,
+                crl_issuer=None,
+            )
+        ]
+    )
+
+
 def key_usage(*, certificates: bool) -> x509.KeyUsage:
     """Key usage of an issuer of certificates, or of a signer."""
     return x509.KeyUsage(

@@ -91,6 +91,8 @@ class DemoInstallation:
             self.directory / "authorities", certomancer_port=free_port(), openssl_port=free_port()
         )
         self._started.append(self.authorities)
+        seal = ensure_demo_seal(self.directory / "seal")
+        ensure_demo_seal(self.directory / "seal", list_url=self.authorities.publish("seal", seal.list_der))
         self.marketplace = Marketplace()
         self._started.append(self.marketplace)
         self.contract = contract.expected_address()

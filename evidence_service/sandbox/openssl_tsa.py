@@ -1,11 +1,12 @@
 """A time-stamping authority over HTTP (RFC 3161 section 3.4) around ``openssl ts``. Demonstration only.
 
-A GET of ``/root.crl`` gives the revocation list of its root.
+A GET of ``/NAME.crl`` gives a revocation list that lies in its directory; ``root.crl`` is that of its root.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,10 +21,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the revocation list."""
-        if self.path != "/root.crl":
+        found = self.directory / self.path[1:]
+        if re.fullmatch(r"/[a-z]+\.crl", self.path) is None or not found.is_file():
             self.send_error(404)
             return
-        self._answer("application/pkix-crl", (self.directory / "root.crl").read_bytes())
+        self._answer("application/pkix-crl", found.read_bytes())
 
     def do_POST(self) -> None:
         """Answer one time-stamp request."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from evidence_service.certificate.edition import DEFAULT, parse_edition
 from evidence_service.certificate.facts import Preserved, certificate_facts
 from evidence_service.certificate.render import render
-from evidence_service.certificate.seal import Sealed, seal
+from evidence_service.certificate.sealing import Sealed, seal
 from evidence_service.core import bundle
 from evidence_service.errors import (
     ConfigurationError,
@@ -134,7 +134,14 @@ def _make(parts: Parts, certificate: Certificate, data: bytes, report: Report) -
         edition=parse_edition(DEFAULT),
         level=_LEVEL,
     )
-    return seal(render(facts), key, stamp=_stamper(parts), reason=f"Certificate {certificate.number}")
+    return seal(
+        render(facts),
+        key,
+        level=parts.issuing.level,
+        stamp=_stamper(parts),
+        revocation=parts.issuing.revocation,
+        reason=f"Certificate {certificate.number}",
+    )
 
 
 def _stamper(parts: Parts) -> Callable[[bytes], bytes]:

@@ -18,7 +18,7 @@ from evidence_service.capture.browser import BrowserSettings
 from evidence_service.capture.environment import Checks
 from evidence_service.capture.session import CaptureLimits
 from evidence_service.certificate.facts import Issuer
-from evidence_service.certificate.seal import SealKey
+from evidence_service.certificate.sealing import Level, Revocation, SealKey
 from evidence_service.egress.policy import EgressPolicy
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.login_state import SealingKey
@@ -117,12 +117,16 @@ class Issuing:
     """Who issues certificates, with which key, judged by which policy.
 
     Attributes:
+        level: seals have to reach.
+        revocation: collects what has to be kept with a seal from level B-LT on.
         trust_file: the policy as a file, for the separate process; None uses the shipped policy.
         prefix: of certificate numbers.
     """
 
     issuer: Issuer
     key: SealKey | None
+    level: Level
+    revocation: Revocation
     policy: Policy
     trust_file: Path | None
     prefix: str

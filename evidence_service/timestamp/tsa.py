@@ -78,6 +78,9 @@ class Authorities:
         send: asks the authorities.
         publishers: asks for revocation lists where certificates say they are: an exchange under the egress
             policy; ``send`` when left out.
+
+    Attributes:
+        lists: the lists that were fetched, for others who need those of the same certificates.
     """
 
     def __init__(
@@ -93,7 +96,7 @@ class Authorities:
         self.minimum = minimum
         self._send = send
         self._health = Health(clock)
-        self._lists = RevocationLists(publishers or send)
+        self.lists = RevocationLists(publishers or send)
 
     def stamp(
         self,
@@ -152,7 +155,7 @@ class Authorities:
                 authority, f"its time {facts.gen_time:%Y-%m-%d %H:%M:%S} UTC is far from this clock"
             )
         try:
-            revocation = self._lists.collect(judged.path, now=moment)
+            revocation = self.lists.collect(judged.path, now=moment)
         except EvidenceError as error:
             raise _refused(authority, error.message) from error
         return Token(authority.name, token, revocation, judged.ends)

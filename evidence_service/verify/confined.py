@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from evidence_service.errors import EvidenceError, LimitExceededError, MalformedError
 from evidence_service.verify import pdf
+from evidence_service.verify.pdf_updates import ByteRange, DocumentStamp, ValidationData
 
 MEMORY = 512 * 1024 * 1024
 """Address space of the child, in bytes."""
@@ -55,11 +56,16 @@ def read_pdf(data: bytes) -> pdf.PdfContents:
     if "error" in answer:
         kind = _KINDS.get(answer["error"], MalformedError)
         raise kind(answer["message"], what_to_do=answer["what_to_do"])
-    start, first, second, length = answer["byte_range"]
     return pdf.PdfContents(
         attachments={name: base64.b64decode(text) for name, text in answer["attachments"].items()},
-        byte_range=(start, first, second, length),
+        byte_range=ByteRange(*answer["byte_range"]),
         subfilter=answer["subfilter"],
+        validation=tuple(
+            ValidationData(kind, base64.b64decode(text), revision)
+            for kind, text, revision in answer["validation"]
+        ),
+        stamps=tuple(DocumentStamp(ByteRange(*place), revision) for place, revision in answer["stamps"]),
+        revisions=tuple((kind, end) for kind, end in answer["revisions"]),
     )
 
 
@@ -76,6 +82,11 @@ def main() -> None:
             },
             "byte_range": found.byte_range,
             "subfilter": found.subfilter,
+            "validation": [
+                (item.kind, base64.b64encode(item.data).decode(), item.revision) for item in found.validation
+            ],
+            "stamps": [(item.byte_range, item.revision) for item in found.stamps],
+            "revisions": found.revisions,
         }
         text = json.dumps(answer)
     except EvidenceError as error:

@@ -1,6 +1,6 @@
 """Certificate revocation lists (RFC 5280 section 5), read strictly and whole, and what they say of a path.
 
-Verification specification, check 4.4.
+Verification specification, checks 4.4 and 7.4.
 """
 
 from __future__ import annotations
@@ -37,15 +37,30 @@ class Entry:
 
     Attributes:
         reason: number of RFC 5280 section 5.3.1, None when none is given.
+        invalidity: DER of the date since when the key may be in other hands (5.3.2), not looked at yet.
     """
 
     serial: int
     revoked_at: datetime
     reason: int | None
+    invalidity: bytes | None = None
 
     def revokes(self, moment: datetime) -> bool:
         """Whether what was signed at this moment is not to be trusted any more."""
         return self.reason not in BEFORE_ONLY or self.revoked_at <= moment
+
+    def since(self) -> datetime:
+        """From when on the certificate is not to be relied on: its revocation, or before that its invalidity.
+
+        Raises:
+            MalformedError: the invalidity date is not a date.
+        """
+        if self.invalidity is None:
+            return self.revoked_at
+        der.check(self.invalidity)
+        if self.invalidity[0] != _GENERALIZED_TIME:
+            raise MalformedError("an invalidity date of a revocation list is not a GeneralizedTime")
+        return min(self.revoked_at, _moment(self.invalidity))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +171,7 @@ def _entry(element: bytes) -> Entry:
             raise MalformedError("one of its entries gives a reason that does not exist")
         reason = value[0]
     serial = int.from_bytes(der.content(parts[0], der.INTEGER), "big", signed=True)
-    return Entry(serial, _moment(parts[1]), reason)
+    return Entry(serial, _moment(parts[1]), reason, extensions.get(_INVALIDITY_DATE))
 
 
 def _extensions(element: bytes, *, understood: tuple[bytes, ...]) -> dict[bytes, bytes]:
@@ -214,11 +229,7 @@ def revoked(
     Raises:
         MismatchError: it is about none of these certificates, or not signed by their issuer.
     """
-    about = [
-        (item, above)
-        for item, above in zip(path, _issuers(path), strict=True)
-        if _issuer_name(item) == found.issuer
-    ]
+    about = issued_under(found, path)
     if not about:
         raise MismatchError("a revocation list is by an issuer of none of the token's certificates")
     if any(above is None for _, above in about):
@@ -229,6 +240,21 @@ def revoked(
         item
         for item, _ in about
         if any(entry.serial == item.serial_number and entry.revokes(at) for entry in found.entries)
+    ]
+
+
+def issued_under(
+    found: RevocationList, path: Sequence[x509.Certificate]
+) -> list[tuple[x509.Certificate, x509.Certificate | None]]:
+    """The certificates of a path that a list is about, each with the one that issued it where that is known.
+
+    Args:
+        path: signer first, each signed by the next.
+    """
+    return [
+        (item, above)
+        for item, above in zip(path, _issuers(path), strict=True)
+        if _issuer_name(item) == found.issuer
     ]
 
 

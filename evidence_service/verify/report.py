@@ -129,7 +129,7 @@ class ConfirmedTimestamp:
     """A token whose signature and imprint hold."""
 
     of: str
-    """``manifest``, ``batch_header``, ``renewal`` or ``seal``."""
+    """``manifest``, ``batch_header``, ``renewal``, ``seal`` or ``document`` (the certificate's PDF)."""
     gen_time: datetime
     authority: str
     """Name in the policy when trusted, else the name the token gives itself."""
@@ -169,13 +169,19 @@ class ConfirmedAnchor:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmedSeal:
-    """A certificate's seal whose signature covers the whole file."""
+    """A certificate's seal whose signature covers the whole certificate.
+
+    Attributes:
+        level: achieved, ``PAdES B-B`` to ``PAdES B-LTA``.
+        archive_timestamps: document time stamps that hold, trusted or not, oldest first.
+    """
 
     signer: str
     level: str
     trusted: bool
     issuer: str | None
     signing_time: datetime | None
+    archive_timestamps: tuple[ConfirmedTimestamp, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +363,7 @@ def _findings_document(findings: Findings) -> dict[str, Any]:
             "trusted": seal.trusted,
             "issuer": seal.issuer,
             "signing_time": None if seal.signing_time is None else document.format_time(seal.signing_time),
+            "archive_timestamps": [_timestamp_document(item) for item in seal.archive_timestamps],
         },
     }
 

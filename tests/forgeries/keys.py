@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from evidence_service.certificate.seal import SealKey
+from evidence_service.certificate.sealing import SealKey
+from evidence_service.certificate.sealing.pkcs12 import Pkcs12Key
 
 EPOCH = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 """When everything in this world happens."""
@@ -263,7 +264,7 @@ def stored_issuer(name: str, root_key: Key, own: Key, directory: Path, **options
             b"seal", leaf.key, leaf.certificate, None, BestAvailableEncryption(b"x")
         )
     )
-    return SealIssuer(root, SealKey(path, "x"))
+    return SealIssuer(root, Pkcs12Key(path, "x"))
 
 
 def later(**arguments: float) -> datetime:

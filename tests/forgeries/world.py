@@ -16,7 +16,7 @@ from typing import Any
 
 import typst
 
-from evidence_service.certificate.seal import seal
+from evidence_service.certificate.sealing import seal
 from evidence_service.core import batch, bundle, canonical, custody, document, manifest, merkle
 from evidence_service.core.digest import digest_of
 from evidence_service.verify.steps.seal import expected_attachments
@@ -31,6 +31,7 @@ from tests.forgeries.renewing import (
     revocation_list,
     until,
 )
+from tests.sealing import no_stamp, nobody_publishes
 
 FIRST, SECOND = "First Authority", "Second Authority"
 MAINNET = 1
@@ -294,7 +295,14 @@ class World:
             maker = authority(FIRST)
             stamp = lambda digest: maker.token(digest, later(minutes=5))  # noqa: E731
         chosen = issuer or self.issuer
-        return seal(plain(parts, body), chosen.key, stamp=stamp or None, reason="Issued").pdf
+        return seal(
+            plain(parts, body),
+            chosen.key,
+            level="PAdES B-T" if stamp else "PAdES B-B",
+            stamp=stamp or no_stamp,
+            revocation=nobody_publishes,
+            reason="Issued",
+        ).pdf
 
     def case(self, name: str, evidence: Evidence | None = None, **options: Any) -> Case:
         """A genuine certificate as a case."""

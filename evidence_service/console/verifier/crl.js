@@ -1,4 +1,4 @@
-/** Certificate revocation lists of RFC 5280 and what they say of a path (verification.md, check 4.4). */
+/** Certificate revocation lists of RFC 5280 and what they say of a path (verification.md, checks 4.4 and 7.4). */
 import { equal, toHex } from "./bytes.js";
 import * as der from "./der.js";
 import { overLimit, Refusal, wrong } from "./errors.js";
@@ -12,13 +12,16 @@ const REASON = "0603551d15";
 const INVALIDITY_DATE = "0603551d18";
 const ISSUING_POINT = "0603551d1c";
 /** After these reasons what was signed before stays good (RFC 3161, section 4). */
-const BEFORE_ONLY = new Set([0, 3, 4, 5]);
+export const BEFORE_ONLY = new Set([0, 3, 4, 5]);
 
 /**
+ * @typedef {{serial: Uint8Array, date: number, reason: number | null, invalidity: Uint8Array | null}} Entry
+ *   invalidity: DER of the date since when the key may be in other hands, not looked at yet
  * @typedef {object} RevocationList
  * @property {Uint8Array} issuer name, DER
  * @property {number} thisUpdate milliseconds since 1970
- * @property {{serial: Uint8Array, date: number, reason: number | null}[]} entries
+ * @property {number | null} nextUpdate when the next one is due, null when not said
+ * @property {Entry[]} entries
  * @property {Uint8Array} signed the part that is signed
  * @property {import("./keys.js").Algorithm} algorithm
  * @property {Uint8Array} signature
@@ -44,10 +47,11 @@ export function parseList(bytes) {
   const entries = rest[0]?.tag === der.SEQUENCE ? parseEntries(rest.shift()) : [];
   if (rest[0]?.tag === EXTENSIONS) checkListExtensions(rest.shift());
   if (rest.length > 0) wrong("a revocation list with unknown parts");
-  const [issued] = times.map(moment);
+  const [issued, due = null] = times.map(moment);
   return {
     issuer: issuer.encoded,
     thisUpdate: issued,
+    nextUpdate: due,
     entries,
     signed: signed.encoded,
     algorithm: parseSignatureAlgorithm(algorithm),
@@ -65,6 +69,7 @@ function parseEntries(node) {
       serial: der.expect(parts[0], der.INTEGER, "serial number").content,
       date: moment(parts[1]),
       reason: extensions.has(REASON) ? parseReason(extensions.get(REASON)) : null,
+      invalidity: extensions.get(INVALIDITY_DATE) ?? null,
     };
   });
 }
@@ -110,6 +115,17 @@ function moment(node) {
 }
 
 /**
+ * From when on a certificate is not to be relied on.
+ * @param {Entry} entry
+ * @returns {number} its revocation or, before that, its invalidity, in milliseconds since 1970
+ * @throws {Refusal} wrong: an invalidity date that is none
+ */
+export function since({ date, invalidity }) {
+  if (invalidity === null) return date;
+  return Math.min(date, moment(der.expect(der.parseDer(invalidity), der.GENERALIZED_TIME, "invalidity date")));
+}
+
+/**
  * Check 4.4 over every token that was read.
  * @param {import("./renewals.js").Stamp[]} tokens
  * @returns {Promise<{status: "pass" | "fail" | "not_checked", family?: "trust", why: string}>}
@@ -134,11 +150,21 @@ export async function checkRevocation(tokens) {
   return { status: "pass", family: "trust", why: `${judged} revocation lists name none${unknown > 0 ? `; ${other}` : ""}` };
 }
 
-/** Certificates of a path that a list revokes; null when their issuer's certificate is not known. */
-async function revokedBy(list, path, time) {
+/**
+ * @param {RevocationList} list
+ * @param {import("./x509.js").Certificate[]} path signer first
+ * @returns {{certificate: import("./x509.js").Certificate, issuer: import("./x509.js").Certificate | null}[]} those the list is
+ *   about, each with the one that issued it where that is known
+ */
+export function issuedUnder(list, path) {
   const top = path.at(-1);
   const issuers = [...path.slice(1), isSelfIssued(top) ? top : null];
-  const about = path.map((certificate, at) => ({ certificate, issuer: issuers[at] })).filter(({ certificate }) => equal(certificate.issuer, list.issuer));
+  return path.map((certificate, at) => ({ certificate, issuer: issuers[at] })).filter(({ certificate }) => equal(certificate.issuer, list.issuer));
+}
+
+/** Certificates of a path that a list revokes; null when their issuer's certificate is not known. */
+async function revokedBy(list, path, time) {
+  const about = issuedUnder(list, path);
   if (about.length === 0) wrong("a revocation list is by an issuer of none of the token's certificates");
   if (about.some(({ issuer }) => issuer === null)) return null;
   const signed = [];
@@ -150,7 +176,12 @@ async function revokedBy(list, path, time) {
     .filter((certificate) => list.entries.some((entry) => equal(entry.serial, certificate.serial) && revokes(entry)));
 }
 
-async function isMadeBy(list, issuer) {
+/**
+ * @param {RevocationList} list
+ * @param {import("./x509.js").Certificate} issuer
+ * @returns {Promise<boolean>} whether this certificate's key made it, and may make it
+ */
+export async function isMadeBy(list, issuer) {
   if (issuer.keyUsage !== null && !issuer.keyUsage.cRLSign) return false;
   try {
     return await verifySignature(parseKey(issuer.keyInfo), list.algorithm, list.signed, list.signature);

@@ -1,8 +1,9 @@
-/** A sealed certificate: its attachments and what its seal covers (verification.md, 4.1). */
-import { concat, equal, latin1 } from "./bytes.js";
+/** A sealed certificate: its attachments, what its seal covers, and what was added later (verification.md, 4.1 and 4.3). */
+import { concat, latin1 } from "./bytes.js";
 import { overLimit, wrong } from "./errors.js";
 import { Name, Reference, Text } from "./pdf_objects.js";
-import { readTables } from "./pdf_tables.js";
+import { readRevisions } from "./pdf_tables.js";
+import { signatureRange, Updates } from "./pdf_updates.js";
 import { inflateZlib } from "./zlib.js";
 
 const LIMIT = 64 * 1024 * 1024;
@@ -14,27 +15,38 @@ const FORBIDDEN = new Set(
 
 /**
  * @typedef {object} SealedPdf
+ * @property {Uint8Array} bytes the file
  * @property {Map<string, Uint8Array>} attachments by name, decompressed
  * @property {Uint8Array} covered bytes the seal is over
  * @property {Uint8Array} contents decoded content of the signature: a DER value and zeros
+ * @property {import("./pdf_updates.js").ValidationData[]} validation added after sealing, oldest first
+ * @property {import("./pdf_updates.js").DocumentStamp[]} stamps document time stamps, oldest first
  */
 
 /**
  * @param {Uint8Array} bytes the file
  * @returns {SealedPdf}
- * @throws {Refusal} limit: size, objects, nesting, attachments; wrong: a PDF of any other shape
+ * @throws {Refusal} limit: size, revisions, objects, nesting, attachments, validation data; wrong: a PDF of any other shape
  */
 export function openPdf(bytes) {
   if (bytes.length > LIMIT) overLimit(`a PDF of ${bytes.length} bytes; the limit is ${LIMIT}`);
   if (latin1(bytes.subarray(0, 9)) !== "%PDF-1.7\n") wrong("not a PDF 1.7");
-  const tables = readTables(bytes);
-  const document = new Document(tables.objects);
-  for (const { value } of [...tables.objects.values(), ...tables.replaced]) document.checkHarmless(value);
-  const root = document.dictionary(tables.trailer.get("Root"), "Root");
+  const revisions = readRevisions(bytes);
+  const [first, seal, ...later] = revisions;
+  const document = new Document(new Map([...first.objects, ...seal.objects]));
+  for (const { objects } of revisions) for (const { value } of objects.values()) document.checkHarmless(value);
+  const root = document.dictionary(seal.trailer.get("Root"), "Root");
   const number = document.signatureNumber();
-  document.checkSignatureIsShown(root, number);
-  const { covered, contents } = sealOf(bytes, document.objects.get(number).value);
-  return { attachments: document.attachments(root), covered, contents };
+  const field = document.signatureField(root, number);
+  const signature = document.objects.get(number).value;
+  const { range, contents } = signatureRange(bytes, signature, seal.end);
+  const filter = signature.get("SubFilter");
+  if (!(filter instanceof Name) || filter.value !== "ETSI.CAdES.detached") wrong("a seal of another kind than ETSI.CAdES.detached");
+  const attachments = document.attachments(root);
+  const updates = new Updates(document.objects, seal.trailer, field);
+  updates.read(bytes, later);
+  const covered = concat(bytes.subarray(0, range.first), bytes.subarray(range.second, range.end));
+  return { bytes, attachments, covered, contents, validation: updates.validation, stamps: updates.stamps };
 }
 
 /** Objects by number, and the walks over them. */
@@ -90,14 +102,16 @@ class Document {
     return found[0];
   }
 
-  checkSignatureIsShown(root, number) {
+  /** Clause 7: the only field, which shows the certifying signature. */
+  signatureField(root, number) {
     const permission = this.dictionary(root.get("Perms"), "Perms").get("DocMDP");
     const fields = this.array(this.dictionary(root.get("AcroForm"), "AcroForm").get("Fields"), "Fields");
     if (fields.length !== 1) wrong("the PDF does not have exactly one form field");
-    const value = this.dictionary(fields[0], "form field").get("V");
-    for (const reference of [permission, value]) {
+    const field = this.dictionary(fields[0], "form field");
+    for (const reference of [permission, field.get("V")]) {
       if (!(reference instanceof Reference) || reference.number !== number) wrong("the PDF's signature is not the certifying one");
     }
+    return field;
   }
 
   /** Clause 6. */
@@ -143,31 +157,4 @@ function decode({ value, stream }, filter, limit) {
   }
   if (!(filter instanceof Name) || filter.value !== "FlateDecode") wrong("an attachment with a filter that is not allowed");
   return inflateZlib(stream, limit);
-}
-
-/** Clauses 8 and 9: the whole file is covered but for the signature itself. */
-function sealOf(bytes, signature) {
-  const range = signature.get("ByteRange");
-  if (!Array.isArray(range) || range.length !== 4 || !range.every((item) => Number.isInteger(item))) wrong("the ByteRange is not four whole numbers");
-  const [zero, a, b, c] = range;
-  if (zero !== 0 || a <= 0 || a >= b || b + c !== bytes.length || c < 0) wrong("the seal does not cover the whole file");
-  if (bytes[a] !== 0x3c || bytes[b - 1] !== 0x3e || b - a < 4) wrong("the seal leaves out other bytes than its own value");
-  const contents = signature.get("Contents");
-  const decoded = decodeHex(bytes.subarray(a + 1, b - 1));
-  if (!(contents instanceof Text) || !equal(contents.bytes, decoded)) wrong("the seal's value is not where it leaves bytes out");
-  const filter = signature.get("SubFilter");
-  if (!(filter instanceof Name) || filter.value !== "ETSI.CAdES.detached") wrong("a seal of another kind than ETSI.CAdES.detached");
-  return { covered: concat(bytes.subarray(0, a), bytes.subarray(b)), contents: decoded };
-}
-
-function decodeHex(digits) {
-  if (digits.length % 2 !== 0) wrong("the seal has an odd number of digits");
-  const result = new Uint8Array(digits.length / 2);
-  const digit = (byte) => {
-    if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
-    if (byte >= 0x41 && byte <= 0x46) return byte - 0x37;
-    return wrong("the seal is not upper-case hexadecimal");
-  };
-  for (let at = 0; at < result.length; at += 1) result[at] = digit(digits[2 * at]) * 16 + digit(digits[2 * at + 1]);
-  return result;
 }

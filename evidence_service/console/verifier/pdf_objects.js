@@ -1,7 +1,8 @@
 /**
- * Objects of ISO 32000-1, 7.3, parsed strictly (verification.md, 4.1, 4). Values are
+ * Objects of ISO 32000-2, 7.3, parsed strictly (verification.md, 4.1, 4). Values are
  * null, booleans, numbers, {@link Name}, {@link Text} for strings, {@link Reference}, arrays and Map for dictionaries.
  */
+import { equal } from "./bytes.js";
 import { overLimit, wrong } from "./errors.js";
 
 const MAX_DEPTH = 60;
@@ -31,6 +32,30 @@ export class Reference {
   constructor(number) {
     this.number = number;
   }
+}
+
+/**
+ * @param {number} byte
+ * @returns {boolean} whether it is white space
+ */
+export function isSpace(byte) {
+  return SPACE.has(byte);
+}
+
+/**
+ * @param {unknown} one
+ * @param {unknown} other
+ * @returns {boolean} whether both are values of the same kind and equal in every part
+ */
+export function same(one, other) {
+  if (one instanceof Map && other instanceof Map) {
+    return one.size === other.size && [...one].every(([key, value]) => other.has(key) && same(value, other.get(key)));
+  }
+  if (Array.isArray(one) && Array.isArray(other)) return one.length === other.length && one.every((item, at) => same(item, other[at]));
+  if (one instanceof Name && other instanceof Name) return one.value === other.value;
+  if (one instanceof Text && other instanceof Text) return equal(one.bytes, other.bytes);
+  if (one instanceof Reference && other instanceof Reference) return one.number === other.number;
+  return one === other;
 }
 
 /** Reads values of a PDF from an offset on; `at` is where it stands. */

@@ -1,9 +1,11 @@
-/** The seal of a certificate (verification.md, 4.2 and 7.2). */
+/** The seal of a certificate and the document time stamps over it (verification.md, 4.2, 7.2 and 7.5). */
 import { ID_DATA, verifySignedData } from "./cms.js";
 import { measure } from "./der.js";
+import { sha512 } from "./digests.js";
 import { wrong } from "./errors.js";
 import { findVoucher } from "./path.js";
-import { readToken } from "./token.js";
+import { TOLERANCE } from "./record.js";
+import { readImprint, readToken } from "./token.js";
 
 const SIGNATURE_TIME_STAMP = "1.2.840.113549.1.9.16.2.14";
 
@@ -20,10 +22,7 @@ const SIGNATURE_TIME_STAMP = "1.2.840.113549.1.9.16.2.14";
  * @throws {Refusal} wrong: changed, or of another form; limit: as of cms.js
  */
 export async function readSeal({ covered, contents }) {
-  if (contents[0] !== 0x30 || contents[1] < 0x81 || contents[1] > 0x83) wrong("the seal is not a DER value of the one form");
-  const { end } = measure(contents, 0);
-  if (contents.subarray(end).some((byte) => byte !== 0)) wrong("the seal is followed by something else than zeros");
-  const signed = await verifySignedData(contents.subarray(0, end), {
+  const signed = await verifySignedData(valueOf(contents), {
     contentType: ID_DATA,
     detached: covered,
     unsigned: [SIGNATURE_TIME_STAMP],
@@ -33,18 +32,46 @@ export async function readSeal({ covered, contents }) {
   return { path: signed.path, token };
 }
 
+/** The DER value in a reserved space; what follows it has to be zeros. */
+function valueOf(contents) {
+  if (contents[0] !== 0x30 || contents[1] < 0x81 || contents[1] > 0x83) wrong("a reserved space does not hold a DER value of the one form");
+  const { end } = measure(contents, 0);
+  if (contents.subarray(end).some((byte) => byte !== 0)) wrong("a signature is followed by something else than zeros");
+  return contents.subarray(0, end);
+}
+
 /**
- * Who vouches for a seal, at the time of its token when that is by a trusted authority, else now.
+ * The document time stamps, each over everything before it.
+ * @param {import("./pdf.js").SealedPdf} pdf
+ * @param {import("./token.js").Token | null} first time stamp of the seal's signature
+ * @returns {Promise<import("./token.js").Token[]>}
+ * @throws {Refusal} wrong: changed, about other data, dated before what it covers; limit: as of cms.js
+ */
+export async function readStamps({ bytes, stamps }, first) {
+  // The file is gone through once for all of them: each covers what the one before it covers, and more.
+  const before = sha512.create();
+  let position = 0;
+  let earlier = first;
+  const tokens = [];
+  for (const { range, contents } of stamps) {
+    before.update(bytes.subarray(position, range.first));
+    position = range.first;
+    const imprint = before.clone().update(bytes.subarray(range.second, range.end)).digest();
+    const token = await readImprint(valueOf(contents), imprint, "SHA-512");
+    if (earlier !== null && token.time + TOLERANCE < earlier.time) wrong("a document time stamp is dated before what it covers");
+    tokens.push(token);
+    earlier = token;
+  }
+  return tokens;
+}
+
+/**
+ * Who vouches for a seal.
  * @param {Seal} seal
  * @param {import("./policy.js").Policy} policy
- * @param {number} now milliseconds since 1970
- * @returns {Promise<{stampedBy: Awaited<ReturnType<typeof findVoucher>>, issuer: Awaited<ReturnType<typeof findVoucher>>,
- *   moment: number}>}
+ * @param {number} moment of section 7, milliseconds since 1970
+ * @returns {ReturnType<typeof findVoucher>}
  */
-export async function judgeSeal(seal, policy, now) {
-  const stampedBy =
-    seal.token === null ? null : await findVoucher(seal.token.path, policy.authorities, seal.token.time, { timeStamping: true });
-  const moment = stampedBy === null ? now : seal.token.time;
-  const issuer = await findVoucher(seal.path, policy.sealIssuers, moment, { timeStamping: false });
-  return { stampedBy, issuer, moment };
+export async function judgeSeal(seal, policy, moment) {
+  return findVoucher(seal.path, policy.sealIssuers, moment, { timeStamping: false });
 }

@@ -5,11 +5,12 @@ import { checkRevocation } from "./crl.js";
 import { UsageError, wrong } from "./errors.js";
 import { commitmentOf } from "./formats.js";
 import { openPdf } from "./pdf.js";
+import { checkValidation, judgeStamps, restingProofs } from "./longterm.js";
 import { findChain, isDemonstrationChain, isDemonstrationRoot, parsePolicy, trusts } from "./policy.js";
 import { checkAttachments, checkCustody, checkFiles, checkInclusion, checkTimes, copiesOf } from "./record.js";
 import { endedAt, judgeChain, readRenewals } from "./renewals.js";
 import { Checks, exitCodeOf, verdictOf } from "./report.js";
-import { judgeSeal, readSeal } from "./seal.js";
+import { judgeSeal, readSeal, readStamps } from "./seal.js";
 import { judgeToken, readToken } from "./token.js";
 
 export { parsePolicy, trusts, UsageError };
@@ -89,7 +90,9 @@ class Run {
   async all() {
     if (this.pdf !== null) {
       if (!(await this.step("7.1", () => this.openCertificate()))) return;
+      await this.judgeProofs();
       await this.step("7.2", () => this.judgeSeal());
+      await this.checkLongTerm();
     }
     if (this.bundleBytes === null) return;
     if (!(await this.step("2.1", () => this.readBundle()))) return;
@@ -114,25 +117,66 @@ class Run {
     const pdf = openPdf(this.pdf);
     this.seal = await readSeal(pdf);
     if (!pdf.attachments.has("bundle.json")) wrong("the certificate has no attachment bundle.json");
+    this.opened = pdf;
     this.attachments = pdf.attachments;
     this.bundleBytes = pdf.attachments.get("bundle.json");
-    return { why: `signed by ${this.seal.path[0].name}, every byte of the file covered` };
+    return { why: `signed by ${this.seal.path[0].name}, every byte of it covered, ${pdf.validation.length} later parts of validation data, ${pdf.stamps.length} document time stamps` };
+  }
+
+  /** The seal's time stamp and those of the document; without these when one does not hold. */
+  async judgeProofs() {
+    const { token } = this.seal;
+    let later = [];
+    if (this.opened.stamps.length > 0) {
+      try {
+        later = await readStamps(this.opened, token);
+      } catch (error) {
+        this.checks.refuse("7.5", error);
+      }
+    }
+    this.stamps = later.length;
+    this.proofs = await Promise.all([...(token === null ? [] : [token]), ...later].map((proof) => judgeToken(proof, this.policy)));
   }
 
   async judgeSeal() {
-    const { stampedBy, issuer, moment } = await judgeSeal(this.seal, this.policy, this.now);
     const { token, path } = this.seal;
+    const first = this.proofs.find(({ found }) => found !== null);
+    this.moment = first?.time ?? this.now;
+    this.issuer = await judgeSeal(this.seal, this.policy, this.moment);
     this.sealEvidence = {
       signer: path[0].name,
       level: token === null ? "PAdES B-B" : "PAdES B-T",
-      trusted: issuer !== null,
-      issuer: issuer?.voucher.name ?? null,
-      stamped_by: stampedBy?.voucher.name ?? null,
+      trusted: this.issuer !== null,
+      issuer: this.issuer?.voucher.name ?? null,
+      stamped_by: first?.found.voucher.name ?? null,
       signing_time: token === null ? null : iso(token.time),
+      archive_timestamps: this.proofs.slice(this.proofs.length - this.stamps).map(shown),
     };
-    if (issuer === null) wrong(`no seal issuer of the policy vouches for ${path[0].name} at ${iso(moment)}`);
-    this.vouching.push(isDemonstrationRoot(this.policy.sealIssuers, issuer.root));
-    return { why: `issued under ${issuer.voucher.name}` };
+    if (this.issuer === null) wrong(`no seal issuer of the policy vouches for ${path[0].name} at ${iso(this.moment)}`);
+    this.vouching.push(isDemonstrationRoot(this.policy.sealIssuers, this.issuer.root));
+    return { why: `issued under ${this.issuer.voucher.name}` };
+  }
+
+  /** Checks 7.4 and 7.5, and the level that follows. */
+  async checkLongTerm() {
+    const { validation, stamps } = this.opened;
+    if (this.stamps < stamps.length) return;
+    if (this.stamps > 0) {
+      await this.step("7.5", () => judgeStamps(this.proofs, this.stamps));
+      for (const { found } of this.proofs.slice(-this.stamps)) if (found !== null) this.vouching.push(isDemonstrationRoot(this.policy.authorities, found.root));
+    }
+    if (validation.length === 0) return;
+    const own = { name: "the seal", path: this.issuer?.path ?? this.seal.path, isTrusted: this.issuer !== null, made: this.moment, proved: this.moment };
+    const resting = [own, ...restingProofs(this.proofs)];
+    let complete;
+    await this.step("7.4", async () => {
+      const { complete: revision, ...result } = await checkValidation(validation, resting, resting.slice(0, resting.length - this.stamps));
+      complete = revision;
+      return result;
+    });
+    if (complete === undefined || this.seal.token === null) return;
+    const isArchived = this.checks.status("7.5") === "pass" && complete < stamps.at(-1).revision;
+    this.sealEvidence.level = isArchived ? "PAdES B-LTA" : "PAdES B-LT";
   }
 
   readBundle() {

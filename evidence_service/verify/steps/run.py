@@ -42,6 +42,8 @@ NAMES = {
     "7.1": "certificate's seal is intact and covers the whole file",
     "7.2": "certificate was sealed by a trusted issuer",
     "7.3": "certificate's attachments agree with its bundle",
+    "7.4": "what the seal rests on was not revoked",
+    "7.5": "document time stamps are intact, trusted and in time",
 }
 """Every check there is, by number (specification, section 1)."""
 

@@ -1,15 +1,17 @@
-"""Step 7: the certificate's seal, whose it is, and what is attached."""
+"""Step 7: the certificate's seal, whose it is, the level it reached, and what is attached."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from evidence_service.core import bundle
-from evidence_service.verify.certificate import trust_seal
+from evidence_service.verify.certificate import JudgedSeal, OpenedCertificate, trust_seal
 from evidence_service.verify.material import Material
 from evidence_service.verify.report import ConfirmedSeal, Family, Status
+from evidence_service.verify.steps import longterm
 from evidence_service.verify.steps.run import Run
 
 BUNDLE_NAME = "bundle.json"
@@ -19,38 +21,69 @@ _FREE_ATTACHMENTS = frozenset({BUNDLE_NAME, INSTRUCTIONS_NAME})
 
 
 def check_seal(run: Run, material: Material, value: Mapping[str, Any] | None) -> None:
-    """Checks 7.1 to 7.3; 7.3 needs the parsed bundle."""
+    """Checks 7.1 to 7.5; 7.3 needs the parsed bundle."""
     opened = material.certificate
     if opened is None:
         return
     # (7.1) opening a certificate is what checks it; it was refused before this point otherwise.
     seal = opened.seal
-    run.passed("7.1", f"{seal.level}, signed by {seal.signer}, every byte of the file covered")
-    moment = run.now
-    if seal.timestamp is not None and run.timestamp("seal", seal.timestamp).voucher is not None:
-        moment = seal.timestamp.gen_time
-    # (7.2)
-    issuer, why = trust_seal(seal, run.policy.seal_issuers, at=moment)
-    run.seal = ConfirmedSeal(
-        signer=seal.signer,
-        level=seal.level,
-        trusted=issuer is not None,
-        issuer=None if issuer is None else issuer.name,
-        signing_time=None if seal.timestamp is None else seal.timestamp.gen_time,
+    later = len(opened.revisions) - 2
+    covered = (
+        f"every byte of it covered, {later} later revisions add proofs alone"
+        if later > 0
+        else "every byte of the file covered"
     )
-    if issuer is None:
+    run.passed("7.1", f"{seal.level}, signed by {seal.signer}, {covered}")
+    proofs = longterm.read_proofs(run, opened)
+    moment = next((proof.made for proof in proofs if proof.trusted), run.now)
+    # (7.2)
+    judged = trust_seal(seal, run.policy.seal_issuers, at=moment)
+    if judged.issuer is None:
         run.add(
             "7.2",
             Status.FAIL,
-            f"the policy does not know the issuer of {seal.signer}: {why}",
+            f"the policy does not know the issuer of {seal.signer}: {judged.why}",
             "use a trust file that names this issuer, if you have reason to trust it",
             family=Family.TRUST,
         )
     else:
-        run.demonstrations.append(issuer.demonstration)
-        run.passed("7.2", f"issued under {issuer.name}", family=Family.TRUST)
+        run.demonstrations.append(judged.issuer.demonstration)
+        run.passed("7.2", f"issued under {judged.issuer.name}", family=Family.TRUST)
+    run.seal = ConfirmedSeal(
+        signer=seal.signer,
+        level=_level(run, opened, judged, moment, proofs),
+        trusted=judged.issuer is not None,
+        issuer=None if judged.issuer is None else judged.issuer.name,
+        signing_time=None if seal.timestamp is None else seal.timestamp.gen_time,
+        archive_timestamps=tuple(proof.shown for proof in proofs if proof.shown.of == "document"),
+    )
     if value is not None:
         _check_attachments(run, opened.attachments, value)
+
+
+def _level(
+    run: Run,
+    opened: OpenedCertificate,
+    judged: JudgedSeal,
+    moment: datetime,
+    proofs: Sequence[longterm.Proof],
+) -> str:
+    """The level achieved (ETSI EN 319 142-1, 6) as far as the policy lets it be judged; checks 7.4, 7.5."""
+    stamps = [proof for proof in proofs if proof.shown.of == "document"]
+    if len(stamps) < len(opened.stamps):
+        return opened.seal.level
+    archived = bool(stamps) and longterm.check_archive(run, proofs, stamps=len(stamps))
+    if not opened.validation:
+        return opened.seal.level
+    own = longterm.Resting("the seal", judged.path, judged.issuer is not None, moment, moment)
+    resting = [own, *longterm.resting_proofs(proofs)]
+    # What the level asks for is data about the seal and about the time stamp in it.
+    needed = resting[: len(resting) - len(stamps)]
+    complete = longterm.check_validation(run, opened.validation, resting, needed=needed)
+    if complete is None or opened.seal.timestamp is None:
+        return opened.seal.level
+    covered = archived and complete < opened.stamps[-1].revision
+    return "PAdES B-LTA" if covered else "PAdES B-LT"
 
 
 def _check_attachments(run: Run, attachments: Mapping[str, bytes], value: Mapping[str, Any]) -> None:

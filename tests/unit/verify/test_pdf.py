@@ -13,7 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from evidence_service.errors import LimitExceededError, MalformedError
-from evidence_service.verify import confined, pdf
+from evidence_service.verify import confined, pdf, pdf_tables
+from evidence_service.verify.pdf_objects import Reference, Scanner
 
 CATALOG = b"<</Type/Catalog/Names 2 0 R/Perms<</DocMDP 6 0 R>>/AcroForm<</Fields[5 0 R]>>>>"
 NAMES = b"<</EmbeddedFiles<</Names[(a.txt)3 0 R]>>>>"
@@ -56,10 +57,10 @@ def test_every_kind_of_object_is_read() -> None:
         b"<</A true/B false/C null/D -1.5/E +7/F .5/G(a\\(b\\)\\\\\\n\\101(nested)\\x)/H<41 42>"
         b"/I#20J[1 2 R 3 0 R]/K(\\101\\60)%comment\n/L<</M/N>>>>"
     )
-    value = pdf._Scanner(content.replace(b"1 2 R ", b""), 0).value()
+    value = Scanner(content.replace(b"1 2 R ", b""), 0).value()
     assert value["G"] == b"a(b)\\\nA(nested)x"
     assert value["H"] == b"AB"
-    assert value["I J"] == [pdf.Reference(3)]
+    assert value["I J"] == [Reference(3)]
     assert (value["A"], value["B"], value["C"], value["D"], value["E"], value["F"]) == (
         True,
         False,
@@ -70,8 +71,8 @@ def test_every_kind_of_object_is_read() -> None:
     )
     assert value["L"] == {"M": "N"}
     # A comment at the very end of the file.
-    assert pdf._Scanner(b"1 %end", 0).integer() == 1
-    scanner = pdf._Scanner(b"%end", 0)
+    assert Scanner(b"1 %end", 0).value() == 1
+    scanner = Scanner(b"%end", 0)
     scanner.skip_space()
     assert scanner.position == 4
 
@@ -89,7 +90,6 @@ def test_attachments_are_decompressed() -> None:
 
 REFUSED: dict[str, tuple[bytes, str]] = {
     "encrypted": (document(trailer=b"/Encrypt 1 0 R"), "encrypted"),
-    "a file of ends": (b"%PDF-1.7\n" + b"startxref\n1\n%%EOF\n" * 1001, "1001 revisions"),
     "hybrid": (document(trailer=b"/XRefStm 5"), "mixes kinds"),
     "no chain of tables": (document().replace(b"/Prev ", b"/Prex "), "chain of cross-reference tables"),
     "object stream": (document({4: b"<</Type/ObjStm/Length 0>>stream\n\nendstream"}), "hides objects"),
@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "hexadecimal that is none": (document({5: b"<4x>"}), "not hexadecimal"),
     "a word nobody knows": (document({5: b"maybe"}), "unreadable"),
     "another generation": (document({5: b"<</V 6 1 R>>"}), "lacks /"),
-    "no number of an object": (document().replace(b"5 0 obj", b"x 0 obj"), "lacks a number"),
+    "no number of an object": (document().replace(b"5 0 obj", b"x 0 obj"), "lacks 5 at"),
     "an offset outside": (document().replace(b"0000000009", b"9999999999", 1), "points outside itself"),
     "a table with a hole": (document().replace(b" 00000 n ", b" 0000x n ", 1), "broken or repeated"),
     "a table outside its revision": (
@@ -166,14 +166,16 @@ def test_what_was_replaced_is_read_as_strictly() -> None:
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LimitExceededError, match="nested deeper"):
         pdf.read(document({5: b"[" * 100}))
+    with pytest.raises(LimitExceededError, match="67 revisions"):
+        pdf.read(b"%PDF-1.7\n" + b"startxref\n1\n%%EOF\n" * 67)
     monkeypatch.setattr(pdf, "ATTACHMENT_LIMIT", 2)
     with pytest.raises(LimitExceededError, match="larger than the limit"):
         pdf.read(document())
-    monkeypatch.setattr(pdf, "_MAX_OBJECTS", 5)
+    monkeypatch.setattr(pdf_tables, "_MAX_OBJECTS", 5)
     with pytest.raises(LimitExceededError, match="6 objects"):
         pdf.read(document())
     with pytest.raises(LimitExceededError, match="announces too many"):
-        pdf.read(document().replace(b"xref\n0 0", b"xref\n0 9"))
+        pdf.read(document().replace(b"xref\n0 1", b"xref\n0 9"))
     monkeypatch.setattr(pdf, "SIZE_LIMIT", 100)
     with pytest.raises(LimitExceededError, match="the limit is 100"):
         pdf.read(document())

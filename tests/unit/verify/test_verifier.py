@@ -24,7 +24,8 @@ from evidence_service.anchor.node import Node
 from evidence_service.anchor.sender import Sender
 from evidence_service.anchor.signer import LocalSigner
 from evidence_service.anchor.submission import Submission
-from evidence_service.certificate.seal import SealKey, seal
+from evidence_service.certificate.sealing import seal
+from evidence_service.certificate.sealing.pkcs12 import Pkcs12Key
 from evidence_service.core import batch, bundle, custody, document, manifest, merkle
 from evidence_service.core.digest import digest_of
 from evidence_service.sandbox.demo_certificates import new_key
@@ -39,6 +40,7 @@ from evidence_service.verify.report import Report, Status, Verdict
 from evidence_service.verify.steps.anchors import CompareHeader, NodeAnswer
 from evidence_service.verify.steps.seal import expected_attachments
 from evidence_service.verify.verifier import verify
+from tests.sealing import nobody_publishes
 from tests.unit.anchor.conftest import MemoryJournal
 
 PAGE = b"<html>the listing</html>"
@@ -173,8 +175,11 @@ def _certificate(data: bytes, authority: Authority, directory: Path) -> tuple[by
         asked = Authorities([authority], minimum=1)
         return asked.stamp(digest, nonce=lambda: 1, now=now).tokens[0].der
 
-    key = SealKey(files.pkcs12, files.password_file.read_text())
-    return seal(plain, key, stamp=stamp_one, reason="Issued").pdf, files.root_der
+    key = Pkcs12Key(files.pkcs12, files.password_file.read_text())
+    sealed = seal(
+        plain, key, level="PAdES B-T", stamp=stamp_one, revocation=nobody_publishes, reason="Issued"
+    )
+    return sealed.pdf, files.root_der
 
 
 def _trust(authorities: list[Authority], seal_root: bytes, anchor: dict[str, Any]) -> bytes:
