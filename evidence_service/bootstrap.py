@@ -202,6 +202,7 @@ def _issuing(settings: Settings, stamping: Stamping) -> Issuing:
         policy=trusted,
         trust_file=settings.trust_file,
         prefix=settings.certificate_prefix,
+        register=settings.register_url or None,
     )
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from evidence_service.core import renewal
+from evidence_service.verify.register import CHECK as REGISTER
+from evidence_service.verify.register import STANDINGS
 from evidence_service.verify.report import FORMAT, ExitCode, Family, Status, Verdict
 from evidence_service.verify.steps.run import NAMES
 
@@ -48,7 +50,7 @@ def words(kind: Any) -> dict[str, Any]:
 
 
 CHECK = record(
-    id={"enum": list(NAMES)},
+    id={"enum": [*NAMES, REGISTER]},
     name=TEXT,
     status=words(Status),
     family=words(Family),
@@ -108,6 +110,25 @@ EVIDENCE = record(
         )
     ),
 )
+REPORT = record(
+    subject=TEXT,
+    verified_at=TIME,
+    verdict=words(Verdict),
+    exit_code=CODES,
+    sentence=TEXT,
+    checks=list_of(CHECK),
+    evidence=EVIDENCE,
+    trusts=list_of(TEXT),
+)
+# There when a register was asked, and only then.
+REPORT["properties"]["register"] = record(
+    asked=TEXT,
+    number=optional(TEXT),
+    standing={"enum": list(STANDINGS)},
+    since=optional(TEXT),
+    reason=TEXT,
+    superseded_by=optional(TEXT),
+)
 SCHEMA = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Answer of evidence verify --json",
@@ -115,18 +136,7 @@ SCHEMA = {
     **record(
         format={"const": FORMAT},
         exit_code=CODES,
-        reports=list_of(
-            record(
-                subject=TEXT,
-                verified_at=TIME,
-                verdict=words(Verdict),
-                exit_code=CODES,
-                sentence=TEXT,
-                checks=list_of(CHECK),
-                evidence=EVIDENCE,
-                trusts=list_of(TEXT),
-            )
-        ),
+        reports=list_of(REPORT),
         error=optional(record(message=TEXT, what_to_do=TEXT)),
     ),
 }

@@ -19,6 +19,7 @@ from evidence_service.api.routes import (
     health,
     matters,
     receipts,
+    register,
 )
 from evidence_service.service.parts import Parts
 
@@ -41,6 +42,17 @@ def create_app(parts: Parts | None, keys: Mapping[str, str]) -> FastAPI:
     app.state.keys = dict(keys)
     app.add_middleware(BodyLimit)
     problems.install(app)
-    for module in (matters, captures, evidence, receipts, batches, anchors, certificates, declarations, health):
+    for module in (
+        matters,
+        captures,
+        evidence,
+        receipts,
+        batches,
+        anchors,
+        certificates,
+        declarations,
+        register,
+        health,
+    ):
         app.include_router(module.router)
     return app

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from evidence_service.store.anchors import Anchor
-from evidence_service.store.certificates import Certificate
 from evidence_service.store.chain_status import Status
 from evidence_service.store.records import Evidence, Matter
 
@@ -125,27 +124,6 @@ class FileView(BaseModel):
     role: str
     size: int
     sha256: str
-
-
-class CertificateView(BaseModel):
-    """A released certificate."""
-
-    number: str
-    evidence_id: str
-    level: str
-    sha256: str
-    released_at: datetime
-
-    @classmethod
-    def of(cls, certificate: Certificate) -> Self:
-        """The view of a record."""
-        return cls(
-            number=certificate.number,
-            evidence_id=certificate.evidence_id,
-            level=certificate.level or "",
-            sha256=(certificate.sha256 or b"").hex(),
-            released_at=certificate.released_at or certificate.reserved_at,
-        )
 
 
 class AnchorView(BaseModel):

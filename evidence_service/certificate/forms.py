@@ -1,8 +1,8 @@
 """Declarations as unsigned forms: what a court asks a person for, filled as far as the facts go.
 
 A form is a Typst module in ``templates/forms`` and a table of the same name beside it: title, the rule it is
-made for, the languages it exists in, and which custody events let somebody sign it. A certificate prints it blank (Annex F);
-:func:`form_pdf` prints it for one person who took part.
+made for, the languages it exists in, and which custody events let somebody sign it. A certificate prints it
+blank (Annex F); :func:`form_pdf` prints it for one person who took part.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from evidence_service.certificate.edition import TEMPLATES, parse_edition
+from evidence_service.certificate.edition import DEFAULT, TEMPLATES, parse_edition
 from evidence_service.certificate.facts import CertificateFacts
 from evidence_service.certificate.typesetting import Standard, as_json, typeset
 from evidence_service.errors import NotFoundError, RefusedError
@@ -120,10 +120,10 @@ def form_pdf(
         RenderError: the templates and the facts do not fit together.
         ConfigurationError: the fonts are missing.
     """
+    languages = form.printed_languages(language)
     declared = {
         "form": form.name,
-        "title": dict(form.titles),
-        "languages": form.printed_languages(language),
+        "title": form.titles[languages[0]],
         "person": {
             "id": declarant.id,
             "name": declarant.name,
@@ -131,13 +131,14 @@ def form_pdf(
             "certificate_sha256": certificate_sha256,
         },
     }
-    edition = parse_edition(facts.values["edition"]["code"])
+    values = {**facts.values, "edition": {**facts.values["edition"], "languages": languages}}
     return typeset(
         _MAIN,
         {
-            "facts.json": as_json(facts.values),
+            "facts.json": as_json(values),
             "declaration.json": as_json(declared),
-            "texts.json": json.dumps(edition.texts, ensure_ascii=False).encode(),
+            # The layout's own texts, in every language a form may be in.
+            "texts.json": json.dumps(parse_edition(DEFAULT).texts, ensure_ascii=False).encode(),
         },
         templates=TEMPLATES,
         standards=_STANDARDS,

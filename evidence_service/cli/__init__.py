@@ -26,7 +26,7 @@ _COMMANDS = {
     "status": ("client", "Show where evidence stands."),
     "anchor": ("client", "Have evidence anchored without waiting for its batch to fill."),
     "receipt": ("receipt", "Check an intake receipt and whether its promise was kept."),
-    "certificate": ("client", "Get the certificate of a piece of evidence."),
+    "certificate": ("certificate", "Issue certificates and look after them."),
     "declaration": ("declaration", "Prepare declarations for people who took part, to be signed by them."),
     "anchors": ("anchors", "Show where batches stand on their chains."),
     "verify": ("verification", "Verify certificates or proof bundles."),

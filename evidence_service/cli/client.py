@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,7 +14,6 @@ from rich.table import Table
 from evidence_service.cli.terminal import document, plain
 from evidence_service.config import ClientSettings
 from evidence_service.errors import EvidenceServiceError, NotFoundError, RefusedError, ServiceUnavailableError
-from evidence_service.verify.report import ExitCode
 
 CERTIFIED = "certified"
 _PAGE = 200
@@ -95,36 +92,6 @@ def anchor(evidence_ids: Sequence[str], as_json: bool) -> None:
     client = ServiceClient(ClientSettings())
     found = [client.call("POST", f"/v1/evidence/{item}/anchor").json() for item in evidence_ids]
     show_evidence(found, as_json=as_json)
-
-
-@click.command()
-@click.argument("evidence_id")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="File to write; default: its own name.")
-def certificate(evidence_id: str, output: Path | None) -> None:
-    """Get the certificate of a piece of evidence."""
-    client = ServiceClient(ClientSettings())
-    view = client.call("POST", f"/v1/evidence/{evidence_id}/certificate").json()
-    try:
-        facts = client.call("GET", f"/v1/evidence/{evidence_id}/certificate").json()
-    except NotFoundError:
-        sys.exit(_not_ready(view))
-    target = output or Path(f"certificate-{facts['number']}.pdf")
-    target.write_bytes(client.call("GET", f"/v1/evidence/{evidence_id}/certificate.pdf").content)
-    click.echo(plain(f"{target}  {facts['number']}  {facts['level']}"))
-
-
-def _not_ready(view: Mapping[str, Any]) -> int:
-    """Say why there is no certificate; the exit code."""
-    name, now = plain(view["id"]), plain(view["waiting_for"] or view["progress"])
-    if view["stopped"]:
-        click.echo(f"there is no certificate of {name}, and there will be none: {now}", err=True)
-        return int(ExitCode.USAGE)
-    click.echo(
-        f"the certificate of {name} is not ready: the evidence is {plain(view['status'])} ({now})\n"
-        f"what to do: “evidence status {name}” shows when it is certified; then give this command again",
-        err=True,
-    )
-    return int(ExitCode.PENDING)
 
 
 def _everything(client: ServiceClient) -> Iterator[dict[str, Any]]:

@@ -55,7 +55,7 @@ def order_rows(
             for key, row in ((key, results.wanted[key]) for key in portion)
         ]
         request, once = {**order, "rows": rows}, secrets.token_hex(16)
-        answer = _patiently(partial(client.create, "/v1/capture-lists", key=once, json=request))
+        answer = patiently(partial(client.create, "/v1/capture-lists", key=once, json=request))
         results.answered(portion, answer)
         show()
 
@@ -66,7 +66,7 @@ def follow(client: ServiceClient, results: Results, show: Callable[[], None]) ->
     while not all(item.over for item in results):
         changed = False
         for name in results.lists():
-            counts = _patiently(partial(client.call, "GET", f"/v1/capture-lists/{name}")).json()
+            counts = patiently(partial(client.call, "GET", f"/v1/capture-lists/{name}")).json()
             before, at = seen.get(name, (None, 0.0))
             if counts != before or time.monotonic() - at > _LOOK_ANYWAY:
                 results.moved(_rows(client, name))
@@ -84,12 +84,12 @@ def _rows(client: ServiceClient, list_id: str) -> Iterator[dict[str, Any]]:
     while after is not None:
         params = {"after": after, "limit": _PAGE}
         call = partial(client.call, "GET", f"/v1/capture-lists/{list_id}/rows", params=params)
-        page = _patiently(call).json()
+        page = patiently(call).json()
         yield from page["items"]
         after = page["next"]
 
 
-def _patiently(call: Callable[[], T]) -> T:
+def patiently(call: Callable[[], T]) -> T:
     """A call that outlasts a restart of the service."""
     for delay in _DELAYS:
         try:

@@ -68,7 +68,7 @@ def read_list(data: bytes, name: str, *, encoding: str | None = None) -> UrlList
             f"{name} is an Excel workbook or another archive, and no text",
             what_to_do="save it as “CSV UTF-8” and give that file",
         )
-    text, notes = _decode(data, name, encoding)
+    text, notes = decode(data, name, encoding)
     if text[:4].lower() == "sep=" and len(text) > 4:
         # Excel's own first line, which names the separator.
         rows = _table(text, text[4], name, notes, skip=1)
@@ -98,7 +98,12 @@ def _repeated(rows: Sequence[Row], name: str) -> Iterator[str]:
         )
 
 
-def _decode(data: bytes, name: str, encoding: str | None) -> tuple[str, list[str]]:
+def decode(data: bytes, name: str, encoding: str | None) -> tuple[str, list[str]]:
+    """Text of a file, and what the reader should know about how it was read; arguments as above.
+
+    Raises:
+        RefusedError: it is no text in an encoding that can be told.
+    """
     if encoding is not None:
         try:
             return data.decode(encoding).removeprefix("\ufeff"), []

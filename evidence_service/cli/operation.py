@@ -30,6 +30,7 @@ from evidence_service.cli.terminal import cell, plain
 from evidence_service.config import Settings
 from evidence_service.errors import ConfigurationError, EvidenceServiceError
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
+from evidence_service.service import extend
 from evidence_service.service.audit import audit, audit_trees
 from evidence_service.service.parts import Chain, Parts
 from evidence_service.service.renew import outlook
@@ -162,6 +163,7 @@ def _examinations(settings: Settings, opened: ExitStack) -> Iterator[tuple[str, 
     yield "database", database
     yield "time stamps", lambda: _authorities(wired)
     yield "renewals", lambda: outlook(_wired(wired))
+    yield "seals", lambda: extend.outlook(_wired(wired))
     yield "chains", lambda: _chains(wired)
     yield "seal", lambda: _seal(wired)
 

@@ -14,7 +14,7 @@ import json
 import os
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ class Results:
                 result.batch_by = row["receipt"]["batch_by"]
                 result.status = result.status or "accepted"
             else:
-                result.problem = _words(row["problem"])
+                result.problem = problem_words(row["problem"])
         self.save()
 
     def lists(self) -> list[str]:
@@ -132,22 +132,28 @@ class Results:
 
     def save(self) -> None:
         """Write the file; when this returns, it is durable."""
-        text = io.StringIO(newline="")
-        # A byte order mark, so that spreadsheets read the labels as they are.
-        text.write("\ufeff")
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\r\n")
-        writer.writeheader()
         ordered = [*self, *(item for key, item in self._known.items() if key not in self.wanted)]
-        writer.writerows({name: getattr(item, name) for name in COLUMNS} for item in ordered)
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write(text.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path)
+        write_table(self.path, COLUMNS, ({name: getattr(item, name) for name in COLUMNS} for item in ordered))
 
 
-def _words(problem: Mapping[str, Any]) -> str:
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+    """Write a table for spreadsheets in one step; when this returns, it is durable."""
+    text = io.StringIO(newline="")
+    # A byte order mark, so that spreadsheets read the labels as they are.
+    text.write("\ufeff")
+    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(text.getvalue())
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def problem_words(problem: Mapping[str, Any]) -> str:
+    """A problem document in one line."""
     advice = problem.get("what_to_do")
     return f"{problem['title']} ({advice})" if advice else str(problem["title"])
 

@@ -41,6 +41,11 @@ _DIGEST = re.compile(r"(?:[0-9a-f]{64}|[0-9a-f]{128})", re.IGNORECASE)
 @click.option(
     "--rpc", "rpc_urls", multiple=True, metavar="URL", help="Node to compare block headers with; repeatable."
 )
+@click.option(
+    "--register",
+    metavar="URL",
+    help="Also ask the issuer's register, at the address the certificate names, what became of it.",
+)
 @click.option("--at", metavar="TIME", help="Judge as of this time (2026-11-24T08:30:00Z) instead of now.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.option(
@@ -55,6 +60,7 @@ def verify(
     trust: Path | None,
     offline: bool,
     rpc_urls: tuple[str, ...],
+    register: str | None,
     at: str | None,
     as_json: bool,
     report_file: Path | None,
@@ -67,15 +73,15 @@ def verify(
     the certificate that lists it.
 
     Exit codes: 0 verified, 2 usage, 3 invalid, 4 untrusted, 5 pending, 6 not checked, 7 nothing to verify,
-    8 unknown version, 9 over a limit.
+    8 unknown version, 9 over a limit, 10 verified, but not what the register that was asked calls current.
     """
-    if offline and rpc_urls:
-        raise click.UsageError("--offline and --rpc contradict each other")
+    if offline and (rpc_urls or register):
+        raise click.UsageError("--offline contradicts --rpc and --register")
     if report_file is not None and report_file.suffix.lower() not in (".html", ".pdf"):
         raise click.UsageError("--report writes .html or .pdf, by the name's ending")
     try:
         moment = datetime.now(UTC) if at is None else _moment(at)
-        reports = _verified(what, _policy(trust), moment, rpc_urls)
+        reports = _verified(what, _policy(trust), moment, rpc_urls, register)
     except EvidenceServiceError as error:
         if not as_json:
             raise
@@ -104,7 +110,11 @@ def verify(
 
 
 def _verified(
-    what: tuple[str, ...], policy: Policy, moment: datetime, rpc_urls: tuple[str, ...]
+    what: tuple[str, ...],
+    policy: Policy,
+    moment: datetime,
+    rpc_urls: tuple[str, ...],
+    register: str | None,
 ) -> list[Report]:
     from evidence_service.verify import inputs  # noqa: PLC0415 - only where something is verified
     from evidence_service.verify.verifier import verify as run  # noqa: PLC0415 - as above
@@ -117,7 +127,15 @@ def _verified(
     digests = [item for item in what if _DIGEST.fullmatch(item) and not Path(item).exists()]
     paths = [Path(item) for item in what if item not in digests]
     materials = inputs.gather(paths, [bytes.fromhex(item) for item in digests])
-    return [run(material, policy, now=moment, compare_header=compare) for material in materials]
+    reports = [run(material, policy, now=moment, compare_header=compare) for material in materials]
+    if register is None:
+        return reports
+    from evidence_service.cli.register import with_register  # noqa: PLC0415 - only when online
+
+    return [
+        report if material.file is None else with_register(report, material.file, register)
+        for report, material in zip(reports, materials, strict=True)
+    ]
 
 
 def _moment(text: str) -> datetime:
@@ -154,9 +172,10 @@ def _write_report(document: dict[str, Any], path: Path) -> None:
 
 
 def _show(report: Report) -> None:
-    colour = {0: "green", 3: "red"}.get(int(report.exit_code), "yellow")
+    colour = {0: "green", 3: "red", 10: "red"}.get(int(report.exit_code), "yellow")
     click.secho(f"{plain(report.subject)}: {report.verdict.value.upper()}", fg=colour, bold=True)
-    click.echo(f"  {plain(report.sentence)}")
+    warned = report.registered is not None and bool(report.registered.warning)
+    click.secho(f"  {plain(report.sentence)}", fg=colour if warned else None, bold=warned)
     for check in report.checks:
         symbol, shade = _SYMBOLS[check.status.value]
         click.echo(f"  {click.style(symbol, fg=shade)} {check.id} {plain(check.name)}")

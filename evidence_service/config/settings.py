@@ -145,6 +145,12 @@ class Settings(BaseSettings):
     certificate_prefix: str = Field(
         default="EP", pattern=r"^[A-Z]{1,8}$", description="Of certificate numbers"
     )
+    register_url: str = Field(
+        default="",
+        pattern=r"^$|^https?://[^\s/]+$",
+        description="Public address of this service, printed on certificates for their online status; "
+        "empty: none is printed",
+    )
     batch_seconds: float = Field(default=60.0, ge=0, description="Longest wait of an entry for its batch")
     batch_size: int = Field(default=4096, ge=1, le=1_000_000, description="Entries that close a batch early")
     promised_delay_seconds: float = Field(

@@ -60,8 +60,7 @@ def _problems(parts: Parts, evidence: Evidence) -> Iterator[str]:
             EvidenceFile(item["path"], parts.objects.check(bytes.fromhex(item["sha256"])))
             for item in bundle.parse(data)["manifest"]["files"]
         ]
-        if evidence.status == "certified":
-            parts.objects.read(parts.certificates.of_evidence(evidence.id).sha256 or b"")
+        yield from _certificate_problems(parts, evidence.id)
         _check_attestations(parts, evidence)
         for renewal_id in changed_since(parts, evidence.id):
             yield f"4.5 what {renewal_id} covers has changed since it was renewed"
@@ -73,6 +72,18 @@ def _problems(parts: Parts, evidence: Evidence) -> Iterator[str]:
         # Whom the policy trusts is not a question of what is stored.
         if check.family is not Family.TRUST:
             yield f"{check.id} {check.why}"
+
+
+def _certificate_problems(parts: Parts, evidence_id: str) -> Iterator[str]:
+    """Every PDF ever released is there unchanged, and each certificate stands where its history ends."""
+    for certificate in parts.certificates.find(evidence_id=evidence_id, limit=1000):
+        pdfs = parts.certificates.pdfs(certificate.number)
+        for pdf in pdfs:
+            parts.objects.check(pdf.sha256)
+        last = parts.certificates.history(certificate.number)[-1]
+        newest = pdfs[-1].sha256 if pdfs else None
+        if (last.status, newest) != (certificate.status, certificate.sha256):
+            yield f"certificate {certificate.number} does not stand where its history ends"
 
 
 def _check_attestations(parts: Parts, evidence: Evidence) -> None:

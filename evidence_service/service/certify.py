@@ -1,117 +1,109 @@
 """Certify: anchored evidence becomes a sealed PDF that the verification engine accepted twice.
 
-Before: the engine accepts the bundle with its files, and only what it confirmed is printed. After: a separate
-process opens the finished PDF as an opponent's expert would; without its "verified" nothing is released.
+One workflow for each order. What it finds done it does not do again: a released certificate is never made
+a second time, whenever the process was killed.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 from evidence_service.certificate.edition import DEFAULT, parse_edition
 from evidence_service.certificate.facts import Preserved, certificate_facts
 from evidence_service.certificate.render import render
 from evidence_service.certificate.sealing import Sealed, seal
-from evidence_service.core import bundle
-from evidence_service.errors import (
-    ConfigurationError,
-    MismatchError,
-    NodeUnavailableError,
-    UnavailableError,
-)
+from evidence_service.certificate.sealing.archive import ends_at
+from evidence_service.errors import ConfigurationError
 from evidence_service.service.bundles import assemble
-from evidence_service.service.parts import SERVICE, Parts
+from evidence_service.service.gate import check_finished, check_level, examine_bundle
+from evidence_service.service.note_certificate import note_certificate
+from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
+from evidence_service.service.rules import judge
 from evidence_service.service.waiting import until_available
+from evidence_service.store.certificate_orders import NewOrder
 from evidence_service.store.certificates import Certificate
-from evidence_service.verify.material import EvidenceFile, Material
-from evidence_service.verify.nodes import compare_with
-from evidence_service.verify.report import ExitCode, Report, Verdict
-from evidence_service.verify.verifier import verify
-
-_SECONDS = 120
-_LEVEL = "PAdES B-T"
-"""Level printed; a seal that reached another one is not released."""
+from evidence_service.verify.report import Report
 
 
-def certify(parts: Parts, durable: Durable, evidence_id: str) -> None:
-    """The workflow of one certificate."""
+def order_wanted(parts: Parts, evidence_id: str) -> None:
+    """Order the certificate that evidence was accepted for; repeating it changes nothing."""
+    parts.certificates.place(
+        NewOrder(
+            id=f"co-{evidence_id}",
+            evidence_id=evidence_id,
+            edition=DEFAULT,
+            actor=parts.records.evidence(evidence_id).operator,
+            ordered_at=parts.now(),
+        )
+    )
+
+
+def certify(parts: Parts, durable: Durable, order_id: str) -> None:
+    """The workflow of one order."""
 
     def note(waiting_for: str | None) -> None:
-        parts.records.note_progress(evidence_id, "certifying", waiting_for=waiting_for)
+        parts.certificates.note_order(order_id, waiting_for)
+        evidence = parts.records.evidence(parts.certificates.order(order_id).evidence_id)
+        if evidence.status != "certified":
+            parts.records.note_progress(evidence.id, "certifying", waiting_for=waiting_for)
 
-    until_available(durable, "issue", lambda: issue(parts, evidence_id), note)
-    durable.step("record", record_certificate, parts, evidence_id)
+    until_available(durable, "issue", lambda: issue(parts, order_id), note)
+    durable.step("record", record_certificate, parts, order_id)
 
 
-def issue(parts: Parts, evidence_id: str) -> None:
-    """Render, seal, have it checked, release; a released certificate is never made again.
+def refuse(parts: Parts, order_id: str, why: str) -> None:
+    """Record that no certificate is issued for an order, and why."""
+    parts.certificates.refuse_order(order_id, why)
+    evidence = parts.records.evidence(parts.certificates.order(order_id).evidence_id)
+    if evidence.status != "certified":
+        parts.records.note_progress(evidence.id, f"certify refused: {why}")
+
+
+def issue(parts: Parts, order_id: str) -> None:
+    """Render, seal, have it checked, release.
 
     Raises:
         UnavailableError: a node or an authority did not answer.
+        ConfigurationError: something has to be set first.
+        PolicyRefusedError: a rule forbids it.
         MismatchError: the engine does not accept the bundle or the finished PDF.
+        ConflictError: what it supersedes was withdrawn or superseded in the meantime.
     """
-    certificate = parts.certificates.reserve(evidence_id, prefix=parts.issuing.prefix, now=parts.now())
-    if certificate.status == "released":
+    order = parts.certificates.order(order_id)
+    if order.state != "open":
         return
-    data = assemble(parts, evidence_id)
-    report = _accepted(parts, data)
+    data = assemble(parts, order.evidence_id)
+    report = examine_bundle(parts, data)
+    absent = sorted(parts.records.refusals("manifest", order.evidence_id))
+    qualifications = judge(report, absent=absent)
+    certificate = parts.certificates.reserve(order_id, prefix=parts.issuing.prefix, now=parts.now())
     sealed = _make(parts, certificate, data, report)
-    if sealed.level != _LEVEL:
-        raise MismatchError(
-            f"the certificate says {_LEVEL}, its seal reached {sealed.level}; it is not released"
-        )
-    _check_in_another_process(parts, sealed.pdf)
+    check_level(parts.issuing.level, sealed.level)
+    check_finished(
+        sealed.pdf,
+        level=parts.issuing.level,
+        verdict=report.verdict,
+        trust_file=parts.issuing.trust_file,
+        rpc_urls=parts.rpc_urls(),
+    )
     stored = parts.objects.put_bytes(sealed.pdf)
-    parts.certificates.release(certificate.number, sha256=stored.sha256, level=sealed.level, now=parts.now())
-
-
-def record_certificate(parts: Parts, evidence_id: str) -> None:
-    """Note the released certificate in the custody log."""
-    certificate = parts.certificates.of_evidence(evidence_id)
-    parts.custody(
-        evidence_id,
-        f"certify {certificate.number}",
-        "certify",
-        actor=SERVICE,
-        purpose="issue a certificate",
-        after=(certificate.sha256 or b"").hex(),
-        detail={"number": certificate.number, "level": certificate.level or ""},
-    )
-    parts.records.advance(evidence_id, "certified")
-
-
-def _accepted(parts: Parts, data: bytes) -> Report:
-    """The engine's report on the bundle and the stored files."""
-    value = bundle.parse(data)
-    files = [
-        EvidenceFile(item["path"], parts.objects.check(bytes.fromhex(item["sha256"])))
-        for item in value["manifest"]["files"]
-    ]
-    report = verify(
-        Material(value["manifest"]["evidence_id"], bundle=data, files=files),
-        parts.issuing.policy,
+    parts.certificates.release(
+        order_id,
+        sha256=stored.sha256,
+        level=sealed.level,
+        ends_at=ends_at(sealed.pdf),
+        qualifications=qualifications,
         now=parts.now(),
-        compare_header=compare_with(parts.rpc_urls()),
     )
-    if report.verdict is Verdict.INCOMPLETE:
-        raise NodeUnavailableError(_words(report), what_to_do="it is tried again when a node answers")
-    if report.verdict is Verdict.UNTRUSTED:
-        raise ConfigurationError(
-            f"the issuer's own policy does not accept the evidence: {_words(report)}",
-            what_to_do="name the configured authorities, chain and contract in the trust file",
-        )
-    if report.verdict not in (Verdict.EVIDENCE, Verdict.DEMONSTRATION):
-        raise MismatchError(f"no certificate is issued: {report.sentence} {_words(report)}")
-    return report
 
 
-def _words(report: Report) -> str:
-    return "; ".join(f"{check.id} {check.why}" for check in report.checks if check.status.value != "pass")
+def record_certificate(parts: Parts, order_id: str) -> None:
+    """Tell the custody log of the released certificate, and of the one whose place it took."""
+    order = parts.certificates.order(order_id)
+    for number in filter(None, (order.number, order.supersedes)):
+        note_certificate(parts, number)
+    parts.records.advance(order.evidence_id, "certified")
 
 
 def _make(parts: Parts, certificate: Certificate, data: bytes, report: Report) -> Sealed:
@@ -131,45 +123,25 @@ def _make(parts: Parts, certificate: Certificate, data: bytes, report: Report) -
         # The time of reservation: made again after a crash, the certificate is the same up to its seal.
         issued_at=certificate.reserved_at,
         issuer=parts.issuing.issuer,
-        edition=parse_edition(DEFAULT),
-        level=_LEVEL,
+        edition=parse_edition(certificate.edition),
+        level=parts.issuing.level,
+        register=parts.issuing.register,
     )
     return seal(
         render(facts),
         key,
         level=parts.issuing.level,
-        stamp=_stamper(parts),
+        stamp=stamper(parts),
         revocation=parts.issuing.revocation,
         reason=f"Certificate {certificate.number}",
     )
 
 
-def _stamper(parts: Parts) -> Callable[[bytes], bytes]:
+def stamper(parts: Parts) -> Callable[[bytes], bytes]:
+    """What gets a seal its time stamps: SHA-512 digest (64 bytes) → token of one of the authorities."""
+
     def one_token(digest: bytes) -> bytes:
         found = parts.stamping.authorities.stamp(digest, nonce=parts.nonce, now=parts.now, minimum=1)
         return found.tokens[0].der
 
     return one_token
-
-
-def _check_in_another_process(parts: Parts, pdf: bytes) -> None:
-    """Have ``evidence verify`` accept the finished file; its exit code is the answer."""
-    with tempfile.TemporaryDirectory(prefix="evidence-gate-") as name:
-        path = Path(name) / "certificate.pdf"
-        path.write_bytes(pdf)
-        command = [sys.executable, "-m", "evidence_service.cli", "verify", str(path)]
-        if parts.issuing.trust_file is not None:
-            command += ["--trust", str(parts.issuing.trust_file)]
-        for url in parts.rpc_urls():
-            command += ["--rpc", url]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
-        except subprocess.TimeoutExpired as error:
-            raise UnavailableError(f"the check of the certificate took longer than {_SECONDS} s") from error
-    if done.returncode == ExitCode.NOT_CHECKED:
-        raise NodeUnavailableError("the finished certificate could not be compared with the chain")
-    if done.returncode != ExitCode.VERIFIED:
-        raise MismatchError(
-            f"the finished certificate was not accepted (exit {done.returncode}) and is not released: "
-            f"{(done.stdout or done.stderr).strip()[-1500:]}"
-        )

@@ -1,23 +1,24 @@
-"""Declare: a declaration is prepared for somebody who took part, to be read, corrected and signed by that person.
+"""Declare: a declaration is prepared for somebody who took part, to be read, corrected and signed.
 
-Courts turn away declarations of people who were not there. Who may sign what is therefore read from the custody
-log, and everything else in the form from what the verification engine accepted a moment ago.
+Courts turn away declarations of people who were not there. Who may sign what is therefore read from the
+custody log, and everything else in the form from what the verification engine accepted a moment ago.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from evidence_service.certificate.edition import DEFAULT, parse_edition
+from evidence_service.certificate.edition import parse_edition
 from evidence_service.certificate.facts import CertificateFacts, Preserved, certificate_facts
 from evidence_service.certificate.forms import Declarant, Form, form_named, form_pdf, forms
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import PolicyRefusedError, RefusedError
 from evidence_service.service.bundles import assemble
-from evidence_service.service.certify import accepted
+from evidence_service.service.gate import examine_bundle
 from evidence_service.service.parts import SERVICE, Parts
+from evidence_service.service.rules import judge
 from evidence_service.store.certificates import Certificate
 
 MOST_DECLARATIONS = 200
@@ -66,7 +67,7 @@ class Declaration:
 def participants(events: Iterable[Mapping[str, Any]]) -> tuple[Participant, ...]:
     """Who took part in a custody log, in the order of their first events; the service itself is no person."""
     found: dict[str, list[Mapping[str, Any]]] = {}
-    for event in _without_declarations(events):
+    for event in _own_events(events):
         if event["actor"]["id"] != SERVICE[0]:
             found.setdefault(event["actor"]["id"], []).append(event)
     return tuple(
@@ -91,7 +92,7 @@ def declare(parts: Parts, evidence_id: str, wish: Wish, *, actor: str) -> Declar
     """
     form = form_named(wish.form)
     certificate = parts.certificates.of_evidence(evidence_id)
-    facts = _facts(parts, certificate)
+    facts = _without_declarations(verified_facts(parts, certificate))
     own = _events_of(facts.values["custody"], wish.person, form)
     sha256 = (certificate.sha256 or b"").hex()
     pdf = form_pdf(
@@ -105,28 +106,33 @@ def declare(parts: Parts, evidence_id: str, wish: Wish, *, actor: str) -> Declar
     return Declaration(pdf, form.name, certificate.number)
 
 
-def _facts(parts: Parts, certificate: Certificate) -> CertificateFacts:
-    """The certificate's facts from the bundle as it is now, without the events that note declarations.
+def verified_facts(parts: Parts, certificate: Certificate) -> CertificateFacts:
+    """What a certificate says, from the bundle as it is now; the engine has accepted it a moment ago.
 
-    A declaration that printed the events of those before it would never be the same twice.
+    Raises:
+        UnavailableError: a node did not answer.
+        MismatchError: the engine does not accept it.
     """
     data = assemble(parts, certificate.evidence_id)
-    found = certificate_facts(
-        accepted(parts, data),
+    report = examine_bundle(parts, data)
+    judge(report)
+    return certificate_facts(
+        report,
         Preserved(bundle=data, read=lambda sha256: parts.objects.read(bytes.fromhex(sha256))),
         number=certificate.number,
         issued_at=certificate.reserved_at,
         issuer=parts.issuing.issuer,
-        edition=parse_edition(DEFAULT),
+        edition=parse_edition(certificate.edition),
         level=certificate.level or "",
     )
-    custody = list(_without_declarations(found.values["custody"]))
-    return CertificateFacts(
-        {**found.values, "custody": custody}, found.screenshots, found.attachments, found.issued_at
-    )
 
 
-def _without_declarations(events: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
+def _without_declarations(facts: CertificateFacts) -> CertificateFacts:
+    """The facts without events that note declarations: one that printed them would differ each time."""
+    return replace(facts, values={**facts.values, "custody": list(_own_events(facts.values["custody"]))})
+
+
+def _own_events(events: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
     return (event for event in events if _MARK not in event["detail"])
 
 

@@ -121,6 +121,7 @@ class Issuing:
         revocation: collects what has to be kept with a seal from level B-LT on.
         trust_file: the policy as a file, for the separate process; None uses the shipped policy.
         prefix: of certificate numbers.
+        register: public address of the register, as printed; None when there is none.
     """
 
     issuer: Issuer
@@ -130,6 +131,7 @@ class Issuing:
     policy: Policy
     trust_file: Path | None
     prefix: str
+    register: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ class Parts:
         *,
         actor: tuple[str, str],
         purpose: str,
+        before: str | None = None,
         after: str | None = None,
         detail: dict[str, str] | None = None,
     ) -> dict[str, Any]:
@@ -202,9 +205,9 @@ class Parts:
 
         Args:
             actor: id and role.
-            after: SHA-256 (hexadecimal) of what the action left behind.
+            before, after: SHA-256 (hexadecimal) of what the action began with, and of what it left behind.
         """
-        members = self.event(action, actor=actor, purpose=purpose, after=after, detail=detail)
+        members = self.event(action, actor=actor, purpose=purpose, before=before, after=after, detail=detail)
         return self.records.append_custody(evidence_id, step_key, members, now=self.now())
 
     def event(
@@ -213,6 +216,7 @@ class Parts:
         *,
         actor: tuple[str, str],
         purpose: str,
+        before: str | None = None,
         after: str | None = None,
         detail: dict[str, str] | None = None,
     ) -> dict[str, Any]:
@@ -222,7 +226,7 @@ class Parts:
             "actor": {"id": actor[0], "role": actor[1]},
             "host": self.host,
             "purpose": purpose,
-            "before": None,
+            "before": before,
             "after": after,
             "tool": self.tool,
             "detail": detail or {},

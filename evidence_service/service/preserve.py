@@ -91,6 +91,9 @@ def capture(parts: Parts, evidence_id: str) -> None:
     evidence = parts.records.evidence(evidence_id)
     if evidence.capture is None:
         evidence = _capture_now(parts, evidence)
+    if evidence.kind == "digest":
+        _record_digest(parts, evidence)
+        return
     received = evidence.kind == "upload"
     if received:
         evidence = examine_upload(parts, evidence)
@@ -120,6 +123,20 @@ def capture(parts: Parts, evidence_id: str) -> None:
         actor=SERVICE,
         purpose="write-once storage under each file's SHA-256, hashed while written",
         detail={"files": str(len(described["files"])), "bytes": str(size)},
+    )
+
+
+def _record_digest(parts: Parts, evidence: Evidence) -> None:
+    """Note whose digest is registered; its bytes were stored when they were made."""
+    described = evidence.capture or {}
+    parts.custody(
+        evidence.id,
+        "hash",
+        "hash",
+        actor=SERVICE,
+        purpose="register the digest of a certificate as evidence",
+        after=described["files"][0]["sha256"],
+        detail={name: described["tool"][name] for name in ("certificate", "certificate_of")},
     )
 
 
@@ -207,6 +224,11 @@ def describe_upload(parts: Parts, name: str, media_type: str, found: Digest) -> 
     """
     if not _MEDIA_TYPE.fullmatch(media_type):
         media_type = "application/octet-stream"
+    return describe_received(parts, manifest.file_record(name, media_type, "uploaded", found))
+
+
+def describe_received(parts: Parts, file: Mapping[str, Any]) -> dict[str, Any]:
+    """The same members for one file that came from elsewhere than a capture."""
     at = document.format_time(parts.now())
     return {
         "subject": {
@@ -223,7 +245,7 @@ def describe_upload(parts: Parts, name: str, media_type: str, found: Digest) -> 
         "tool": {"software": SOFTWARE},
         "egress": {"mode": "none", "exceptions": []},
         "not_before": _not_before(parts),
-        "files": [manifest.file_record(name, media_type, "uploaded", found)],
+        "files": [dict(file)],
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from evidence_service.service import attest, renew
+from evidence_service.service import attest, extend, note_certificate, renew
 from evidence_service.service.parts import Parts
 
 PAUSE = 15.0
@@ -13,7 +13,8 @@ PAUSE = 15.0
 
 
 class Upkeep:
-    """Finds the attempts that are due: attestations that lack something, time stamps to renew.
+    """Finds the attempts that are due: attestations that lack something, time stamps to renew, seals to
+    extend, acts that are not told yet.
 
     Args:
         clock: monotonic seconds.
@@ -33,3 +34,7 @@ class Upkeep:
             yield "attest", subject
         for subject in renew.wanted(self._parts):
             yield "renew", subject
+        for subject in extend.wanted(self._parts):
+            yield "extend", subject
+        for subject in note_certificate.wanted(self._parts):
+            yield "tell", subject

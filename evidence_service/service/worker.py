@@ -16,8 +16,10 @@ from sqlalchemy.exc import OperationalError
 from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.anchor import finish, note_anchor, stamp_batch, submit
 from evidence_service.service.attest import attest
-from evidence_service.service.certify import certify
+from evidence_service.service.certify import certify, order_wanted, refuse
 from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, STAMPS, Engine
+from evidence_service.service.extend import extend_due
+from evidence_service.service.note_certificate import tell
 from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import preserve
@@ -30,7 +32,8 @@ _log = structlog.get_logger(__name__)
 _TICK = 0.25
 """Seconds between two looks at the record."""
 _AHEAD = 50
-"""Workflows of evidence that are asked for, for each browser, before the first of them has ended."""
+"""Workflows of evidence that are asked for, for each browser, before the first of them has ended; and of
+orders of certificates, in all."""
 
 
 class Worker:
@@ -57,12 +60,14 @@ class Worker:
             ("certify", CERTIFICATES, certify),
             ("attest", STAMPS, attest),
             ("renew", STAMPS, renew),
+            ("extend", STAMPS, extend_due),
+            ("tell", STAMPS, tell),
         ):
             engine.add(name, queue, self._noting_failure(name, partial(workflow, parts, durable)))
 
     def start(self) -> None:
         """Serve; returns at once."""
-        self._engine.launch({CAPTURES: self._captures, ANCHORS: 4, CERTIFICATES: 1, STAMPS: 1})
+        self._engine.launch({CAPTURES: self._captures, ANCHORS: 4, CERTIFICATES: 2, STAMPS: 1})
         self._thread.start()
         for rounds in self._rounds:
             rounds.start()
@@ -103,7 +108,9 @@ class Worker:
         for submission_id in parts.batches.unnoted():
             self._ask("note", submission_id)
         for evidence_id in parts.records.certifiable():
-            self._ask("certify", evidence_id)
+            self._order(evidence_id)
+        for order_id in parts.certificates.issuable(_AHEAD):
+            self._ask("certify", order_id)
         # Last: a disk that takes no tree holds up nothing else.
         parts.batches.close_due(parts.batching, now=parts.now())
 
@@ -115,6 +122,11 @@ class Worker:
         self._asked.add(("submit", batch_id))
         # A chain it waited for may not be configured any more.
         finish(self._parts, batch_id)
+
+    def _order(self, evidence_id: str) -> None:
+        if ("order", evidence_id) not in self._asked:
+            order_wanted(self._parts, evidence_id)
+            self._asked.add(("order", evidence_id))
 
     def _ask(self, name: str, subject_id: str, *, priority: int | None = None) -> None:
         if (name, subject_id) not in self._asked:
@@ -140,7 +152,7 @@ class Worker:
                 elif name == "preserve":
                     self._parts.records.refuse(subject_id, f"{name} refused: {reason}")
                 elif name == "certify":
-                    self._parts.records.note_progress(subject_id, f"{name} refused: {reason}")
+                    refuse(self._parts, subject_id, reason)
                 raise
 
         return run

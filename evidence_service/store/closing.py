@@ -120,7 +120,8 @@ def _is_due(connection: Connection, due: Due, now: datetime) -> bool:
     count, oldest, promised, urgent = connection.execute(
         select(
             func.count(),
-            func.min(evidence.c.registered_at),
+            # A digest goes with the others: for it alone a batch is closed when its time has come.
+            func.min(evidence.c.registered_at).filter(evidence.c.kind != "digest"),
             func.min(evidence.c.batch_by),
             func.bool_or(evidence.c.urgent),
         ).where(_waiting())
@@ -130,7 +131,7 @@ def _is_due(connection: Connection, due: Due, now: datetime) -> bool:
         and (
             urgent
             or count >= due.size
-            or now - oldest >= due.age
+            or (oldest is not None and now - oldest >= due.age)
             or (promised is not None and promised - now <= due.margin)
         )
     )

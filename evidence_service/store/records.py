@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, Row, insert, select, text, update
 
 from evidence_service.core import custody, document
 from evidence_service.errors import ConflictError, NotFoundError
@@ -97,7 +97,14 @@ class Records(Orders):
             ).one_or_none()
         if row is None:
             raise NotFoundError(f"there is no matter {matter_id}", what_to_do="register the matter first")
-        return Matter(row.id, row.reference, row.applicant, tuple(row.rights), row.created_at)
+        return _matter(row)
+
+    def matters(self, reference: str) -> list[Matter]:
+        """Matters with a reference, oldest first."""
+        table = schema.matters
+        query = select(table).where(table.c.reference == reference).order_by(table.c.created_at, table.c.id)
+        with self._engine.connect() as connection:
+            return [_matter(row) for row in connection.execute(query)]
 
     def mark_urgent(self, evidence_id: str) -> None:
         """Have its batch closed as soon as it is registered; once it is in a batch nothing is left to do."""
@@ -137,15 +144,6 @@ class Records(Orders):
         query = select(schema.evidence.c.id).where(text(schema.CERTIFIABLE))
         with self._engine.connect() as connection:
             return [row.id for row in connection.execute(query)]
-
-    def want_certificate(self, evidence_id: str) -> None:
-        """Ask for a certificate of evidence that was preserved without one; repeating it changes nothing."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                update(schema.evidence)
-                .where(schema.evidence.c.id == evidence_id)
-                .values(certificate_wanted=True)
-            )
 
     def advance(self, evidence_id: str, status: str, **columns: Any) -> None:
         """Move evidence forward to a status, with what was found; going back is ignored.
@@ -238,6 +236,10 @@ class Records(Orders):
         """Events, oldest first."""
         with self._engine.connect() as connection:
             return _custody(connection, evidence_id)
+
+
+def _matter(row: Row[Any]) -> Matter:
+    return Matter(row.id, row.reference, row.applicant, tuple(row.rights), row.created_at)
 
 
 def _advance(connection: Connection, evidence_id: str, status: str, columns: Mapping[str, Any]) -> None:

@@ -43,6 +43,9 @@ UNREGISTERED = "registered_at IS NULL AND NOT refused"
 UNCAPTURED = "status = 'accepted' AND NOT refused"
 CAPTURED = "kind = 'platform_capture' AND outcome IS NOT NULL"
 CERTIFIABLE = "status = 'anchored' AND certificate_wanted"
+ORDERED = "state = 'open'"
+CURRENT = "status = 'released'"
+UNTOLD = "unnoted"
 UNANCHORED = "status = 'closed'"
 UNNOTED = "state = 'sealed' AND NOT noted AND batch_id IS NOT NULL"
 LATE = "late > 0"
@@ -300,16 +303,76 @@ chain_status = Table(
     Column("status", JSONB, nullable=False),
 )
 
+# Where each certificate stands now. How it came there is in certificate_events, which nobody can change.
 certificates = Table(
     "certificates",
     metadata,
     Column("number", Text, primary_key=True),
-    Column("evidence_id", Text, ForeignKey("evidence.id"), nullable=False, unique=True),
+    Column("evidence_id", Text, ForeignKey("evidence.id"), nullable=False),
+    Column("edition", Text, nullable=False),
     Column("status", Text, nullable=False),
+    # Of its newest PDF.
     Column("sha256", LargeBinary),
     Column("level", Text),
     Column("reserved_at", _Time, nullable=False),
     Column("released_at", _Time),
+    Column("since", _Time, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("superseded_by", Text, ForeignKey("certificates.number")),
+    # What the gate demanded to be said on it, in words.
+    Column("qualifications", JSONB, nullable=False, server_default="[]"),
+    # Why its seal could not be extended when that was due.
+    Column("waiting_for", Text),
+    # Whether custody logs and digests are behind its history.
+    Column("unnoted", Boolean, nullable=False, server_default=false()),
+    # One certificate of each edition is current.
+    Index("uq_certificates_current", "evidence_id", "edition", unique=True, postgresql_where=CURRENT),
+    Index(None, "evidence_id"),
+    Index("ix_certificates_unnoted", "number", postgresql_where=UNTOLD),
+)
+
+certificate_events = Table(
+    "certificate_events",
+    metadata,
+    Column("number", Text, ForeignKey("certificates.number"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("at", _Time, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("superseded_by", Text, ForeignKey("certificates.number")),
+)
+
+# Every PDF that was released under a number: the sealed one, then those with an extended seal.
+certificate_pdfs = Table(
+    "certificate_pdfs",
+    metadata,
+    Column("number", Text, ForeignKey("certificates.number"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("sha256", LargeBinary, nullable=False, unique=True),
+    Column("level", Text, nullable=False),
+    Column("at", _Time, nullable=False),
+    # When the first certificate that holds its newest time stamp ends; null where that is not known.
+    Column("ends_at", _Time),
+    Index(None, "ends_at"),
+)
+
+certificate_orders = Table(
+    "certificate_orders",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("evidence_id", Text, ForeignKey("evidence.id"), nullable=False),
+    Column("edition", Text, nullable=False),
+    # The certificate whose place the new one takes, and why.
+    Column("supersedes", Text, ForeignKey("certificates.number")),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("actor", Text, nullable=False),
+    Column("ordered_at", _Time, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("number", Text, ForeignKey("certificates.number"), unique=True),
+    Column("waiting_for", Text),
+    Column("problem", Text, nullable=False, server_default=""),
+    Index("uq_certificate_orders_open", "evidence_id", "edition", unique=True, postgresql_where=ORDERED),
 )
 
 idempotency_keys = Table(

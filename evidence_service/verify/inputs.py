@@ -19,6 +19,7 @@ from evidence_service.errors import EvidenceError, LimitExceededError, Malformed
 from evidence_service.verify import pdf
 from evidence_service.verify.certificate import open_certificate
 from evidence_service.verify.material import EvidenceFile, Material
+from evidence_service.verify.register import CertificateFile
 from evidence_service.verify.steps.files import same_path
 from evidence_service.verify.steps.seal import BUNDLE_NAME
 
@@ -206,7 +207,12 @@ def _certificate(source: _Source) -> Material:
             raise MalformedError(f"the PDF is sealed, but holds no {BUNDLE_NAME}: it is not a certificate")
     except EvidenceError as error:
         return Material(source.name, trouble=_explained(error, data))
-    return Material(source.name, bundle=opened.attachments[BUNDLE_NAME], certificate=opened)
+    return Material(
+        source.name,
+        bundle=opened.attachments[BUNDLE_NAME],
+        certificate=opened,
+        file=CertificateFile.of(data),
+    )
 
 
 def _explained(error: EvidenceError, data: bytes) -> EvidenceError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from evidence_service.core.digest import Digest
 from evidence_service.errors import EvidenceError
 from evidence_service.verify.certificate import OpenedCertificate
+from evidence_service.verify.register import CertificateFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Material:
         certificate: the opened certificate the bundle was taken from, None for a bare bundle.
         files: evidence files given with it.
         digests: bare digests given instead of files, SHA-256 (32 bytes) or SHA3-512 (64 bytes).
+        file: what the issuer's register can be asked with; None for a bare bundle.
         trouble: why the certificate could not be opened; the bundle is empty then.
     """
 
@@ -41,4 +43,5 @@ class Material:
     certificate: OpenedCertificate | None = None
     files: Sequence[EvidenceFile] = ()
     digests: Sequence[bytes] = ()
+    file: CertificateFile | None = None
     trouble: EvidenceError | None = None

@@ -9,9 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from evidence_service.core import document
+
+if TYPE_CHECKING:
+    from evidence_service.verify.register import Registered
 
 FORMAT = "evidence-verification/1"
 
@@ -62,6 +65,7 @@ class ExitCode(IntEnum):
     NOTHING_FOUND = 7
     UNSUPPORTED = 8
     OVER_LIMIT = 9
+    NOT_CURRENT = 10
 
 
 EXIT_CODES = {
@@ -223,6 +227,8 @@ class Report:
     """True unless every part that vouches is a production part; see the specification, section 11."""
     trusts: tuple[str, ...] = ()
     """Everything the policy trusts, one line each."""
+    registered: Registered | None = None
+    """What the issuer's register says, None when it was not asked (specification, section 13)."""
 
     @property
     def verdict(self) -> Verdict:
@@ -246,13 +252,17 @@ class Report:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Exit code of a command that reports only this."""
-        return EXIT_CODES[self.verdict]
+        """Exit code of a command that reports only this; where a register was asked, it counts as well."""
+        code = EXIT_CODES[self.verdict]
+        if code is not ExitCode.VERIFIED or self.registered is None:
+            return code
+        return _STANDINGS.get(self.registered.standing, ExitCode.NOT_CURRENT)
 
     @property
     def sentence(self) -> str:
-        """The verdict as a sentence a judge understands."""
-        return _SENTENCES[self.verdict]
+        """The verdict as a sentence a judge understands; what has to be read first comes first."""
+        warning = "" if self.registered is None else self.registered.warning
+        return f"{warning.rstrip('.')}. {_SENTENCES[self.verdict]}" if warning else _SENTENCES[self.verdict]
 
     def failures(self) -> tuple[Check, ...]:
         """Checks that failed, in order."""
@@ -280,26 +290,30 @@ class Report:
             ],
             "evidence": _findings_document(self.findings),
             "trusts": list(self.trusts),
+            **({} if self.registered is None else {"register": self.registered.to_document()}),
         }
 
 
 SEVERITY = (
-    Verdict.INVALID,
-    Verdict.OVER_LIMIT,
-    Verdict.UNSUPPORTED,
-    Verdict.UNTRUSTED,
-    Verdict.PENDING,
-    Verdict.INCOMPLETE,
+    ExitCode.INVALID,
+    ExitCode.OVER_LIMIT,
+    ExitCode.UNSUPPORTED,
+    ExitCode.UNTRUSTED,
+    ExitCode.NOT_CURRENT,
+    ExitCode.PENDING,
+    ExitCode.NOT_CHECKED,
 )
-"""Verdicts that are not "verified", worst first (specification, section 11)."""
+"""Exit codes that are not "verified", worst first (specification, section 11)."""
+
+_STANDINGS = {"current": ExitCode.VERIFIED, "not_checked": ExitCode.NOT_CHECKED}
 
 
 def overall(reports: Sequence[Report]) -> ExitCode:
     """One exit code for several subjects: that of the worst."""
-    found = {report.verdict for report in reports}
+    found = {report.exit_code for report in reports}
     if not found:
         return ExitCode.NOTHING_FOUND
-    return next((EXIT_CODES[verdict] for verdict in SEVERITY if verdict in found), ExitCode.VERIFIED)
+    return next((code for code in SEVERITY if code in found), ExitCode.VERIFIED)
 
 
 def verification_document(reports: Sequence[Report]) -> dict[str, Any]:

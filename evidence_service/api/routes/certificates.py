@@ -1,36 +1,208 @@
-"""Certificates."""
+"""Certificates: ordering, finding, downloading, superseding and withdrawing them."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-from fastapi.responses import Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, Response
 
 from evidence_service.api.auth import Actor, Wired
-from evidence_service.api.schemas import CertificateView, EvidenceView
+from evidence_service.api.certificates import (
+    CertificateDetail,
+    CertificateOrderView,
+    CertificatePage,
+    CertificateView,
+    DueView,
+    Extension,
+    NewCertificate,
+    NewCertificates,
+    Number,
+    OrderedRow,
+    OrderedRows,
+    Status,
+    Succession,
+    Withdrawal,
+)
+from evidence_service.api.idempotency import IdempotencyKey, new_id, once
+from evidence_service.api.schemas import EvidenceView
+from evidence_service.certificate.edition import DEFAULT
+from evidence_service.errors import NotFoundError
+from evidence_service.service.extend import due, extend
+from evidence_service.service.order_certificate import order_certificate as place
+from evidence_service.service.order_certificate import order_many, supersede, withdraw
+from evidence_service.service.parts import Parts
+from evidence_service.store.certificates import Certificate
 
-router = APIRouter(prefix="/v1/evidence/{evidence_id}", tags=["certificates"])
+router = APIRouter(prefix="/v1", tags=["certificates"])
+
+_MOST_ORDERS = 200
 
 
-@router.post("/certificate", status_code=202)
-def order_certificate(evidence_id: str, _: Actor, parts: Wired) -> EvidenceView:
-    """Ask for a certificate; it is issued when the evidence is anchored."""
-    parts.records.evidence(evidence_id)
-    parts.records.want_certificate(evidence_id)
+# --- the default edition of a piece of evidence ---
+
+
+@router.post("/evidence/{evidence_id}/certificate", status_code=202)
+def order_certificate(evidence_id: str, actor: Actor, parts: Wired) -> EvidenceView:
+    """Ask for a certificate of the default edition; it is issued when the evidence is anchored."""
+    place(parts, evidence_id, DEFAULT, actor=actor, order_id=new_id("co", actor, None))
     return EvidenceView.of(parts.records.evidence(evidence_id))
 
 
-@router.get("/certificate")
+@router.get("/evidence/{evidence_id}/certificate")
 def show_certificate(evidence_id: str, _: Actor, parts: Wired) -> CertificateView:
-    """The released certificate."""
-    return CertificateView.of(parts.certificates.of_evidence(evidence_id))
+    """The current certificate of the default edition."""
+    return CertificateView.of(parts.certificates.of_evidence(evidence_id, DEFAULT))
 
 
-@router.get("/certificate.pdf", response_class=Response)
+@router.get("/evidence/{evidence_id}/certificate.pdf", response_class=Response)
 def download_certificate(evidence_id: str, _: Actor, parts: Wired) -> Response:
-    """The sealed PDF."""
-    certificate = parts.certificates.of_evidence(evidence_id)
+    """Its sealed PDF."""
+    certificate = parts.certificates.of_evidence(evidence_id, DEFAULT)
+    return _pdf(parts, certificate, None)
+
+
+# --- every edition ---
+
+
+@router.post("/evidence/{evidence_id}/certificates", status_code=202)
+def order_edition(
+    evidence_id: str, order: NewCertificate, actor: Actor, parts: Wired, key: IdempotencyKey = None
+) -> CertificateOrderView:
+    """Ask for a certificate of an edition.
+
+    Where one is current, or ordered already, the answer is that one's order: repeating the request issues
+    nothing twice.
+    """
+    order_id = new_id("co", actor, key, evidence_id, order.edition)
+    return CertificateOrderView.of(place(parts, evidence_id, order.edition, actor=actor, order_id=order_id))
+
+
+@router.get("/evidence/{evidence_id}/certificates")
+def list_of_evidence(evidence_id: str, _: Actor, parts: Wired) -> list[CertificateView]:
+    """All certificates of a piece of evidence, by number."""
+    parts.records.evidence(evidence_id)
+    return [CertificateView.of(item) for item in parts.certificates.find(evidence_id=evidence_id, limit=1000)]
+
+
+@router.post("/certificates", status_code=202)
+def order_list(order: NewCertificates, actor: Actor, parts: Wired) -> OrderedRows:
+    """Ask for a certificate of each of up to 1,000 pieces of evidence.
+
+    Each row is accepted or refused by itself. Repeating the request issues nothing twice: a row whose
+    certificate is current, or ordered already, is answered with that one's order; a row that was refused is
+    tried again.
+    """
+    rows = order_many(
+        parts,
+        order.evidence,
+        order.edition,
+        actor=actor,
+        new_id=lambda _: new_id("co", actor, None),
+    )
+    return OrderedRows(rows=[OrderedRow.of(row) for row in rows])
+
+
+@router.get("/certificate-orders")
+def show_orders(
+    _: Actor,
+    parts: Wired,
+    order_ids: Annotated[list[str], Query(alias="id", min_length=1, max_length=_MOST_ORDERS)],
+) -> list[CertificateOrderView]:
+    """Where some orders stand; those that are not known are left out."""
+    return [CertificateOrderView.of(item) for item in parts.certificates.orders(order_ids)]
+
+
+@router.get("/certificates")
+def list_certificates(
+    _: Actor,
+    parts: Wired,
+    evidence_id: str | None = None,
+    matter_id: str | None = None,
+    status: Status | None = None,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> CertificatePage:
+    """Certificates, by number."""
+    found = parts.certificates.find(
+        evidence_id=evidence_id, matter_id=matter_id, status=status, after=after, limit=limit + 1
+    )
+    more = found[limit - 1].number if len(found) > limit else None
+    return CertificatePage(items=[CertificateView.of(item) for item in found[:limit]], next=more)
+
+
+@router.get("/certificates/{number}")
+def show_number(number: Number, _: Actor, parts: Wired) -> CertificateDetail:
+    """One certificate with its history and all its PDFs."""
+    return _detail(parts, parts.certificates.certificate(number))
+
+
+@router.get("/certificates/{number}/pdf", response_class=Response)
+def download_number(
+    number: Number,
+    _: Actor,
+    parts: Wired,
+    sha256: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$", description="Of an older PDF")] = None,
+) -> Response:
+    """The newest PDF released under a number, whatever became of it; or the one that is named."""
+    return _pdf(parts, parts.certificates.certificate(number), sha256)
+
+
+@router.post("/certificates/{number}/withdraw")
+def withdraw_certificate(number: Number, order: Withdrawal, actor: Actor, parts: Wired) -> CertificateDetail:
+    """Withdraw a current certificate.
+
+    Its PDF stays and goes on verifying; the register says that it is withdrawn.
+    """
+    return _detail(parts, withdraw(parts, number, reason=order.reason, actor=actor))
+
+
+@router.post("/certificates/{number}/extend")
+def extend_certificate(number: Number, order: Extension, _: Actor, parts: Wired) -> CertificateDetail:
+    """Extend the seal of a current certificate now; the old PDF stays beside the new one."""
+    return _detail(parts, extend(parts, number, order.sequence))
+
+
+@router.get("/certificates-due")
+def list_due(_: Actor, parts: Wired) -> list[DueView]:
+    """Current certificates whose seals are to be extended now, the most pressing first."""
+    return [DueView(number=item.number, sequence=item.sequence, ends_at=item.ends_at) for item in due(parts)]
+
+
+@router.post("/certificates/{number}/supersede", status_code=202, response_model=CertificateOrderView)
+def supersede_certificate(
+    number: Number, order: Succession, actor: Actor, parts: Wired, idempotency_key: IdempotencyKey = None
+) -> JSONResponse:
+    """Order a new certificate of the same evidence.
+
+    The old one is superseded in the moment in which the new one is released.
+    """
+    order_id = new_id("co", actor, idempotency_key, number)
+
+    def perform() -> CertificateOrderView:
+        placed = supersede(
+            parts, number, edition=order.edition, reason=order.reason, actor=actor, order_id=order_id
+        )
+        return CertificateOrderView.of(placed)
+
+    request = ["supersede", number, order.model_dump()]
+    return once(parts, actor, idempotency_key, request, 202, perform)
+
+
+def _detail(parts: Parts, certificate: Certificate) -> CertificateDetail:
+    register = parts.certificates
+    return CertificateDetail.whole(
+        certificate, register.history(certificate.number), register.pdfs(certificate.number)
+    )
+
+
+def _pdf(parts: Parts, certificate: Certificate, sha256: str | None) -> Response:
+    found = parts.certificates.pdfs(certificate.number)
+    chosen = found[-1:] if sha256 is None else [item for item in found if item.sha256.hex() == sha256]
+    if not chosen:
+        raise NotFoundError(f"no such PDF was released under {certificate.number}")
     return Response(
-        parts.objects.read(certificate.sha256 or b""),
+        parts.objects.read(chosen[0].sha256),
         media_type="application/pdf",
         headers={"Content-Disposition": f'attachment; filename="certificate-{certificate.number}.pdf"'},
     )

@@ -15,7 +15,6 @@ from evidence_service.service.declare import Wish, declare, participants
 router = APIRouter(prefix="/v1/evidence/{evidence_id}/declarations", tags=["declarations"])
 
 
-
 class FormView(BaseModel):
     """A declaration there is."""
 

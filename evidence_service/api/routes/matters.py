@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from evidence_service.api.auth import Actor, Wired
@@ -31,6 +33,14 @@ def register_matter(
         return MatterView.of(parts.records.matter(matter.id))
 
     return once(parts, actor, idempotency_key, ["matter", order.model_dump()], 201, perform)
+
+
+@router.get("")
+def find_matters(
+    _: Actor, parts: Wired, reference: Annotated[str, Query(min_length=1, max_length=200)]
+) -> list[MatterView]:
+    """The matters with a reference, oldest first."""
+    return [MatterView.of(matter) for matter in parts.records.matters(reference)]
 
 
 @router.get("/{matter_id}")

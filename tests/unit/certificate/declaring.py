@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import tempfile
@@ -10,12 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from evidence_service.certificate.edition import parse_edition
 from evidence_service.certificate.facts import CertificateFacts, Issuer, Preserved, certificate_facts
 from evidence_service.certificate.forms import Declarant
 from evidence_service.core import custody, document, manifest
 from evidence_service.core.digest import digest_of
-from evidence_service.verify.material import Material
+from evidence_service.verify.material import EvidenceFile, Material
 from evidence_service.verify.policy import parse
 from evidence_service.verify.report import Report
 from evidence_service.verify.verifier import verify
@@ -24,11 +27,15 @@ from tests.forgeries.world import Evidence, World, built, usual_manifest
 
 CERTIFICATE_SHA256 = "9c" * 32
 _POINTS = {
+    "at": document.format_time(EPOCH),
     "points": [
-        {"number": 1, "name": "fresh process", "status": "pass", "value": "yes"},
-        {"number": 5, "name": "answers of resolvers", "status": "unavailable", "value": "one resolver"},
-        {"number": 8, "name": "clock", "status": "fail", "value": "2 s"},
-    ]
+        {"number": number, "name": name, "status": status, "value": value, "raw_sha256": "ab" * 32}
+        for number, name, status, value in (
+            (1, "fresh process", "pass", "yes"),
+            (5, "answers of resolvers", "unavailable", "one resolver"),
+            (8, "clock", "fail", "2 s"),
+        )
+    ],
 }
 
 
@@ -59,20 +66,30 @@ LATER = (
 def files(count: int = 3) -> dict[str, tuple[str, bytes]]:
     """Path → role and content."""
     found = {
-        "screenshot.png": ("screenshot.full", b"picture"),
+        "screenshot.png": ("screenshot.full", _picture()),
         "environment.json": ("environment", json.dumps(_POINTS).encode()),
     }
     found |= {f"data/{n}.html": ("dom.rendered", b"%d" % n) for n in range(count - 2)}
     return found
 
 
+def _picture() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (320, 400), "#cfd8e3").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 @cache
 def judged(
-    kind: str = "platform_capture", count: int = 3, applicant: str = "Example Brand Ltd", blocks: int = 1
+    kind: str = "platform_capture",
+    mode: str = "recording_proxy",
+    count: int = 3,
+    applicant: str = "Example Brand Ltd",
 ) -> tuple[Report, bytes]:
     """The engine's report on evidence, and its bundle."""
     usual = usual_manifest()
     changes = {
+        "egress": {"mode": mode, "exceptions": []},
         "kind": kind,
         "matter": {**usual["matter"], "applicant": applicant},
         "outcome": {"status": "captured" if kind == "platform_capture" else "received", "reasons": []},
@@ -81,7 +98,7 @@ def judged(
             for path, (role, data) in files(count).items()
         ],
     }
-    value = Evidence(manifest=changes, blocks=({},) * blocks).value()
+    value = Evidence(manifest=changes).value()
     for number, (action, actor, role) in enumerate(LATER, start=1):
         value["custody"].append(
             custody.build(event(number, action, actor, role), previous=value["custody"][-1])
@@ -89,7 +106,9 @@ def judged(
     data = built(value)
     with tempfile.TemporaryDirectory() as folder:
         policy = parse(World(Path(folder)).trust(value))
-    return verify(Material("evidence-0001", bundle=data), policy, now=EPOCH + timedelta(days=30)), data
+    given = [EvidenceFile(path, digest_of(content)) for path, (_, content) in files(count).items()]
+    material = Material("evidence-0001", bundle=data, files=given)
+    return verify(material, policy, now=EPOCH + timedelta(days=30)), data
 
 
 def facts(edition: str = "us:en", **choices: Any) -> CertificateFacts:

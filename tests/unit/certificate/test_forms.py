@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from evidence_service.certificate.edition import TEMPLATES
+from evidence_service.certificate.facts import CertificateFacts
 from evidence_service.certificate.forms import Declarant, form_named, form_pdf, forms
+from evidence_service.certificate.render import render
 from evidence_service.core import custody
 from evidence_service.errors import NotFoundError, RefusedError
 from tests.unit.certificate.declaring import CERTIFICATE_SHA256, declarant, facts, text_of
@@ -149,6 +151,8 @@ def test_every_form_names_person_record_and_that_nobody_signed(
     assert CERTIFICATE_SHA256 in joined
     assert "demonstration" not in words.lower()
     assert pages(pdf, tmp_path) <= 2
+    for claim in (b"<pdfaid:part>2<", b"<pdfaid:conformance>A<", b"<pdfuaid:part>1<"):
+        assert claim in pdf
     assert subprocess.run(["pdfsig", tmp_path / "form.pdf"], check=False, capture_output=True).returncode == 2
 
 
@@ -189,44 +193,66 @@ def test_a_person_with_many_events_still_fits_on_two_pages(tmp_path: Path) -> No
         assert pages(pdf, tmp_path) == 2, form.name
 
 
+def with_values(**values: Any) -> CertificateFacts:
+    found = facts()
+    return replace(found, values={**found.values, **values})
+
+
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
-    words = text_of(filled("us-vt-1913", blocks=0), tmp_path)
-    assert "no entry in a blockchain was confirmed: this affidavit must not be made" in words
-    assert "No record on a blockchain was confirmed" in text_of(filled("us-902-13", blocks=0), tmp_path)
     words = text_of(filled("us-902-14", count=15), tmp_path)
     assert "9 more files are in Annex B of the certificate; the manifest's digest covers all 15." in words
-    assert "The files were not compared with the digests" in text_of(filled("custodian"), tmp_path)
+    for name, values, expected in (
+        ("us-vt-1913", {"anchors": []}, "this affidavit must not be made"),
+        ("us-902-13", {"anchors": []}, "No record on a blockchain was confirmed"),
+        ("us-902-13", {"environment": []}, "The state of a recording machine was not examined"),
+        ("us-vt-1913", {"custody": []}, "The custody log has no event about it"),
+        ("eu-time-stamp-report", {"timestamps": []}, "No token was confirmed"),
+        ("custodian", {"checks": []}, "The files were not compared with the digests"),
+    ):
+        found = with_values(**values)
+        person = declarant(facts())
+        pdf = form_pdf(form_named(name), found, person, certificate_sha256=CERTIFICATE_SHA256)
+        assert expected in text_of(pdf, tmp_path), name
 
 
-@pytest.mark.parametrize("kind", ["upload", "digest"])
-def test_what_the_service_did_not_capture_is_never_said_to_be_captured(kind: str, tmp_path: Path) -> None:
+def test_what_the_service_did_not_capture_is_never_said_to_be_captured(tmp_path: Path) -> None:
+    uploaded = {"kind": "upload", "mode": "none"}
     for form in forms():
-        words = text_of(filled(form.name, kind=kind), tmp_path)
-        for never in (
-            "answered with HTTP status",
-            "recorded by",
-            "a listing captured",
-            "Pictures of the page",
-        ):
+        words = text_of(filled(form.name, **uploaded), tmp_path)
+        for never in ("HTTP status", "with the service,", "a listing captured", "Pictures of", "the page"):
             assert never not in words, (form.name, never)
-    words = text_of(filled("us-902-13", kind=kind), tmp_path)
-    assert {"upload": "How the file was made before that", "digest": "never saw the content"}[kind] in words
+        for never in ("由本系统取证", "网页"):
+            assert never not in words.replace("非本系统取证", ""), (form.name, never)
+    assert "How the file was made before that" in text_of(filled("us-902-13", **uploaded), tmp_path)
+
+
+def test_only_what_was_recorded_is_said_to_be_recorded(tmp_path: Path) -> None:
+    every_byte = "Every byte to and from the servers passed a recorder"
+    assert every_byte in text_of(filled("us-902-13"), tmp_path)
+    words = text_of(filled("us-902-13", mode="tunnel"), tmp_path)
+    assert every_byte not in words
+    assert "Encrypted bytes passed through unread" in words
 
 
 def test_a_demonstration_is_marked_on_every_page(tmp_path: Path) -> None:
-    found = facts()
-    marked = replace(found, values={**found.values, "demonstration": True})
-    for form in forms():
-        pdf = form_pdf(form, marked, declarant(found), certificate_sha256=CERTIFICATE_SHA256)
-        assert "must not be submitted" in text_of(pdf, tmp_path) or "不得作为证据提交" in text_of(
-            pdf, tmp_path
+    marked = with_values(demonstration=True)
+    for form, language in EVERY:
+        pdf = form_pdf(
+            form_named(form),
+            marked,
+            declarant(marked),
+            certificate_sha256=CERTIFICATE_SHA256,
+            language=language,
         )
-        for page in range(1, pages(pdf, tmp_path) + 1):
-            span = ["-f", str(page), "-l", str(page)]
-            done = subprocess.run(
-                ["pdftotext", *span, tmp_path / "form.pdf", "-"], capture_output=True, text=True, check=True
-            )
-            assert "DEMONSTRATION, NOT EVIDENCE" in done.stdout, (form.name, page)
+        mark = "DEMONSTRATION, NOT EVIDENCE" if "en" in language else "演示，非证据"
+        (tmp_path / "form.pdf").write_bytes(pdf)
+        done = subprocess.run(
+            ["pdftotext", tmp_path / "form.pdf", "-"], capture_output=True, text=True, check=True
+        )
+        *printed, after_last = done.stdout.split("\f")
+        assert (after_last, [page for page in printed if mark not in page]) == ("", []), form
+        words = " ".join(done.stdout.split())
+        assert "must not be submitted" in words or "不得作为证据提交" in words
 
 
 def test_a_form_in_another_language_is_refused() -> None:
@@ -256,18 +282,13 @@ def test_the_tables_are_whole() -> None:
 def test_a_certificate_prints_forms_blank(edition: str, tmp_path: Path) -> None:
     """As Annex F: nobody's name and events, lines instead; in the languages of form and edition."""
     found = facts(edition)
-    main = "\n".join(
-        [
-            '#import "/shared/layout.typ": certificate, facts',
-            "#show: certificate",
-            "#heading(level: 1)[Annex F]",
-        ]
-        + [f'#{{ import "/forms/{form.name}.typ": form\nform(facts) }}' for form in forms()]
-    )
-    pdf = compiled(main, found)
+    pdf = render(replace(found, values={**found.values, "forms": [form.name for form in forms()]}))
     joined = text_of(pdf, tmp_path).replace(" ", "")
-    assert "AlexAgent" not in joined
-    assert joined.count("DRAFT,NOTSIGNED") + joined.count("草稿，未签署。供签署人") >= len(forms())
-    assert "eventsofthecustodylog" in joined.lower()
-    assert ("保管人陈述" in joined) == ("zh" in edition)
+    assert joined.count("DRAFT,NOTSIGNED.") + joined.count("草稿，未签署。") >= len(forms())
+    assert "thatthepersonwhosignstookpartin,bynumber" in joined
+    assert "Alex" not in joined
+    assert CERTIFICATE_SHA256 not in joined
+    languages = edition.split(":")[1]
+    assert ("保管人陈述" in joined) == ("zh" in languages)
+    assert ("Statementofthecustodian" in joined) == ("en" in languages)
     assert "证据目录" in joined

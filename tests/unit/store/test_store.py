@@ -287,21 +287,6 @@ def test_what_rounds_saw_is_replaced_and_counted(engine: Engine, records: Record
     assert found[0].events == {"mined": 3, "reorged": 1}
 
 
-def test_certificate_numbers_are_consecutive_and_one_for_each(records: Records, engine: Engine) -> None:
-    register = Certificates(engine)
-    for number in range(2):
-        add(records, f"evidence-{number}")
-    first = register.reserve("evidence-0", prefix="EP", now=NOW)
-    assert first.number == "EP-2026-000001"
-    assert register.reserve("evidence-0", prefix="EP", now=NOW + MINUTE) == first
-    assert register.reserve("evidence-1", prefix="EP", now=NOW).number == "EP-2026-000002"
-    with pytest.raises(NotFoundError, match="released"):
-        register.of_evidence("evidence-0")
-    register.release(first.number, sha256=b"1" * 32, level="PAdES B-T", now=NOW)
-    register.release(first.number, sha256=b"2" * 32, level="other", now=NOW)
-    assert register.of_evidence("evidence-0").sha256 == b"1" * 32
-
-
 def test_a_request_is_performed_once_per_key(engine: Engine, records: Records) -> None:
     register = Certificates(engine)
     performed: list[int] = []

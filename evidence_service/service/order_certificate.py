@@ -1,0 +1,109 @@
+"""Order certificates: one, many, another one in the place of one, and the end of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from evidence_service.certificate.edition import parse_edition
+from evidence_service.errors import NotFoundError, PolicyRefusedError, RefusedError
+from evidence_service.service.note_certificate import note_certificate
+from evidence_service.service.parts import Parts
+from evidence_service.service.rules import check_outcome
+from evidence_service.store.certificate_orders import CertificateOrder, NewOrder
+from evidence_service.store.certificates import Certificate
+
+_ID = re.compile(r"[a-z0-9-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """What became of one row of a list: an order, or why there is none."""
+
+    evidence_id: str
+    order: CertificateOrder | None = None
+    problem: RefusedError | None = None
+
+
+def order_certificate(
+    parts: Parts, evidence_id: str, edition: str, *, actor: str, order_id: str
+) -> CertificateOrder:
+    """Order a certificate; where one of this edition is current or ordered already, that is the answer.
+
+    It is issued when the evidence is anchored.
+
+    Args:
+        edition: code, e.g. ``cn:en+zh``.
+        order_id: of a new order.
+
+    Raises:
+        NotFoundError: no such evidence.
+        RefusedError: no such edition, or a rule forbids the certificate.
+    """
+    code = parse_edition(edition).code
+    evidence = parts.records.evidence(evidence_id)
+    check_outcome(evidence.kind, evidence.outcome)
+    if evidence.refused:
+        raise PolicyRefusedError(
+            f"the work on evidence {evidence_id} has ended: {evidence.progress}",
+            what_to_do="preserve it again",
+        )
+    return parts.certificates.place(NewOrder(order_id, evidence_id, code, actor, parts.now()))
+
+
+def order_many(
+    parts: Parts, evidence_ids: Sequence[str], edition: str, *, actor: str, new_id: Callable[[int], str]
+) -> list[RowResult]:
+    """Order a certificate of each piece of evidence; a row that is refused refuses no other.
+
+    Args:
+        new_id: place in the list, from 0 → id of a new order.
+
+    Raises:
+        RefusedError: no such edition.
+    """
+    parse_edition(edition)
+    results = []
+    for place, evidence_id in enumerate(evidence_ids):
+        try:
+            if _ID.fullmatch(evidence_id) is None:
+                raise NotFoundError("this is no id of evidence", what_to_do="look at the list")
+            order = order_certificate(parts, evidence_id, edition, actor=actor, order_id=new_id(place))
+        except RefusedError as error:
+            results.append(RowResult(evidence_id, problem=error))
+        else:
+            results.append(RowResult(evidence_id, order))
+    return results
+
+
+def supersede(
+    parts: Parts, number: str, *, edition: str | None, reason: str, actor: str, order_id: str
+) -> CertificateOrder:
+    """Order a new certificate of the same evidence that takes the place of a current one when it is released.
+
+    Args:
+        edition: code; None for the same one.
+
+    Raises:
+        NotFoundError, ConflictError: there is no such certificate, it is not current, or is being superseded.
+        RefusedError: no such edition.
+    """
+    old = parts.certificates.certificate(number)
+    code = old.edition if edition is None else parse_edition(edition).code
+    return parts.certificates.place(
+        NewOrder(order_id, old.evidence_id, code, actor, parts.now(), supersedes=number, reason=reason)
+    )
+
+
+def withdraw(parts: Parts, number: str, *, reason: str, actor: str) -> Certificate:
+    """Withdraw a current certificate; its PDF stays where it is and goes on verifying.
+
+    Repeating it with the same reason, after it failed or landed, changes nothing.
+
+    Raises:
+        NotFoundError, ConflictError: there is no such certificate, or it is not current.
+    """
+    found = parts.certificates.withdraw(number, reason=reason, actor=actor, now=parts.now())
+    note_certificate(parts, number)
+    return found

@@ -1,0 +1,56 @@
+"""The memory of answered requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, insert, select, text
+
+from evidence_service.errors import ConflictError
+from evidence_service.store import schema
+
+
+class Answered:
+    """Answers in PostgreSQL, by idempotency key."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def once(
+        self,
+        key: str,
+        request_sha256: bytes,
+        perform: Callable[[], tuple[int, Mapping[str, Any]]],
+        *,
+        now: datetime,
+    ) -> tuple[int, dict[str, Any]]:
+        """Perform a request once per idempotency key and answer repetitions from memory.
+
+        The memory is written after the request was performed: what a request creates has an id derived from
+        the key, so that performing it again after a crash in between creates nothing twice.
+
+        Raises:
+            ConflictError: the key was used for another request.
+        """
+        table = schema.idempotency_keys
+        with self._engine.begin() as connection:
+            connection.execute(
+                text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"request {key}"}
+            )
+            row = connection.execute(select(table).where(table.c.key == key)).one_or_none()
+            if row is not None:
+                if row.request_sha256 != request_sha256:
+                    raise ConflictError(
+                        "this Idempotency-Key was used for another request",
+                        what_to_do="use a new key for a new request",
+                    )
+                return row.status, row.body
+            status, body = perform()
+            connection.execute(
+                insert(table).values(
+                    key=key, request_sha256=request_sha256, status=status, body=dict(body), created_at=now
+                )
+            )
+            return status, dict(body)
