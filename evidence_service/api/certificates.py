@@ -78,7 +78,7 @@ class Extension(_Order):
     sequence: int | None = Field(
         default=None,
         ge=1,
-        description="Of the PDF to be extended; where there is a newer one already, nothing is done. Null: the newest",
+        description="Of the PDF to extend; where there is a newer one, nothing is done. Null: the newest",
     )
 
 

@@ -7,6 +7,7 @@ a second time, whenever the process was killed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from evidence_service.certificate.edition import DEFAULT, parse_edition
 from evidence_service.certificate.facts import Preserved, certificate_facts
@@ -137,11 +138,17 @@ def _make(parts: Parts, certificate: Certificate, data: bytes, report: Report) -
     )
 
 
-def stamper(parts: Parts) -> Callable[[bytes], bytes]:
-    """What gets a seal its time stamps: SHA-512 digest (64 bytes) → token of one of the authorities."""
+def stamper(parts: Parts, *, ends_after: datetime | None = None) -> Callable[[bytes], bytes]:
+    """What gets a seal its time stamps: SHA-512 digest (64 bytes) → token of one of the authorities.
+
+    Args:
+        ends_after: what the authority's certificates have to outlast.
+    """
 
     def one_token(digest: bytes) -> bytes:
-        found = parts.stamping.authorities.stamp(digest, nonce=parts.nonce, now=parts.now, minimum=1)
+        found = parts.stamping.authorities.stamp(
+            digest, nonce=parts.nonce, now=parts.now, minimum=1, ends_after=ends_after
+        )
         return found.tokens[0].der
 
     return one_token

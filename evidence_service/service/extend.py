@@ -14,6 +14,7 @@ from evidence_service.service.gate import check_level, judged_outside
 from evidence_service.service.note_certificate import note_certificate
 from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
+from evidence_service.service.renew import ends_after
 from evidence_service.store.certificates import Certificate, ReleasedPdf
 
 
@@ -64,7 +65,15 @@ def extend(parts: Parts, number: str, sequence: int | None = None) -> Certificat
 def _extended(parts: Parts, newest: ReleasedPdf) -> ReleasedPdf:
     """The next PDF, stored and accepted, not released yet; a repetition makes another one."""
     before = parts.objects.read(newest.sha256)
-    sealed = sealing.extend(before, stamp=stamper(parts), revocation=parts.issuing.revocation)
+    # An authority that ends as soon would make it due again at once, every day.
+    lasting = (
+        None
+        if newest.ends_at is None
+        else ends_after(newest.ends_at, parts.now(), parts.stamping.renewed_before)
+    )
+    sealed = sealing.extend(
+        before, stamp=stamper(parts, ends_after=lasting), revocation=parts.issuing.revocation
+    )
     if not sealed.pdf.startswith(before):
         raise MismatchError(f"the extended {newest.number} does not begin with what was released")
     old, new = (

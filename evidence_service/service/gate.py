@@ -110,9 +110,16 @@ def check_level(printed: str, reached: str) -> None:
 
 
 def _problems(answer: str) -> str:
-    """What the checks of an answer say, as far as they did not pass."""
+    """Why an answer is not the one that was hoped for: the checks that stood in its way, or the error."""
     try:
-        checks: list[dict[str, Any]] = json.loads(answer)["reports"][0]["checks"]
-    except (ValueError, LookupError):
+        value = json.loads(answer)
+    except ValueError:
         return ""
-    return "; ".join(f"{item['id']} {item['why']}" for item in checks if item["status"] != "pass")[:1500]
+    if value["error"] is not None:
+        return str(value["error"]["message"])
+    checks: list[dict[str, Any]] = value["reports"][0]["checks"]
+    return "; ".join(
+        f"{item['id']} {item['why']}"
+        for item in checks
+        if item["status"] == "fail" or (item["required"] and item["status"] != "pass")
+    )[:1500]

@@ -126,15 +126,15 @@ def stamp(parts: Parts, renewal_id: str) -> None:
             nonce=parts.nonce,
             now=parts.now,
             algorithm=_IMPRINTS[item.kind],
-            ends_after=ends_after(item, now, parts.stamping.renewed_before),
+            ends_after=ends_after(item.expires_at, now, parts.stamping.renewed_before),
         )
         parts.records.add_tokens("renewal", renewal_id, found.tokens, refusals=found.failures)
     parts.renewals.advance(renewal_id, "stamped")
 
 
-def ends_after(item: Renewal, now: datetime, before: timedelta) -> datetime:
+def ends_after(ends_at: datetime, now: datetime, before: timedelta) -> datetime:
     """What certificates have to outlast: while there is time, long enough not to be due again at once."""
-    return now + before if item.expires_at - now > before / 2 else item.expires_at
+    return now + before if ends_at - now > before / 2 else ends_at
 
 
 def record(parts: Parts, renewal_id: str) -> None:

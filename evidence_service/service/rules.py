@@ -18,7 +18,7 @@ from evidence_service.errors import (
     NodeUnavailableError,
     PolicyRefusedError,
 )
-from evidence_service.verify.report import Report, Verdict
+from evidence_service.verify.report import Report, Status, Verdict
 
 
 class Effect(StrEnum):
@@ -133,4 +133,8 @@ def judge(report: Report, *, absent: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def _words(report: Report) -> str:
-    return "; ".join(f"{check.id} {check.why}" for check in report.checks if check.status.value != "pass")
+    return "; ".join(
+        f"{check.id} {check.why}"
+        for check in report.checks
+        if check.status is Status.FAIL or (check.required and check.status is not Status.PASS)
+    )

@@ -11,6 +11,7 @@ from cryptography import x509
 from evidence_service.core import canonical, document
 from evidence_service.errors import EvidenceError
 from evidence_service.verify import crl
+from evidence_service.verify.certificate import OpenedCertificate, signature_value
 from evidence_service.verify.chain import BlockHeader
 from evidence_service.verify.cms import read_signed_data
 from evidence_service.verify.material import Material
@@ -36,6 +37,7 @@ def describe(material: Material) -> dict[str, Any]:
             if opened.seal.timestamp is None
             else document.format_time(opened.seal.timestamp.gen_time),
         }
+        shown["revisions"] = _revisions(opened)
     try:
         value = canonical.decode_json(material.bundle, what="bundle")
     except EvidenceError as error:
@@ -49,6 +51,26 @@ def describe(material: Material) -> dict[str, Any]:
     return shown
 
 
+def _revisions(opened: OpenedCertificate) -> list[dict[str, Any]]:
+    """What each revision of the PDF adds, oldest first, and how many bytes it has."""
+    result: list[dict[str, Any]] = []
+    stamps = {item.revision: item for item in opened.stamps}
+    start = 0
+    for number, (kind, end) in enumerate(opened.revisions, start=1):
+        item: dict[str, Any] = {"adds": kind, "bytes": end - start}
+        start = end
+        data = [part for part in opened.validation if part.revision == number]
+        if kind == "validation":
+            item["certificates"] = [
+                _readable(_der_certificate, p.data) for p in data if p.kind == "certificate"
+            ]
+            item["lists"] = [_readable(_der_list, p.data) for p in data if p.kind == "list"]
+        if kind == "stamp":
+            item["timestamp"] = _readable(_token_facts, signature_value(stamps[number].token))
+        result.append(item)
+    return result
+
+
 def _list(value: dict[str, Any], name: str) -> list[Any]:
     found = value.get(name)
     return found if isinstance(found, list) else []
@@ -60,7 +82,8 @@ def _readable(reader: Any, item: Any) -> dict[str, Any]:
     except EvidenceError as error:
         return {"unreadable": error.message}
     except (TypeError, KeyError, ValueError, AttributeError):
-        return {"unreadable": f"not of the form of the format: {json.dumps(item)[:80]}"}
+        text = item.hex() if isinstance(item, bytes) else json.dumps(item)
+        return {"unreadable": f"not of the form of the format: {text[:80]}"}
     return shown
 
 
@@ -69,7 +92,14 @@ def _token(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stamp(item: dict[str, Any]) -> dict[str, Any]:
-    signed = read_signed_data(base64.b64decode(item["token"], validate=True))
+    return {
+        **_token_facts(base64.b64decode(item["token"], validate=True)),
+        "revocation": _revocation(item.get("revocation", {})),
+    }
+
+
+def _token_facts(token: bytes) -> dict[str, Any]:
+    signed = read_signed_data(token)
     info = read_info(signed.content or b"")
     return {
         "time": document.format_time(info.gen_time),
@@ -79,7 +109,6 @@ def _stamp(item: dict[str, Any]) -> dict[str, Any]:
         "policy": info.policy,
         "accuracy_ms": info.accuracy_ms,
         "path": [_certificate(certificate) for certificate in signed.path],
-        "revocation": _revocation(item.get("revocation", {})),
     }
 
 
@@ -92,7 +121,10 @@ def _revocation(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _list_of_revoked(text: str) -> dict[str, Any]:
-    data = base64.b64decode(text, validate=True)
+    return _der_list(base64.b64decode(text, validate=True))
+
+
+def _der_list(data: bytes) -> dict[str, Any]:
     found = crl.read(data)
     return {
         "issuer": common_name(x509.load_der_x509_crl(data).issuer),
@@ -128,6 +160,10 @@ def _header(item: dict[str, Any]) -> dict[str, Any]:
         "transactions_root": "0x" + header.transactions_root.hex(),
         "receipts_root": "0x" + header.receipts_root.hex(),
     }
+
+
+def _der_certificate(data: bytes) -> dict[str, str]:
+    return _certificate(x509.load_der_x509_certificate(data))
 
 
 def _certificate(certificate: Any) -> dict[str, str]:

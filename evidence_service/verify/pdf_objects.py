@@ -7,7 +7,7 @@ the child process of :mod:`evidence_service.verify.confined`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -74,6 +74,17 @@ def same(one: Any, other: Any) -> bool:
     if type(one) in numbers and type(other) in numbers:
         return bool(one == other)
     return type(one) is type(other) and bool(one == other)
+
+
+def references(value: Any) -> Iterator[int]:
+    """Numbers of the objects that a value refers to, at any depth."""
+    if isinstance(value, Stream):
+        value = value.dictionary
+    if isinstance(value, Reference):
+        yield value.number
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from references(item)
 
 
 def refuse_active_content(value: Any) -> None:

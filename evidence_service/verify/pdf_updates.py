@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from evidence_service.errors import LimitExceededError, MalformedError
 from evidence_service.verify import der
-from evidence_service.verify.pdf_objects import Name, Reference, Stream, dictionary, same
+from evidence_service.verify.pdf_objects import Name, Reference, Stream, dictionary, references, same
 from evidence_service.verify.pdf_tables import Revision
 
 MAX_STREAMS = 256
@@ -109,9 +109,13 @@ class Updates:
     kinds: list[str] = field(default_factory=list)
     """``validation`` or ``stamp`` for each revision after the seal."""
     _labels: set[Any] = field(default_factory=set)
+    _open: set[int] = field(default_factory=set)
+    """Numbers that something sealed refers to although there is no such object."""
 
     def __post_init__(self) -> None:
         self._labels.add(self.seal_field.get("T"))
+        referred = {number for value in self.objects.values() for number in references(value)}
+        self._open = referred - self.objects.keys()
 
     def read(self, data: bytes, later: Sequence[Revision]) -> None:
         """Take the revisions after the seal, in their order.
@@ -138,6 +142,8 @@ class Updates:
         if not same(kept, now):
             raise MalformedError("its trailer differs from the one before")
         new = revision.objects.keys() - self.objects.keys()
+        if new & self._open:
+            raise MalformedError("it fills places that what is sealed leaves open")
         signatures = [item for item in new if _members(revision.objects[item]).get("Type") == _STAMP["Type"]]
         if signatures:
             self._take_stamp(data, number, revision, signatures[0])
@@ -248,7 +254,7 @@ def _added(store: Mapping[str, Any], before: Mapping[str, Any], name: str) -> li
     """Numbers of the streams that an array has more than before."""
     now, old = store.get(name, []), before.get(name, [])
     if not isinstance(now, list) or now[: len(old)] != old:
-        raise MalformedError("it drops validation data that was there")
+        raise MalformedError("its validation data is no array, or drops what was there")
     if not all(isinstance(item, Reference) for item in now) or len(set(now)) != len(now):
         raise MalformedError("its validation data is listed twice, or not by reference")
     return [item.number for item in now[len(old) :]]

@@ -34,7 +34,11 @@ STANDINGS: tuple[Standing, ...] = (
     "not_checked",
 )
 _STATUSES = ("reserved", "released", "superseded", "withdrawn")
-_NUMBER = re.compile(rb"/Reason\s*\(Certificate ([A-Z]{1,8}-\d{4}-\d{6,9})\)")
+# A literal string may write a hyphen as itself or in octal (ISO 32000-1, 7.3.4.2).
+_HYPHEN = rb"(?:-|\\055)"
+_NUMBER = re.compile(
+    rb"/Reason\s*\(Certificate ([A-Z]{1,8})" + _HYPHEN + rb"(\d{4})" + _HYPHEN + rb"(\d{6,9})\)"
+)
 _TEXT = document.text(maximum=400)
 _SHA256 = document.hexadecimal(32)
 
@@ -115,7 +119,10 @@ def certificate_number(pdf: bytes) -> str | None:
     and might imitate such a line, is in the revision before.
     """
     revisions = pdf.split(b"%%EOF", 2)
-    found = {match[1].decode() for match in _NUMBER.finditer(revisions[1] if len(revisions) > 1 else b"")}
+    found = {
+        b"-".join(match.groups()).decode()
+        for match in _NUMBER.finditer(revisions[1] if len(revisions) > 1 else b"")
+    }
     return found.pop() if len(found) == 1 else None
 
 

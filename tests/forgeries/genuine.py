@@ -13,6 +13,7 @@ from evidence_service.core import document
 from evidence_service.core.digest import digest_of
 from tests.forgeries.chain import SUBMITTER
 from tests.forgeries.keys import EPOCH, Authority, authority, later
+from tests.forgeries.longterm import with_stamp, with_store
 from tests.forgeries.renewing import Renewing, day, revocation_list
 from tests.forgeries.world import (
     FIRST,
@@ -67,10 +68,13 @@ def cases(world: World, count: int, seed: int = 1) -> Iterator[Case]:
         if chosen.random() < 0.3:
             digest = digest_of(chosen.choice(sorted(evidence.files.values())))
             digests = [chosen.choice([digest.sha256, digest.sha3_512]).hex()]
+        certificate = world.sealed(built(value), **options)
+        if chosen.random() < 0.35 and options.get("stamp", True):
+            certificate = _archived(world, certificate, chosen)
         case = Case(
             f"genuine {number}",
             _trust(world, value, chosen),
-            certificate=world.sealed(built(value), **options),
+            certificate=certificate,
             files={f"some/folder/{path}": data for path, data in files.items()},
             digests=digests,
             now=day(chosen.choice((30, 500, 3000))),
@@ -80,6 +84,22 @@ def cases(world: World, count: int, seed: int = 1) -> Iterator[Case]:
         if chosen.random() < 0.2:
             case.certificate, case.bundle = None, built(value)
         yield case
+
+
+def _archived(world: World, certificate: bytes, chosen: random.Random) -> bytes:
+    """With validation data and document time stamps; the last revision is a time stamp, which covers it all."""
+    makers = (authority(FIRST), authority(SECOND, "rsa2048", "sha512"))
+    known = [world.issuer.root, *(maker.root for maker in makers)]
+    for position in range(chosen.choice((1, 1, 2, 3))):
+        at = later(days=7 * position, minutes=10)
+        if chosen.random() < 0.2:
+            certificate = with_store(certificate)
+        certificates = [item.der for item in known] if not position else []
+        lists = [revocation_list(item, at=at) for item in known[: chosen.choice((1, 2, 3))]]
+        certificate = with_store(certificate, certificates, lists)
+        maker = chosen.choice(makers)
+        certificate = with_stamp(certificate, lambda digest, maker=maker, at=at: maker.token(digest, at))
+    return certificate
 
 
 def _trust(world: World, value: dict[str, Any], chosen: random.Random) -> bytes:

@@ -99,16 +99,12 @@ class Update:
         trailer = dict(re.findall(rb"/(\w+) (.*)\n", members))
         return cls(pdf, {int(number): content for number, content in found}, trailer)
 
-    def number(self, pattern: bytes) -> int:
-        """Of the object in which a pattern is found."""
-        (found,) = (number for number, content in self.objects.items() if re.search(pattern, content))
-        return found
-
-    def change(self, old: bytes, new: bytes) -> Update:
-        """Exchange a text wherever it is found."""
-        if not any(old in content for content in self.objects.values()):
-            raise AssertionError(f"{old!r} is not in the revision")
-        self.objects = {number: content.replace(old, new) for number, content in self.objects.items()}
+    def change(self, pattern: bytes, new: bytes) -> Update:
+        """Exchange what a regular expression finds."""
+        before = dict(self.objects)
+        self.objects = {number: re.sub(pattern, new, content) for number, content in before.items()}
+        if self.objects == before:
+            raise AssertionError(f"{pattern!r} changes nothing in the revision")
         return self
 
     def add(self, content: bytes, number: int = 900) -> Update:

@@ -19,6 +19,7 @@ from pathlib import Path
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import fields, signers
 
+from evidence_service.certificate.sealing.signature import _KeySigner
 from evidence_service.core import bundle
 from evidence_service.verify.pdf import ATTACHMENT_LIMIT
 from evidence_service.verify.steps.seal import expected_attachments
@@ -237,13 +238,13 @@ REWRITTEN: dict[str, Forge] = {
 # --- made with keys ---------------------------------------------------------------------------------
 
 
-def _approved(pdf: bytes, issuer: SealIssuer, name: str) -> bytes:
+def approved(pdf: bytes, issuer: SealIssuer, name: str) -> bytes:
     """A signature that is not a certification, properly appended."""
     output = io.BytesIO()
     metadata = signers.PdfSignatureMetadata(
         field_name=name, md_algorithm="sha512", subfilter=fields.SigSeedSubFilter.PADES
     )
-    signers.PdfSigner(metadata, signer=issuer.key.signer).sign_pdf(
+    signers.PdfSigner(metadata, signer=_KeySigner(issuer.key, issuer.key.identity())).sign_pdf(
         IncrementalPdfFileWriter(io.BytesIO(pdf)), output=output
     )
     return output.getvalue()
@@ -253,9 +254,9 @@ def _made(world: World, data: bytes) -> Iterator[tuple[str, bytes]]:
     genuine = world.sealed(data)
     parts = {"bundle.json": data, **expected_attachments(bundle.parse(data))}
     stranger = seal_issuer("Stranger", world.directory)
-    approved = _approved(plain(parts), world.issuer, "Seal")
-    yield "sneaky signature: a second one behind the first", _approved(approved, stranger, "Second")
-    yield "sealed without certifying", approved
+    without = approved(plain(parts), world.issuer, "Seal")
+    yield "sneaky signature: a second one behind the first", approved(without, stranger, "Second")
+    yield "sealed without certifying", without
     yield "not sealed at all", plain(parts)
     yield "sealed, but without a bundle", world.sealed(data, attachments={"verify.txt": b"how"})
 

@@ -39,7 +39,7 @@ def report_of(case: Case) -> Report:
 
 
 def second_opinions(cases: Iterable[Case]) -> list[dict[str, Any]]:
-    """The JavaScript implementation's answers, in order: verdict, exit code, status and words by check."""
+    """The JavaScript implementation's answers, in order: verdict, exit code, level, status and words by check."""
     with tempfile.TemporaryDirectory() as name:
         listed = write_cases(cases, Path(name))
         done = subprocess.run(["node", RUNNER, listed], capture_output=True, text=True, check=True)

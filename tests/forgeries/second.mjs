@@ -4,7 +4,7 @@
  *     node tests/forgeries/second.mjs CASES.json
  *
  * CASES.json: an array of {name, pdf: path|null, bundle: path|null, files: [{name, path}], digests: [hex],
- * trust: path, now: RFC 3339}. Prints one line of JSON for each case: {name, verdict, exit_code, checks, why};
+ * trust: path, now: RFC 3339}. Prints one line of JSON for each case: {name, verdict, exit_code, level, checks, why};
  * verdict "usage" (2) for a trust file that cannot be used, "fault" (1) for a fault of the program.
  */
 import { readFileSync } from "node:fs";
@@ -36,6 +36,7 @@ async function run(item) {
     name: item.name,
     verdict: result.verdict,
     exit_code: result.exit_code,
+    level: result.evidence?.seal?.level ?? null,
     checks: Object.fromEntries(result.checks.map((check) => [check.id, check.status])),
     why: Object.fromEntries(result.checks.map((check) => [check.id, check.why])),
   };

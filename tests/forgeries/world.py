@@ -280,6 +280,7 @@ class World:
         issuer: SealIssuer | None = None,
         stamp: Callable[[bytes], bytes] | bool | None = True,
         body: str = "",
+        reason: str = "Issued",
     ) -> bytes:
         """A certificate around a bundle.
 
@@ -287,21 +288,32 @@ class World:
             attachments: instead of those the bundle implies.
             stamp: makes the signature time stamp; True for the first authority, None for none.
             body: more Typst markup.
+            reason: that the signature states.
         """
         parts = attachments
         if parts is None:
             parts = {"bundle.json": data, **expected_attachments(bundle.parse(data)), "verify.txt": b"how"}
+        return self.seal(plain(parts, body), issuer=issuer, stamp=stamp or None, reason=reason)
+
+    def seal(
+        self,
+        document: bytes,
+        *,
+        issuer: SealIssuer | None = None,
+        stamp: Callable[[bytes], bytes] | bool | None = True,
+        reason: str = "Issued",
+    ) -> bytes:
+        """A PDF with a seal; the options are those of :meth:`sealed`."""
         if stamp is True:
             maker = authority(FIRST)
             stamp = lambda digest: maker.token(digest, later(minutes=5))  # noqa: E731
-        chosen = issuer or self.issuer
         return seal(
-            plain(parts, body),
-            chosen.key,
+            document,
+            (issuer or self.issuer).key,
             level="PAdES B-T" if stamp else "PAdES B-B",
             stamp=stamp or no_stamp,
             revocation=nobody_publishes,
-            reason="Issued",
+            reason=reason,
         ).pdf
 
     def case(self, name: str, evidence: Evidence | None = None, **options: Any) -> Case:

@@ -35,6 +35,16 @@ export class Reference {
 }
 
 /**
+ * @param {unknown} value
+ * @returns {number[]} numbers of the objects it refers to, at any depth
+ */
+export function references(value) {
+  if (value instanceof Reference) return [value.number];
+  if (value instanceof Map) return [...value.values()].flatMap(references);
+  return Array.isArray(value) ? value.flatMap(references) : [];
+}
+
+/**
  * @param {number} byte
  * @returns {boolean} whether it is white space
  */

@@ -2,7 +2,7 @@
 import { latin1, toHex } from "./bytes.js";
 import { parseDer, SEQUENCE } from "./der.js";
 import { overLimit, Refusal, wrong } from "./errors.js";
-import { Name, Reference, same, Text } from "./pdf_objects.js";
+import { Name, Reference, references, same, Text } from "./pdf_objects.js";
 
 const MAX_STREAMS = 256;
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -65,6 +65,8 @@ export class Updates {
     /** @type {("validation" | "stamp")[]} one for each revision */
     this.kinds = [];
     this.labels = [field.get("T")];
+    /** Numbers that something sealed refers to although there is no such object. */
+    this.open = new Set([...objects.values()].flatMap(({ value }) => references(value)).filter((number) => !objects.has(number)));
   }
 
   /**
@@ -86,7 +88,9 @@ export class Updates {
   take(bytes, number, revision) {
     const kept = (trailer) => without(trailer, ["Size", "Prev", "ID"]);
     if (!same(kept(this.trailer), kept(revision.trailer))) wrong("its trailer differs from the one before");
-    const signature = this.newObjects(revision).find(([, { value }]) => value instanceof Map && same(value.get("Type"), STAMP.get("Type")));
+    const added = this.newObjects(revision);
+    if (added.some(([place]) => this.open.has(place))) wrong("it fills places that what is sealed leaves open");
+    const signature = added.find(([, { value }]) => value instanceof Map && same(value.get("Type"), STAMP.get("Type")));
     if (signature === undefined) this.takeValidation(number, revision);
     else this.takeStamp(bytes, number, revision, signature);
     for (const [key, object] of revision.objects) this.objects.set(key, object);
@@ -186,7 +190,7 @@ function dictionaryIn(revision, number) {
 function addedTo(store, old, name) {
   const now = memberOf(store, name, []);
   const before = memberOf(old, name, []);
-  if (!Array.isArray(now) || !before.every((item, at) => same(item, now[at]))) wrong("it drops validation data that was there");
+  if (!Array.isArray(now) || !before.every((item, at) => same(item, now[at]))) wrong("its validation data is no array, or drops what was there");
   if (!now.every((item) => item instanceof Reference)) wrong("its validation data is not listed by reference");
   const numbers = now.map((item) => item.number);
   if (new Set(numbers).size !== numbers.length) wrong("its validation data is listed twice");

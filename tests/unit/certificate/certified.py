@@ -259,9 +259,15 @@ def rendered(edition: str, *, complete: bool = True) -> bytes:
 
 
 @cache
+def pages_of(edition: str, *, complete: bool = True) -> tuple[str, ...]:
+    """The text of that PDF, page by page."""
+    return tuple(text_of(rendered(edition, complete=complete)).split("\f")[:-1])
+
+
+@cache
 def words_of(edition: str, *, complete: bool = True) -> str:
     """The text of that PDF, without white space."""
-    return squeezed(text_of(rendered(edition, complete=complete)))
+    return squeezed("".join(pages_of(edition, complete=complete)))
 
 
 def text_of(pdf: bytes, *options: str) -> str:

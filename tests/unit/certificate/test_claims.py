@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from evidence_service.certificate.edition import TEMPLATES, Edition, editions
-from tests.unit.certificate.certified import rendered, squeezed, text_of
+from tests.unit.certificate.certified import pages_of, squeezed
 
 FORBIDDEN = (
     "tamper-proof",
@@ -114,21 +114,20 @@ def test_no_template_and_no_text_claims_it(name: str) -> None:
 @pytest.mark.parametrize("complete", [True, False], ids=["capture", "upload"])
 @pytest.mark.parametrize("edition", editions(), ids=lambda edition: edition.code)
 def test_no_certificate_claims_it(edition: Edition, complete: bool) -> None:
-    words = text_of(rendered(edition.code, complete=complete))
+    pages = pages_of(edition.code, complete=complete)
     # The forms are what a person signs, in the words of a rule; their own test is about them.
-    ours, forms = _without_forms(words, edition)
+    ours, forms = _without_forms(pages, edition)
     assert claims(ours) == []
     assert forms or not edition.definition["forms"]
 
 
-def _without_forms(words: str, edition: Edition) -> tuple[str, str]:
+def _without_forms(pages: tuple[str, ...], edition: Edition) -> tuple[str, str]:
     """The pages that are ours, and those of Annex F."""
     first = {"en": "Annex F: Forms", "zh": "附件六：表格与声明"}[edition.printed_languages[0]]
     last = {"en": "Annex G: Glossary", "zh": "附件七：术语说明"}[edition.printed_languages[0]]
-    pages = words.split("\f")
     starts = [number for number, page in enumerate(pages) if number > 0 and first in page]
     ends = [number for number, page in enumerate(pages) if number > 0 and last in page]
-    return "\f".join(pages[: starts[0]] + pages[ends[0] :]), "\f".join(pages[starts[0] : ends[0]])
+    return "".join(pages[: starts[0]] + pages[ends[0] :]), "".join(pages[starts[0] : ends[0]])
 
 
 @pytest.mark.parametrize(

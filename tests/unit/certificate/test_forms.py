@@ -265,7 +265,8 @@ def test_a_form_in_another_language_is_refused() -> None:
 
 
 def test_the_tables_are_whole() -> None:
-    """Every text in every language of its form, every action one of the custody log, every file a form."""
+    """Every text in every language of its form, every action one of the custody log, every file a form, told."""
+    told = (Path(__file__).parents[3] / "docs/how-to/declare.md").read_text(encoding="utf-8")
     common = json.loads((FOLDER / "parts" / "common.json").read_text(encoding="utf-8"))
     assert all(set(entry) == {"en", "zh"} for entry in common.values())
     assert {path.stem for path in FOLDER.glob("*.typ")} == {form.name for form in forms()} | {"declaration"}
@@ -276,6 +277,7 @@ def test_the_tables_are_whole() -> None:
             assert set(entry) == needed, entry
         assert needed <= set(form.titles) and "en" in form.titles and "en" in form.fits
         assert form.signers <= set(custody.ACTIONS)
+        assert f"| `{form.name}` |" in told
 
 
 @pytest.mark.parametrize("edition", ["us:en", "cn:en+zh", "generic:zh", "eu:en"])

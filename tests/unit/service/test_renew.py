@@ -15,7 +15,6 @@ from evidence_service.service import renew
 from evidence_service.service.audit import audit
 from evidence_service.service.bundles import assemble
 from evidence_service.service.parts import Parts
-from evidence_service.store.renewals import Renewal
 from evidence_service.timestamp.tsa import Authorities
 from evidence_service.verify.report import Check, Status, Verdict
 from tests.authorities import TimedAuthority
@@ -261,9 +260,8 @@ def test_without_later_certificates_it_waits_and_says_why(world: World) -> None:
 def test_shortly_before_the_end_any_later_certificate_will_do() -> None:
     """Better a short extension than none: the long-lived certificates may come later."""
     ends = START + 400 * DAY
-    item = Renewal("renewal-1", 1, "timestamp", "built", b"", ends, START, 0, START, None)
-    assert renew.ends_after(item, START + 300 * DAY, 180 * DAY) == START + 480 * DAY
-    assert renew.ends_after(item, START + 311 * DAY, 180 * DAY) == ends
+    assert renew.ends_after(ends, START + 300 * DAY, 180 * DAY) == START + 480 * DAY
+    assert renew.ends_after(ends, START + 311 * DAY, 180 * DAY) == ends
 
 
 def test_a_change_of_what_was_renewed_is_noticed(world: World) -> None:
