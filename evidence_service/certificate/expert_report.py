@@ -6,17 +6,10 @@ Input is the document ``evidence-verification/1``, so that nothing is shown that
 from __future__ import annotations
 
 import html
-import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
-import typst
-
-from evidence_service.certificate.fonts import font_directory, printable
-from evidence_service.certificate.typesetting import RenderError
-
-_TEMPLATE = Path(__file__).parent / "templates" / "expert" / "report.typ"
+from evidence_service.certificate.edition import TEMPLATES
+from evidence_service.certificate.typesetting import as_json, typeset
 
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b2733}
@@ -133,20 +126,5 @@ def as_pdf(document: dict[str, Any]) -> bytes:
             for report in document["reports"]
         ]
     }
-    with tempfile.TemporaryDirectory(prefix="evidence-report-") as name:
-        root = Path(name)
-        (root / "report.typ").write_bytes(_TEMPLATE.read_bytes())
-        (root / "report.json").write_text(json.dumps(printable(values), ensure_ascii=False), encoding="utf-8")
-        try:
-            return bytes(
-                typst.compile(
-                    str(root / "report.typ"),
-                    root=str(root),
-                    font_paths=[str(font_directory())],
-                    ignore_system_fonts=True,
-                    format="pdf",
-                    pdf_standards=["ua-1"],
-                )
-            )
-        except typst.TypstError as error:
-            raise RenderError(f"the report cannot be rendered: {error}") from error
+    files = {"report.json": as_json(values)}
+    return typeset("expert/report.typ", files, templates=TEMPLATES, standards=("ua-1",))

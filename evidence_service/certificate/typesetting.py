@@ -22,6 +22,9 @@ from evidence_service.errors import EvidenceServiceError
 Standard = Literal["a-2a", "a-3a", "ua-1"]
 
 _turn = Lock()
+_AGES = 4
+"""Empty documents set after each real one. The compiler keeps what it made in the last ten; of certificates
+that would be hundreds of megabytes for nothing, as no two have the same facts."""
 
 
 class RenderError(EvidenceServiceError):
@@ -65,6 +68,8 @@ def typeset(
                     pdf_standards=list(standards),
                     timestamp=None if at is None else at.replace(microsecond=0),
                 )
+                for _ in range(_AGES):
+                    compiler.compile(input=b"", root=str(root), format="pdf")
         except typst.TypstError as error:
             raise RenderError(f"the document cannot be set: {error}") from error
     if not isinstance(made, bytes):
