@@ -61,7 +61,8 @@ def _capture() -> Record:
 
 def _login() -> Record:
     changes = capture()
-    return {**changes, "tool": {**changes["tool"], "login_state": "supplied"}}, whole_record()
+    tool = {**changes["tool"], "login_state": "supplied"}
+    return {**changes, "tool": tool}, whole_record() | {"redaction.json": ("redaction", b"{}")}
 
 
 def _tunnel() -> Record:
@@ -80,9 +81,15 @@ def _blocked() -> Record:
     return {**changes, "subject": {**changes["subject"], "http_status": 403}}, files
 
 
+def _digest() -> Record:
+    return {**upload(), "kind": "digest"}, {"catalogue.pdf": ("digest", b"never seen by anybody here")}
+
+
 def _uploaded(*reasons: str) -> Record:
     examination = json.dumps({"findings": list(reasons)}).encode()
-    return upload(*reasons), {
+    changes = upload(*reasons)
+    words = f"{len(reasons)} findings" if reasons else "nothing wrong found"
+    return {**changes, "tool": {**changes["tool"], "examination": f"examined as png: {words}"}}, {
         "photo of the box.png": ("upload", png(640, 480)),
         "examination.json": ("examination", examination),
     }
@@ -94,6 +101,7 @@ KINDS: dict[str, Callable[[], Record]] = {
     "tunnel": _tunnel,
     "demonstration": _demonstration,
     "blocked": _blocked,
+    "digest": _digest,
     "upload": _uploaded,
     "upload with findings": lambda: _uploaded(*FINDINGS),
 }

@@ -22,6 +22,7 @@ CASES = (
     ("eu:en+zh", "upload"),
     ("generic:en", "blocked"),
     ("cn:en+zh", "demonstration"),
+    ("eu:zh", "digest"),
 )
 """The whole matrix is ``make campaign-certificate``."""
 
