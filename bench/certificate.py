@@ -1,13 +1,14 @@
-"""``make bench-certificate``: what a certificate of ten pages takes, and whether making many takes more and more.
+"""``make bench-certificate``: what a certificate of ten pages takes; whether many take more and more memory.
 
-* ``render_ms``: rendering, the median; every certificate differs from the one before in its number, time, digest
-  and title, so nothing is only fetched from the typesetter's memory. ``first_ms``: the first in a process, with
-  fonts not yet loaded; ``render_cpu_ms``: processor time of all threads, which does not depend on what else runs;
-* ``seal_ms``: sealing it at PAdES B-LTA, the median, with authorities in this process: what the network takes
-  comes on top (``make bench-sealing`` has it in);
-* ``rss_growth_mb``: what two workers together hold after the last certificate and did not hold after the 20th;
-  ``late_growth_mb``: and not after six in ten of them. A worker's first thirty fill the typesetter's memory of what
-  it has set before; then that memory is full.
+* ``render_ms``: rendering, the median; every certificate differs from the one before in number, time,
+  digest and title, so nothing is only fetched from the typesetter's memory. ``first_ms``: the first in a
+  process, with fonts not yet loaded; ``render_cpu_ms``: processor time of all threads, whatever else runs
+  on the machine;
+* ``seal_ms``: sealing it at PAdES B-LTA, the median, with authorities in this process: what the network
+  takes comes on top (``make bench-sealing`` has it in);
+* ``rss_growth_mb``: what two workers together hold after the last certificate and did not hold after the
+  20th; ``late_growth_mb``: and not after six in ten of them. A worker's first thirty fill the
+  typesetter's memory of what it has set before; then that memory is full.
 """
 
 from __future__ import annotations
@@ -50,7 +51,10 @@ def facts_number(number: int) -> CertificateFacts:
     """Facts of a certificate like all others and the same as none."""
     usual = _usual()
     manifest = {**usual.values["manifest"]}
-    listing = {**manifest["subject"]["listing"], "title": {"value": f"Watch {number}", "read_from": "JSON-LD"}}
+    listing = {
+        **manifest["subject"]["listing"],
+        "title": {"value": f"Watch {number}", "read_from": "JSON-LD"},
+    }
     manifest["subject"] = {**manifest["subject"], "listing": listing}
     digest = {**usual.values["digest"], "sha256": hashlib.sha256(str(number).encode()).hexdigest()}
     found = changed(usual, number=f"EP-2026-{number:06}", manifest=manifest, digest=digest)
@@ -125,7 +129,8 @@ def main() -> int:
         f"render_cpu_ms={statistics.median(item[1] for item in rendered):.0f} "
         f"worst_render_ms={max(item[0] for item in rendered):.0f} "
         f"worst_seal_ms={max(item[0] for item in sealed):.0f} "
-        f"late_growth_mb={after - late:.0f} rss_after_20_mb={before:.0f} rss_after_{chosen.count}_mb={after:.0f} kb={len(pdf) / 1024:.0f}"
+        f"late_growth_mb={after - late:.0f} rss_after_20_mb={before:.0f} "
+        f"rss_after_{chosen.count}_mb={after:.0f} kb={len(pdf) / 1024:.0f}"
     )
     kept = render_ms <= RENDER_LIMIT and seal_ms <= SEAL_LIMIT and after - late <= GROWTH_LIMIT
     return 0 if kept else 1

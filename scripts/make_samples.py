@@ -4,9 +4,10 @@
     ./scripts/demo --output demo-output
     .venv/bin/python scripts/make_samples.py demo-output
 
-One certificate for each jurisdiction, in the language that prevails there and in both, and one filled form of
-each kind, all about the first listing of the demonstration, sealed at PAdES B-LTA by a demonstration issuer and marked as demonstration on every page; a
-picture of each first page; ``trust.json``, with which they verify; and ``README.md``, which lists them.
+One certificate for each jurisdiction, in the language that prevails there and in both, and one filled form
+of each kind, all about the first listing of the demonstration, sealed at PAdES B-LTA by a demonstration
+issuer and marked as demonstration on every page; a picture of each first page; ``trust.json``, with which
+they verify; and ``README.md``, which lists them.
 """
 
 from __future__ import annotations
@@ -203,27 +204,30 @@ def _write_trust(demo: Path, output: Path, sealer: Sealer) -> None:
     (output / "trust.json").write_text(json.dumps(trust, indent=1) + "\n")
 
 
+_INTRODUCTION = """# Samples
+
+Demonstration, not evidence: chain, authorities, issuer and marketplace belong to the demonstration, and
+every page says so. All are about one listing that does not exist. Each certificate verifies:
+
+```sh
+S=docs/samples
+.venv/bin/evidence verify --offline --trust $S/trust.json $S/certificate-us-en.pdf
+```
+
+Made by `scripts/make_samples.py`. To stay small they print one picture of the page only; the languages that
+do not prevail in a jurisdiction are left out.
+
+| File | What | Pages | First page |
+|---|---|---|---|
+"""
+
+
 def _readme(rows: Iterable[tuple[str, str, int]]) -> str:
     lines = [
-        "# Samples",
-        "",
-        "Demonstration, not evidence: chain, authorities, issuer and marketplace belong to the demonstration, and",
-        "every page says so. All are about one listing that does not exist. Each certificate verifies:",
-        "",
-        "```sh",
-        ".venv/bin/evidence verify --offline --trust docs/samples/trust.json docs/samples/certificate-us-en.pdf",
-        "```",
-        "",
-        "Made by `scripts/make_samples.py`. To stay small they print one picture of the page only; the languages that\ndo not prevail in a jurisdiction are left out.",
-        "",
-        "| File | What | Pages | First page |",
-        "|---|---|---|---|",
-    ]
-    lines += [
         f"| [{name}]({name}) | {what} | {pages} | ![]({Path(name).with_suffix('.png')}) |"
         for name, what, pages in rows
     ]
-    return "\n".join(lines) + "\n"
+    return _INTRODUCTION + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
