@@ -104,7 +104,9 @@ def hostile(text: str) -> CertificateFacts:
         ),
         "exchanges.json": (
             "exchanges.metadata",
-            json.dumps([exchange(text[:8000], tls={"version": text}, resolved=[text])]).encode(),
+            json.dumps(
+                [exchange(text[:8000].split("#", maxsplit=1)[0], tls={"version": text}, resolved=[text])]
+            ).encode(),
         ),
     }
     usual = capture()
@@ -118,7 +120,36 @@ def hostile(text: str) -> CertificateFacts:
         not_before={"status": "unavailable", "why": short},
     )
     issuer = Issuer(text, text, text, text)
-    return facts_of(judged(changes, kept), kept, "generic:en", issuer=issuer, register=text)
+    found = facts_of(judged(changes, kept), kept, "generic:en", issuer=issuer, register=text)
+    return _poisoned(found, text)
+
+
+def _poisoned(found: CertificateFacts, text: str) -> CertificateFacts:
+    """What the engine would not have let through, and what only others could have put there."""
+    values = found.values
+    event = {
+        "actor": {"id": text, "role": text},
+        "action": text,
+        "purpose": text,
+        "host": text,
+        "tool": text,
+        "detail": {text: text},
+    }
+    manifest = {
+        **values["manifest"],
+        "files": [{**item, "path": text, "media_type": text} for item in values["manifest"]["files"]],
+    }
+    subject = {"subject": text, "issuer": text}
+    return changed(
+        found,
+        manifest=manifest,
+        custody=[{**item, **event} for item in values["custody"]],
+        checks=[{**item, "name": text, "why": text} for item in values["checks"]],
+        timestamps=[{**item, "authority": text, "serial": text} for item in values["timestamps"]],
+        anchors=[{**item, "chain": text} for item in values["anchors"]],
+        main={**values["main"], "certificates": [{**values["main"]["certificates"][0], **subject}]},
+        unprinted=[{"path": text, "sha256": "ab" * 32}],
+    )
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -129,7 +160,7 @@ def test_hostile_content_becomes_harmless_text(name: str) -> None:
     words = squeezed(text_of(pdf))
     expected = squeezed(text) if printed is None else squeezed(printed)
     # On the pages of facts, of the log and of the issuer at the least.
-    assert words.count(expected) >= 8
+    assert words.count(expected) >= 20
     assert "EP-2026-000001" in words
     for mark in ("\u202e", "\u2067", "\u200b", "\u200d", "\u0000", "\u001b", "\u2060"):
         assert mark not in words
