@@ -158,7 +158,7 @@ def pages(made: Made, path: Path) -> Complaints:
             yield f"page {number} does not name {made.number} in head and foot"
         # An ideograph says as much as two letters and a half.
         weight = sum(2.5 if mark >= "\u2e80" else 1 for mark in "".join(page.split()))
-        if weight < 250 and str(number) not in pictured:
+        if weight < 200 and str(number) not in pictured:
             yield f"page {number} is nearly empty"
 
 

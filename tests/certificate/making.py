@@ -61,7 +61,7 @@ def _capture() -> Record:
 
 def _login() -> Record:
     changes = capture()
-    tool = {**changes["tool"], "login_state": "supplied"}
+    tool = {**changes["tool"], "login_state": "a login state was used; hosts: shop.example"}
     return {**changes, "tool": tool}, whole_record() | {"redaction.json": ("redaction", b"{}")}
 
 

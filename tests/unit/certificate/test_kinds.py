@@ -24,10 +24,10 @@ def pages_of(kind: str, edition: str = "generic:en") -> list[str]:
     [
         (
             "generic:en",
-            "The applicant supplied a login state",
+            "A login state was supplied with the order",
             "into which the supplied login state was loaded",
         ),
-        ("generic:zh", "申请人提供了登录状态", "并在首次请求之前载入所提供的登录状态"),
+        ("generic:zh", "委托时提供了登录状态", "并在首次请求之前载入所提供的登录状态"),
     ],
 )
 def test_a_login_capture_says_so_on_page_one_and_in_its_method(edition: str, said: str, method: str) -> None:
@@ -42,6 +42,16 @@ def test_a_login_capture_says_so_on_page_one_and_in_its_method(edition: str, sai
         "全新空白",
     ):
         assert squeezed(never) not in "".join(pages), never
+
+
+def test_nobody_swears_that_the_bytes_of_a_login_capture_are_unchanged() -> None:
+    words = "".join(pages_of("login", "us:en"))
+    assert squeezed("A login state supplied with the order was loaded into the profile") in words
+    for never in ("wrote it to disk unchanged", "empty profile"):
+        assert squeezed(never) not in words
+    usual = "".join(pages_of("capture", "us:en"))
+    assert squeezed("wrote it to disk unchanged") in usual
+    assert squeezed("login state") not in usual
 
 
 def test_a_tunnel_says_that_heads_are_rebuilt() -> None:
