@@ -54,8 +54,8 @@ def _covered() -> frozenset[int]:
 def printable(value: Any) -> Any:
     """The same value with every character in its texts printable; containers are gone through.
 
-    Line ends and tabs become spaces. A text of more than 1,500 characters ends in ``[+n]``, n being the
-    number of characters that are left out: a page of somebody else's must not fill hundreds of ours.
+    Line ends, tabs and no-break spaces become spaces. A text of more than 1,500 characters ends in ``[+n]``,
+    n being the number of characters that are left out: somebody else's page must not fill hundreds of ours.
     """
     if isinstance(value, str):
         return _line(value)
@@ -77,9 +77,10 @@ def _line(text: str) -> str:
 
 
 def _visible(before: str, character: str) -> str:
-    if character in "\t\n\r ":
-        return " "
     kind = unicodedata.category(character)
+    # A space that lines may not break at could lead them over the edge of the page.
+    if character in "\t\n\r" or (kind == "Zs" and character != "\u3000"):
+        return " "
     # Marks piled on one another reach into other lines; one on a letter is what languages need.
     piled = kind in ("Mn", "Me") and unicodedata.category(before) in ("Mn", "Me", "Zs")
     if piled or kind in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") or ord(character) not in _covered():

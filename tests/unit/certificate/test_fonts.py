@@ -21,6 +21,7 @@ from evidence_service.certificate.fonts import printable
         ("\u202eabc", "[U+202E]abc"),
         ("\ufeff", "[U+FEFF]"),
         ("\x00\x7f", "[U+0000][U+007F]"),
+        ("no\u00a0break\u2007or\u3000wide", "no break or\u3000wide"),
         ("one\ntwo\tthree\r", "one two three "),
         ("\U0001f600", "[U+1F600]"),
         ("\U00020000", "[U+20000]"),

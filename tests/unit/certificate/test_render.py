@@ -129,7 +129,6 @@ def _poisoned(found: CertificateFacts, text: str) -> CertificateFacts:
     values = found.values
     event = {
         "actor": {"id": text, "role": text},
-        "action": text,
         "purpose": text,
         "host": text,
         "tool": text,
@@ -164,7 +163,28 @@ def test_hostile_content_becomes_harmless_text(name: str) -> None:
     assert "EP-2026-000001" in words
     for mark in ("\u202e", "\u2067", "\u200b", "\u200d", "\u0000", "\u001b", "\u2060"):
         assert mark not in words
+    assert _outside(pdf) == []
     assert re.search(r"JavaScript:\s+no", _inspected(pdf, "pdfinfo"))
+
+
+def _outside(pdf: bytes) -> list[str]:
+    """Words that are not between the page's margins, 20 mm wide, and its foot."""
+    words = re.findall(
+        r'xMin="([\d.-]+)" yMin="([\d.-]+)" xMax="([\d.-]+)" yMax="([\d.-]+)">(.*)</word', _boxes(pdf)
+    )
+    return [
+        word
+        for left, top, right, bottom, word in words
+        if float(left) < 56 or float(right) > 540 or float(top) < 30 or float(bottom) > 815
+    ]
+
+
+def _boxes(pdf: bytes) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "certificate.pdf"
+        path.write_bytes(pdf)
+        done = subprocess.run(["pdftotext", "-bbox", path, "-"], capture_output=True, text=True, check=True)
+    return done.stdout
 
 
 def test_the_same_facts_give_the_same_bytes() -> None:
