@@ -119,7 +119,7 @@ live-wire:
 bench-sealing:
 	$(PY) -m bench.sealing
 
-# Certificates of every edition and every kind of record before other people's judges.
+# Certificates of every edition and every kind of record before other people's judges; needs a JRE and PDFBox.
 campaign-certificate:
 	$(PY) -m tests.certificate.campaign
 

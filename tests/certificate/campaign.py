@@ -17,6 +17,7 @@ from evidence_service.certificate.edition import editions
 from tests.certificate.accessibility import accessibility_complaints
 from tests.certificate.judges import complaints
 from tests.certificate.making import KINDS, made
+from tests.certificate.preflight import preflight_complaints
 
 Case = tuple[str, str]
 """Edition and kind of record."""
@@ -26,7 +27,8 @@ def judged(case: Case) -> tuple[Case, list[str]]:
     """What the judges have against one certificate."""
     with tempfile.TemporaryDirectory(prefix="certificate-") as name:
         found = complaints(made(*case), Path(name))
-        return case, [*found, *accessibility_complaints(Path(name) / "certificate.pdf")]
+        path = Path(name) / "certificate.pdf"
+        return case, [*found, *preflight_complaints(path), *accessibility_complaints(path)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
