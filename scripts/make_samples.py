@@ -158,7 +158,16 @@ def _facts(demo: Path, code: str, number: str) -> CertificateFacts:
         for shot in found.screenshots
         if shot not in kept
     ]
-    values = {**found.values, "unprinted": [*found.values["unprinted"], *left]}
+    # Points that describe whichever machine the demonstration ran on.
+    environment = [
+        {**point, "value": "left out of the samples"} if point["number"] in (1, 9) else point
+        for point in found.values["environment"]
+    ]
+    values = {
+        **found.values,
+        "unprinted": [*found.values["unprinted"], *left],
+        "environment": environment,
+    }
     return CertificateFacts(values, tuple(kept), found.attachments, found.issued_at)
 
 
@@ -214,8 +223,8 @@ S=docs/samples
 .venv/bin/evidence verify --offline --trust $S/trust.json $S/certificate-us-en.pdf
 ```
 
-Made by `scripts/make_samples.py`. To stay small they print one picture of the page only; the languages that
-do not prevail in a jurisdiction are left out.
+Made by `scripts/make_samples.py`. To stay small they print one picture of the page only, and say nothing of the
+machine of the demonstration; the languages that do not prevail in a jurisdiction are left out.
 
 | File | What | Pages | First page |
 |---|---|---|---|
