@@ -223,8 +223,9 @@ S=docs/samples
 .venv/bin/evidence verify --offline --trust $S/trust.json $S/certificate-us-en.pdf
 ```
 
-Made by `scripts/make_samples.py`. To stay small they print one picture of the page only, and say nothing of the
-machine of the demonstration; the languages that do not prevail in a jurisdiction are left out.
+Made by `scripts/make_samples.py`. To stay small they print one picture of the page only, and say
+nothing of the machine of the demonstration; the languages that do not prevail in a jurisdiction are
+left out.
 
 | File | What | Pages | First page |
 |---|---|---|---|
