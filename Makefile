@@ -4,7 +4,7 @@ PY := .venv/bin/python
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
 	campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-examine bench-gas \
 	bench-merkle bench-sending bench-ordering bench-capture bench-recorder live-capture \
-	live-wire bench-sealing
+	live-wire bench-sealing campaign-certificate bench-certificate
 
 setup:
 	./scripts/setup
@@ -118,3 +118,11 @@ live-wire:
 # What a seal of level B-LTA takes, beside pyHanko's own in the same run.
 bench-sealing:
 	$(PY) -m bench.sealing
+
+# Certificates of every edition and every kind of record before other people's judges; needs a JRE and PDFBox.
+campaign-certificate:
+	$(PY) -m tests.certificate.campaign
+
+# What a certificate of ten pages takes, and whether a hundred of them take more and more memory.
+bench-certificate:
+	$(PY) -m bench.certificate

@@ -206,6 +206,7 @@ class _Capture:
                 peer=None if main is None else main.peer,
                 asked=_answer(wire, main_exchange(wire, exchanges, self.url)),
                 outcome=(outcome.status, outcome.reasons),
+                logged_in=self.options.login_state is not None,
             ),
             browser=self.identity,
             settings=self.settings,

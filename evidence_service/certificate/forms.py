@@ -17,6 +17,7 @@ from typing import Any
 from evidence_service.certificate.edition import DEFAULT, TEMPLATES, parse_edition
 from evidence_service.certificate.facts import CertificateFacts
 from evidence_service.certificate.typesetting import Standard, as_json, typeset
+from evidence_service.certificate.watermark import watermark
 from evidence_service.errors import NotFoundError, RefusedError
 
 _MAIN = "forms/declaration.typ"
@@ -132,13 +133,15 @@ def form_pdf(
         },
     }
     values = {**facts.values, "edition": {**facts.values["edition"], "languages": languages}}
+    texts = parse_edition(DEFAULT).texts
     return typeset(
         _MAIN,
         {
             "facts.json": as_json(values),
             "declaration.json": as_json(declared),
             # The layout's own texts, in every language a form may be in.
-            "texts.json": json.dumps(parse_edition(DEFAULT).texts, ensure_ascii=False).encode(),
+            "texts.json": json.dumps(texts, ensure_ascii=False).encode(),
+            "mark.svg": watermark(tuple(texts[name]["watermark"] for name in languages)),
         },
         templates=TEMPLATES,
         standards=_STANDARDS,

@@ -14,6 +14,7 @@ from evidence_service.certificate.edition import TEMPLATES, Edition, parse_editi
 from evidence_service.certificate.facts import CertificateFacts
 from evidence_service.certificate.pictures import plates
 from evidence_service.certificate.typesetting import Standard, as_json, typeset
+from evidence_service.certificate.watermark import watermark
 
 _STANDARDS: tuple[Standard, ...] = ("a-3a", "ua-1")
 _TYPES = {".json": "application/json", ".tst": "application/timestamp-reply", ".txt": "text/plain"}
@@ -48,6 +49,9 @@ def render(facts: CertificateFacts, templates: Path = TEMPLATES) -> bytes:
             **attached,
             "facts.json": as_json(values),
             "texts.json": json.dumps(edition.texts, ensure_ascii=False).encode(),
+            "mark.svg": watermark(
+                tuple(edition.texts[language]["watermark"] for language in edition.printed_languages)
+            ),
             "code.svg": _code(f"{values['number']} sha256:{values['digest']['sha256']}"),
         },
         templates=templates,

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Column, Table
+from rich.console import Console
+from rich.table import Table
 
 from evidence_service.cli.certificate_batch import batch
 from evidence_service.cli.client import JSON_OPTION, ServiceClient, show
@@ -24,7 +25,6 @@ from evidence_service.verify.report import ExitCode
 _POLL = 0.5
 _NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{6,}")
 _DEFAULT = "generic:en+zh"
-_WHOLE = ("Number", "Evidence", "Status", "Order", "Certificate")
 _EDITION = click.option(
     "--edition",
     default=_DEFAULT,
@@ -69,10 +69,10 @@ def get(evidence_id: str, output: Path | None) -> None:
     client = ServiceClient(ClientSettings())
     view = client.call("POST", f"/v1/evidence/{evidence_id}/certificate").json()
     try:
-        found = client.call("GET", f"/v1/evidence/{evidence_id}/certificate").json()
+        facts = client.call("GET", f"/v1/evidence/{evidence_id}/certificate").json()
     except NotFoundError:
         sys.exit(_not_ready(view))
-    _download(client, found, output)
+    _download(client, facts, output)
 
 
 def _not_ready(view: Mapping[str, Any]) -> int:
@@ -279,20 +279,22 @@ def _show_detail(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(document(found))
         return
-    colour = "green" if found["status"] == "released" else "yellow"
-    click.secho(f"{found['number']}: {_status(found)}", fg=colour, bold=True)
-    click.echo(plain(f"  {found['edition']}, of evidence {found['evidence_id']}"))
+    console = Console()
+    console.print(_certificates([found]))
     for words in found["qualifications"]:
-        click.echo(f"  qualified: {plain(words)}")
+        click.echo(f"says on page one: {plain(words)}")
     if found["waiting_for"]:
-        click.echo(f"  its seal waits to be extended: {plain(found['waiting_for'])}")
-    for item in found["history"]:
-        words = f"{item['at']}  {item['status']} by {item['actor']}"
-        click.echo(plain(f"  {words}: {_why(item)}" if _why(item) else f"  {words}"))
-    for item in found["pdfs"]:
-        click.echo(plain(f"  PDF {item['sequence']}, {item['level']}, released {item['at']}"))
-        click.echo(plain(f"    SHA-256 {item['sha256']}"))
-        click.echo(plain(f"    registered as {item['evidence_id']}"))
+        click.echo(f"its seal waits to be extended: {plain(found['waiting_for'])}")
+    console.print(_table(("Status", "Since", "By", "Why"), found["history"], _change))
+    console.print(_table(("PDF", "SHA-256", "Level", "Released", "Registered as"), found["pdfs"], _pdf))
+
+
+def _change(item: dict[str, Any]) -> tuple[str, ...]:
+    return item["status"], item["at"], item["actor"], _why(item)
+
+
+def _pdf(item: dict[str, Any]) -> tuple[str, ...]:
+    return str(item["sequence"]), item["sha256"], item["level"], item["at"], item["evidence_id"]
 
 
 def _why(item: dict[str, Any]) -> str:
@@ -301,8 +303,7 @@ def _why(item: dict[str, Any]) -> str:
 
 
 def _status(item: dict[str, Any]) -> str:
-    why = f": {_why(item)}" if _why(item) else ""
-    return plain(f"{item['status'].upper()} since {item['since']}{why}")
+    return plain(f"{item['status'].upper()} since {item['since']}: {_why(item)}")
 
 
 def _table(
@@ -311,8 +312,7 @@ def _table(
     row: Callable[[dict[str, Any]], Sequence[str]],
     shade: Callable[[dict[str, Any]], str] = lambda _: "",
 ) -> Table:
-    # Numbers, ids and states are copied and compared: other columns give way first.
-    table = Table(*(Column(name, no_wrap=name in _WHOLE) for name in names))
+    table = Table(*names)
     for item in rows:
         table.add_row(*(cell(words, shade(item)) for words in row(item)))
     return table
@@ -320,11 +320,11 @@ def _table(
 
 def _certificates(found: list[dict[str, Any]]) -> Table:
     return _table(
-        ("Number", "Evidence", "Edition", "Status", "Since"),
+        ("Number", "Evidence", "Edition", "Status", "Since", "Level", "Why"),
         found,
         lambda item: (
-            *(item[name] for name in ("number", "evidence_id", "edition", "status")),
-            item["since"][:10],
+            *(item[name] for name in ("number", "evidence_id", "edition", "status", "since", "level")),
+            _why(item),
         ),
         lambda item: "" if item["status"] == "released" else "yellow",
     )

@@ -1,4 +1,4 @@
-"""Extend: a certificate's seal gets validation data and a new archive time stamp before the newest one ends.
+"""Extend: a certificate's seal gets validation data and a new archive time stamp before the newest ends.
 
 The extended PDF is a new object; the old one, which is its beginning, stays in the register. Nothing is
 released that the gate does not accept.

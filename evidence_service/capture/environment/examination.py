@@ -58,6 +58,7 @@ class Seen:
         asked: what the address that was asked for gave, the page or a redirect; its coding removed.
         outcome: status and reasons.
         not_before: as in the manifest, when it is known here.
+        logged_in: whether a login state was loaded into the new profile.
     """
 
     flags: Sequence[str]
@@ -70,6 +71,7 @@ class Seen:
     asked: Fetched = field(default_factory=Fetched)
     outcome: tuple[str, Sequence[str]] = ("", ())
     not_before: Mapping[str, str] | None = None
+    logged_in: bool = False
 
 
 class Examination:
@@ -173,7 +175,7 @@ def _browser(seen: Seen, browser: BrowserIdentity, settings: BrowserSettings) ->
         "viewport": f"{settings.width}x{settings.height}",
         "locale": settings.locale,
         "timezone": settings.timezone,
-        "profile": "new and empty",
+        "profile": "new, the supplied login state loaded into it" if seen.logged_in else "new and empty",
         "service_workers": "blocked",
         "extensions": "disabled",
     }

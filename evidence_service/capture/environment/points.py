@@ -14,7 +14,7 @@ MOST_RAW = 4_000
 
 NAMES = {
     1: "fresh process and machine",
-    2: "browser, flags, new empty profile",
+    2: "browser, flags, new profile",
     3: "proxies",
     4: "hosts file and resolver",
     5: "DNS answers of two resolvers",

@@ -78,7 +78,7 @@ def _signed(pdf: bytes, key: SealKey, identity: Identity, reason: str, stamp: St
         signer=_KeySigner(key, identity),
         timestamper=None if stamp is None else Stamper(stamp),
         # Invisible: a visible field has no place in the structure tree, which PDF/UA demands.
-        new_field_spec=fields.SigFieldSpec(sig_field_name=_FIELD),
+        new_field_spec=fields.SigFieldSpec(sig_field_name=_FIELD, readable_field_name=_FIELD),
     )
     output = io.BytesIO()
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))

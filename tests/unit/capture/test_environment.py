@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -125,6 +126,12 @@ def test_everything_can_pass(page: ThreadingHTTPServer) -> None:
     assert found[8]["value"]["B"].endswith("+2.0 s from this clock")
     assert found[2]["value"]["sandbox"] == "no"
     assert page.asked == 3
+
+
+def test_a_profile_with_a_login_state_is_not_called_empty(page: ThreadingHTTPServer) -> None:
+    assert examined(address(page))[2]["value"]["profile"] == "new and empty"
+    found = examined(address(page), replace(SEEN, logged_in=True))[2]
+    assert found["value"]["profile"] == "new, the supplied login state loaded into it"
 
 
 def test_a_page_of_control_that_is_not_there(page: ThreadingHTTPServer) -> None:

@@ -1,0 +1,1 @@
+"""Certificates of every edition before other people's judges."""
