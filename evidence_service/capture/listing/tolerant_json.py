@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 MAX_NODES = 200_000
 MAX_DEPTH = 200
 
-# Possessive are characters alone: Python 3.11.2, which Debian 12 has, loses its place after possessive groups.
+# Possessive are characters alone: the Python of Debian 12 (3.11.2) loses its place after possessive groups.
 _TOKEN = re.compile(
     r"""(?:\s++|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*\*/)*(?:
     "(?P<double>[^"\\]*+(?:\\.[^"\\]*+)*)"
