@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import unescape
 from urllib.parse import urlsplit
 
@@ -40,6 +40,8 @@ class Observation:
     """What the session saw of a page.
 
     Attributes:
+        final_url: the document's; shown_url: what a script made of it, empty when none did. Doubt about
+            either decides.
         status: of the final response; None when there was none.
         text: visible text of the page, without that of its frames.
         failure: why the page could not be opened; empty when it could.
@@ -66,6 +68,7 @@ class Observation:
     dialog_password: bool = False
     pictures: int | None = None
     facts: Mapping[str, Fact] | None = field(default=None, repr=False)
+    shown_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +86,13 @@ def classify(seen: Observation) -> Outcome:
     lacks = [*_named("limit", seen.limits), *_named("incomplete", seen.incomplete)]
     if seen.status is None:
         return Outcome("partial", (rule("no-response").reason(), *lacks))
-    page = _Page(seen)
+    pages = [_Page(seen)]
+    if seen.shown_url:
+        pages.append(_Page(replace(seen, final_url=seen.shown_url)))
     for item in rules():
-        if page.applies(item) is not None:
-            return Outcome(item.status, tuple(page.reasons(item.status)) + tuple(lacks))
+        for page in pages:
+            if page.applies(item) is not None:
+                return Outcome(item.status, tuple(page.reasons(item.status)) + tuple(lacks))
     return Outcome("partial", tuple(lacks)) if lacks else Outcome("captured", ())
 
 
@@ -197,6 +203,9 @@ class _Page:
         return urlsplit(self._seen.final_url).path
 
     def empty_shell(self, _: Rule) -> str | None:
+        if not self._html and (self._seen.incomplete or self._seen.limits):
+            # Nobody looked; why not is told.
+            return None
         pictures = self._seen.pictures
         shown = _PICTURE.search(self._html) is not None if pictures is None else pictures > 0
         characters = len(self._text.replace(" ", ""))

@@ -131,6 +131,11 @@ class Recorder:
         return self._process.pid
 
     @property
+    def directory(self) -> Path:
+        """Where it writes what it records."""
+        return self._directory
+
+    @property
     def exchanges(self) -> list[Exchange]:
         """What was recorded so far, in the order it began."""
         return read_journal(self._directory)

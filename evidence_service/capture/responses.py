@@ -9,13 +9,14 @@ from urllib.parse import urldefrag, urljoin
 
 from evidence_service.capture.exchange import Exchange, record_id
 from evidence_service.capture.listing import Source
-from evidence_service.capture.payload import open_payload
+from evidence_service.capture.payload import head_of, header_values, open_payload
 from evidence_service.errors import EvidenceError
 
 _MAX_SOURCES = 40
 _MAX_SOURCE = 4_000_000
 _MAX_PICTURES = 100
 _MAX_PICTURE = 50_000_000
+_MAX_HEAD = 1 << 16
 _SUFFIXES = {
     "image/jpeg": ".jpg",
     "image/png": ".png",
@@ -26,13 +27,61 @@ _SUFFIXES = {
 }
 
 
-def main_exchange(exchanges: Sequence[Exchange], url: str) -> Exchange | None:
-    """The last exchange that asked for the page itself, with its body where one has it."""
+def navigation_exchanges(
+    wire: Path, exchanges: Sequence[Exchange], url: str, method: str = "GET"
+) -> list[Exchange]:
+    """The exchanges in which the browser asked for an address as the main frame's document, in order.
+
+    A page's script may ask for the page's own address as often as it likes, by any method; the browser
+    says of each request what it is for (W3C Fetch Metadata), and a script cannot set those fields.
+    """
     wanted = _plain(url)
-    asked = [item for item in exchanges if _plain(item.url) == wanted]
-    # A page's script may ask for the page's address once more (RFC 9110, 15.4.5: 304 has no content).
-    whole = [item for item in asked if item.status is not None and item.status != 304]
-    return next(reversed(whole or asked), None)
+    return [
+        item
+        for item in exchanges
+        if item.kind == "http"
+        and item.method == method
+        and _plain(item.url) == wanted
+        and _is_navigation(_request_head(wire, item))
+    ]
+
+
+def main_exchange(
+    wire: Path,
+    exchanges: Sequence[Exchange],
+    url: str,
+    *,
+    method: str = "GET",
+    status: int | None = None,
+    number: int = 1,
+) -> Exchange | None:
+    """The exchange of a navigation; None when it was not recorded.
+
+    Args:
+        status: that the browser tells of the document; None: not known.
+        number: which of those with the status it is, from 1. What the browser kept from before (RFC 9110,
+            15.4.5: 304 has no content) has no exchange of its own: then it is the last that is there.
+    """
+    asked = navigation_exchanges(wire, exchanges, url, method)
+    whole = [item for item in asked if item.status is not None and item.status != 304] or asked
+    answered = [item for item in whole if item.status == status] or whole
+    return answered[min(number, len(answered)) - 1] if answered else None
+
+
+def _request_head(wire: Path, exchange: Exchange) -> bytes:
+    if exchange.request is None:
+        return b""
+    head = head_of(wire / exchange.request.name, exchange.request_head or _MAX_HEAD)
+    return head.partition(b"\r\n\r\n")[0]
+
+
+def _is_navigation(head: bytes) -> bool:
+    mode, dest = header_values(head, "Sec-Fetch-Mode"), header_values(head, "Sec-Fetch-Dest")
+    if mode or dest:
+        return mode == ["navigate"] and dest == ["document"]
+    # Sent to trustworthy origins alone (Fetch Metadata, 2.1); over plain HTTP to others only navigations ask
+    # for an upgrade (W3C Upgrade Insecure Requests, 3.2.1), and a script has to add it.
+    return header_values(head, "Upgrade-Insecure-Requests") == ["1"]
 
 
 def sources(

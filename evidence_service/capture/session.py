@@ -43,6 +43,7 @@ from evidence_service.capture.redaction import credentials
 from evidence_service.capture.responses import main_exchange, source_payload, sources
 from evidence_service.capture.result import CaptureResult, described
 from evidence_service.capture.scratch import Scratch, remove_abandoned
+from evidence_service.capture.steps.drivers import blocking_script
 from evidence_service.capture.steps.profiles import profile
 from evidence_service.capture.steps.reporting import Reports
 from evidence_service.capture.steps.route import go
@@ -174,7 +175,7 @@ class _Capture:
                     context={**device.arguments, **self._login()},
                 )
             )
-            visit = self._visit(session, files, storing, device.arguments["device_scale_factor"])
+            visit = self._visit(session, recorder, files, storing, device.arguments["device_scale_factor"])
             reports = Reports(visit, wire, self.limits.recorder, self.now) if tunnel else None
             self._carry_out(visit, session, recorder, reports)
         visit.finish_storing()
@@ -182,7 +183,7 @@ class _Capture:
         if reports is not None:
             reports.close()
         exchanges = recorder.exchanges
-        main = main_exchange(exchanges, visit.final_url or self.url)
+        main = self._main(wire, exchanges, visit)
         if main is not None and main.problem and not visit.failure:
             visit.lacks(f"the page itself did not arrive whole: {main.problem}"[:400])
         self.progress("writing the record")
@@ -198,9 +199,10 @@ class _Capture:
                 user=session.user,
                 sandbox=session.sandbox,
                 scripts=visit.scripts,
+                scripts_in_page={**visit.scripts_in_page, **blocking_script()} if visit.scripts else {},
                 tls=[item.tls for item in exchanges if item.tls],
                 peer=None if main is None else main.peer,
-                asked=_answer(wire, main_exchange(exchanges, self.url)),
+                asked=_answer(wire, main_exchange(wire, exchanges, self.url)),
                 outcome=(outcome.status, outcome.reasons),
                 logged_in=self.options.login_state is not None,
             ),
@@ -236,10 +238,17 @@ class _Capture:
             finished_at=format_time(self.now()),
             exceptions=self.policy.printed_exceptions,
             mode=self.options.mode,
-            tool={**device.described, **described(self.options)},
+            tool={**device.described, **described(self.options), **_shown(mask(visit.shown))},
         )
 
-    def _visit(self, session: BrowserSession, files: CaptureFiles, storing: Executor, scale: float) -> Visit:
+    def _visit(
+        self,
+        session: BrowserSession,
+        recorder: Recorder,
+        files: CaptureFiles,
+        storing: Executor,
+        scale: float,
+    ) -> Visit:
         return Visit(
             page=session.page,
             context=session.context,
@@ -250,6 +259,7 @@ class _Capture:
             progress=self.progress,
             began=time.monotonic(),
             storing=storing,
+            recorder=recorder,
             scale=scale,
         )
 
@@ -274,6 +284,23 @@ class _Capture:
         finally:
             watchdog.cancel()
 
+    def _main(self, wire: Path, exchanges: Sequence[Exchange], visit: Visit) -> Exchange | None:
+        """The exchange of the document that was shown; a browser that was killed may not have told of it."""
+        shown = visit.navigation
+        if shown is not None:
+            return main_exchange(
+                wire,
+                exchanges,
+                shown.url,
+                method=shown.method,
+                status=visit.status,
+                number=shown.number or 1,
+            )
+        main = main_exchange(wire, exchanges, self.url)
+        if main is not None and not visit.failure:
+            visit.status, visit.final_url = main.status, main.url
+        return main
+
     def _facts(self, visit: Visit, made_from: list[Source]) -> dict[str, Fact]:
         if not visit.html:
             return {}
@@ -283,6 +310,7 @@ class _Capture:
         return Observation(
             requested_url=self.url,
             final_url=visit.final_url or self.url,
+            shown_url=visit.shown,
             status=visit.status,
             text=str(visit.measured.get("text", "")),
             html=visit.html,
@@ -319,6 +347,11 @@ class _Capture:
 
     def _login(self) -> dict[str, Any]:
         return {} if self.options.login_state is None else {"storage_state": dict(self.options.login_state)}
+
+
+def _shown(address: str) -> dict[str, str]:
+    """What the manifest says of an address that a script of the page wrote over its own."""
+    return {"address_shown": f"a script of the page shows {address}"[:400]} if address else {}
 
 
 def _disclosed(redaction: Redaction | None) -> Callable[[str], str]:

@@ -51,7 +51,8 @@ class Seen:
 
     Attributes:
         flags, user, sandbox: how the browser was started.
-        scripts: name → SHA-256 of every script that ran in the page.
+        scripts: name → SHA-256 of every script that ran beside the page, in a world of its own.
+        scripts_in_page: of those that ran in the page's own world; what they change is part of their names.
         tls: of each exchange that spoke TLS, as the recorder keeps it; empty in mode ``tunnel``.
         peer: of the main exchange.
         asked: what the address that was asked for gave, the page or a redirect; its coding removed.
@@ -64,6 +65,7 @@ class Seen:
     user: int
     sandbox: bool
     scripts: Mapping[str, str]
+    scripts_in_page: Mapping[str, str] = field(default_factory=dict)
     tls: Sequence[Mapping[str, str]] = ()
     peer: tuple[str, int] | None = None
     asked: Fetched = field(default_factory=Fetched)
@@ -126,7 +128,7 @@ class Examination:
             self._answer(self._clocks, 8),
             self._answer(self._inventory, 9),
             others.control(self._checks.control_url, before),
-            point(11, "pass", dict(seen.scripts) or "no script of the capture ran in the page"),
+            _scripts(seen),
             others.second_fetch(self._fetched(self._second) if self._second else _NO_SECOND, seen.asked),
             _judged(*seen.outcome),
             _not_before(seen.not_before),
@@ -178,6 +180,15 @@ def _browser(seen: Seen, browser: BrowserIdentity, settings: BrowserSettings) ->
         "extensions": "disabled",
     }
     return point(2, "pass", value)
+
+
+def _scripts(seen: Seen) -> dict[str, Any]:
+    if not seen.scripts:
+        return unavailable(11, "no script of the capture met a page: none was shown")
+    beside = [f"{name} {digest}" for name, digest in sorted(seen.scripts.items())]
+    inside = [f"{name} {digest}" for name, digest in sorted(seen.scripts_in_page.items())]
+    value = {"in a world of their own": beside, "in the page's own world": inside}
+    return point(11, "pass", value)
 
 
 def _tls(exchanges: Sequence[Mapping[str, str]]) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 MAX_NODES = 200_000
 MAX_DEPTH = 200
 
+# Possessive are characters alone: the Python of Debian 12 (3.11.2) loses its place after possessive groups.
 _TOKEN = re.compile(
-    r"""(?:\s|//[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+(?:
-    "(?P<double>[^"\\]*+(?:\\.[^"\\]*+)*+)"
-    |'(?P<single>[^'\\]*+(?:\\.[^'\\]*+)*+)'
+    r"""(?:\s++|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*\*/)*(?:
+    "(?P<double>[^"\\]*+(?:\\.[^"\\]*+)*)"
+    |'(?P<single>[^'\\]*+(?:\\.[^'\\]*+)*)'
     |(?P<mark>[{}\[\],:])
     |(?P<number>-?\d[\d.]*+(?:[eE][+-]?\d++)?)
     |(?P<word>[A-Za-z_$][\w$]*+)

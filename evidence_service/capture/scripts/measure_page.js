@@ -8,13 +8,10 @@
     return !image.complete || (image.naturalWidth === 0 && (box.width > 2 || box.height > 2));
   });
   return {
-    title: document.title,
-    width: document.documentElement.clientWidth,
-    height: Math.max(document.documentElement.scrollHeight, document.body ? document.body.scrollHeight : 0),
+    height: Math.max(document.documentElement ? document.documentElement.scrollHeight : 0, document.body ? document.body.scrollHeight : 0),
     text: document.body ? document.body.innerText.slice(0, 20000) : '',
     images: images.length,
     incomplete_images: broken.map((image) => image.currentSrc || image.src).slice(0, 50),
     password_fields: document.querySelectorAll('input[type=password]').length,
-    ready_state: document.readyState,
   };
 }

@@ -1,6 +1,7 @@
 // The document as it is rendered, without changing it: open shadow roots as declarative ones (HTML, template element).
-// Closed shadow roots, canvas contents and what was typed into fields are not in it.
-() => {
+// Closed shadow roots, canvas contents and what was typed into fields are not in it. Of more than `limit` characters
+// none are given: half a document reads like a whole one.
+({limit}) => {
   const roots = [];
   const collect = (root) => {
     for (const element of root.querySelectorAll('*')) {
@@ -13,8 +14,9 @@
   collect(document);
   const type = document.doctype ? new XMLSerializer().serializeToString(document.doctype) + '\n' : '';
   const root = document.documentElement;
-  if (!root) return {html: '', roots: 0};
-  if (roots.length === 0) return {html: type + root.outerHTML, roots: 0};
+  if (!root) return {html: '', size: 0, roots: 0};
+  const told = (html) => ({html: html.length > limit ? '' : html, size: html.length, roots: roots.length});
+  if (roots.length === 0) return told(type + root.outerHTML);
   const tag = root.cloneNode(false).outerHTML.replace(/<\/html>$/i, '');
-  return {html: `${type}${tag}${root.getHTML({shadowRoots: roots})}</html>`, roots: roots.length};
+  return told(`${type}${tag}${root.getHTML({shadowRoots: roots})}</html>`);
 }

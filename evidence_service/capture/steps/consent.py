@@ -87,4 +87,5 @@ def _find(visit: Visit) -> JSHandle | None:
 
 
 def _is_found(handle: JSHandle) -> bool:
-    return bool(handle.evaluate("found => found !== null"))
+    # A handle of null has no properties.
+    return bool(handle.get_properties())

@@ -5,6 +5,7 @@ Both come from the page's own world: they are taken as far as they have the expe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from evidence_service.capture.listing import read_listing, selectors_of
@@ -13,9 +14,14 @@ from evidence_service.capture.steps.visit import Seen, Visit
 _MAX_TEXT = 2_000
 
 
-def observe_page(visit: Visit) -> None:
-    """Note the title, the pictures that are shown, and what lies over the page."""
-    visit.seen = seen_from(visit.evaluate("observe_page"))
+def observe_page(visit: Visit) -> Callable[[], None]:
+    """Look at the title, the pictures that are shown, what lies over the page; noted when it is called."""
+    seen = seen_from(visit.evaluate("observe_page"))
+
+    def keep() -> None:
+        visit.seen = seen
+
+    return keep
 
 
 def seen_from(answer: Any) -> Seen:
@@ -32,10 +38,14 @@ def seen_from(answer: Any) -> Seen:
     )
 
 
-def locate_facts(visit: Visit) -> None:
-    """Measure the elements that facts are read from."""
-    selectors = selectors_of(read_listing(visit.html, visit.page.url))
+def locate_facts(visit: Visit) -> Callable[[], None]:
+    """Measure the elements that facts are read from; noted when it is called."""
+    selectors = selectors_of(read_listing(visit.html, visit.final_url or visit.page.url))
     answer = visit.evaluate("locate", selectors)
-    visit.boxes = answer if isinstance(answer, dict) else {}
-    met = sum(visit.boxes.get(selector) is not None for selector in selectors)
-    visit.log.add("facts", f"{met} of {len(selectors)} elements that facts are read from were measured")
+
+    def keep() -> None:
+        visit.boxes = answer if isinstance(answer, dict) else {}
+        met = sum(visit.boxes.get(selector) is not None for selector in selectors)
+        visit.log.add("facts", f"{met} of {len(selectors)} elements that facts are read from were measured")
+
+    return keep

@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import Image
 
+from evidence_service.capture.steps.opening import require_page
 from evidence_service.capture.steps.visit import Visit
 
 _STRIP = 8_192
@@ -20,7 +21,7 @@ _STRIP = 8_192
 
 
 def take_viewport(visit: Visit, path: str, role: str) -> None:
-    """What is in view now."""
+    """What is in view now; :class:`PageGoneError` when that is no page."""
     how: dict[str, Any] = {}
     if visit.scale != 1:
         # Without a clip the protocol gives a picture of CSS pixels.
@@ -32,11 +33,21 @@ def take_viewport(visit: Visit, path: str, role: str) -> None:
             "height": seen["clientHeight"],
             "scale": visit.scale,
         }
-    visit.store(path, "image/png", role, _shoot(visit, how))
+    picture = _shoot(visit, how)
+    require_page(visit)
+    visit.store(path, "image/png", role, picture)
 
 
 def take_full(visit: Visit, path: str, role: str) -> dict[str, Any]:
-    """The page from its top to ``limits.height``; gives what was measured just before."""
+    """Keep the page from its top to ``limits.height``; gives what was measured just before."""
+    measured, picture = shoot_full(visit)
+    require_page(visit)
+    visit.store(path, "image/png", role, picture)
+    return measured
+
+
+def shoot_full(visit: Visit) -> tuple[dict[str, Any], bytes]:
+    """What was measured, and the picture of the page from its top to ``limits.height``."""
     measured = visit.measure()
     width, height = int(measured["width"]), int(min(measured["height"], visit.limits.height))
     if measured["height"] > visit.limits.height:
@@ -58,8 +69,7 @@ def take_full(visit: Visit, path: str, role: str) -> dict[str, Any]:
         )
         for top in range(0, height, strip)
     ]
-    visit.store(path, "image/png", role, strips[0] if len(strips) == 1 else join_strips(strips))
-    return measured
+    return measured, strips[0] if len(strips) == 1 else join_strips(strips)
 
 
 def join_strips(strips: list[bytes]) -> bytes:

@@ -29,6 +29,8 @@ from evidence_service.capture.recorder import RecorderLimits
 from evidence_service.capture.steps.visit import Visit
 from evidence_service.core.document import format_time
 
+_REFUSALS = ("net::ERR_CERT", "net::ERR_SSL", "net::ERR_BAD_SSL")
+"""Words of the browser for a connection whose TLS failed."""
 _DROPPED = ("content-encoding", "transfer-encoding", "content-length")
 
 
@@ -111,7 +113,9 @@ class Reports:
     def _failed(self, request: Request) -> None:
         if request.url.startswith("https:") and not self._is_full():
             why = request.failure or "the request failed"
-            self.exchanges.append(replace(self._began(request), problem=why, truncated="disconnect"))
+            refused = why.startswith(_REFUSALS)
+            tls = {"verified": why, "verified_by": "browser"} if refused else {}
+            self.exchanges.append(replace(self._began(request), problem=why, truncated="disconnect", tls=tls))
 
     def _is_full(self) -> bool:
         if len(self.exchanges) >= self.limits.exchanges:
@@ -137,7 +141,6 @@ class Reports:
             source="browser",
             request=self._store(f"{identifier}.request", head + (request.post_data_buffer or b"")),
             request_head=len(head),
-            tls=self._tls.get(parts.netloc, {"verified": "yes", "verified_by": "browser"}),
             finished_at=format_time(self.now()),
         )
 
@@ -155,6 +158,7 @@ class Reports:
             self.visit.fire(f"the response is larger than {self.limits.body} bytes")
         return replace(
             exchange,
+            tls=self._secured_by(response),
             response=self._store(f"{exchange.id}.response", head + kept),
             response_head=len(head),
             status=response.status,
@@ -162,6 +166,14 @@ class Reports:
             truncated=truncated,
             problem=f"the response is larger than {self.limits.body} bytes" if truncated else "",
         )
+
+    def _secured_by(self, response: Response) -> dict[str, str]:
+        """What the browser says of the connection; nothing is said of one it tells nothing about."""
+        details = response.security_details()
+        if not details or not details.get("protocol"):
+            return {}
+        told = {"verified": "yes", "version": str(details["protocol"]), "verified_by": "browser"}
+        return self._tls.get(urlsplit(response.url).netloc, told)
 
     def _store(self, name: str, data: bytes) -> Stored:
         (self.wire / name).write_bytes(data)

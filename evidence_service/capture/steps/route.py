@@ -16,11 +16,17 @@ from evidence_service.capture.options import Step
 from evidence_service.capture.recorder import Recorder
 from evidence_service.capture.steps.consent import dismiss_consent
 from evidence_service.capture.steps.keeping import keep_page
-from evidence_service.capture.steps.opening import open_page, read_answer, redirected
+from evidence_service.capture.steps.opening import (
+    give_up,
+    open_page,
+    read_answer,
+    redirected,
+    take_answer,
+)
 from evidence_service.capture.steps.scripted import carry_out, split_steps
 from evidence_service.capture.steps.scrolling import scroll_through
 from evidence_service.capture.steps.settling import settle
-from evidence_service.capture.steps.visit import TIME_OVER, Visit, VisitEndedError, first_line
+from evidence_service.capture.steps.visit import TIME_OVER, PageGoneError, Visit, VisitEndedError, told
 from evidence_service.capture.steps.watching import Watch
 
 
@@ -29,23 +35,27 @@ def go(visit: Visit, watch: Watch, recorder: Recorder, url: str, steps: tuple[St
     on_listing, elsewhere = split_steps(steps)
 
     def prepare() -> None:
-        if not open_page(visit, recorder, url):
-            return
+        open_page(visit, url)
         try:
             settle(visit, watch)
-            read_answer(visit, watch)
+            read_answer(visit)
             dismiss_consent(visit)
             scroll_through(visit, watch)
             dismiss_consent(visit)
             carry_out(visit, watch, on_listing)
         finally:
-            if not visit.is_dead:
-                read_answer(visit, watch)
+            if visit.is_dead:
+                take_answer(visit)
+            else:
+                read_answer(visit)
 
-    _guarded(visit, prepare)
+    try:
+        _guarded(visit, prepare)
+    except PageGoneError as gone:
+        give_up(visit, gone)
     visit.redirects = redirected(visit, url)
     if not visit.failure and not visit.blank and not visit.is_dead:
-        _guarded(visit, lambda: keep_page(visit, watch))
+        _guarded(visit, lambda: keep_page(visit))
         _go_elsewhere(visit, watch, elsewhere)
     if not recorder.alive:
         visit.lacks("the recorder ended while the page was being captured")
@@ -57,7 +67,10 @@ def _go_elsewhere(visit: Visit, watch: Watch, elsewhere: list[tuple[int, Step]])
     if elsewhere and visit.incomplete:
         visit.lacks(f"step {elsewhere[0][0]} and those after it were not carried out: see the reason before")
     elif elsewhere:
-        _guarded(visit, lambda: carry_out(visit, watch, elsewhere))
+        try:
+            _guarded(visit, lambda: carry_out(visit, watch, elsewhere))
+        except PageGoneError as gone:
+            visit.lacks(str(gone))
 
 
 def _guarded(visit: Visit, part: Callable[[], object]) -> None:
@@ -69,4 +82,9 @@ def _guarded(visit: Visit, part: Callable[[], object]) -> None:
         if time.monotonic() >= visit.deadline:
             visit.lacks(TIME_OVER)
         elif not visit.is_dead:
-            visit.lacks(f"the browser failed: {first_line(error)}")
+            visit.lacks(f"the browser failed: {told(error)}")
+    except (OSError, PageGoneError):
+        # A disk's fault ends the capture; where there is no page is for the caller.
+        raise
+    except Exception as error:  # noqa: BLE001 - told, and logged where it is our own
+        visit.lacks(f"a step could not be carried out: {told(error)}")

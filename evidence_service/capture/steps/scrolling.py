@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from evidence_service.capture.steps.answers import flag, members, pixels
 from evidence_service.capture.steps.pictures import take_viewport
 from evidence_service.capture.steps.settling import settle
 from evidence_service.capture.steps.visit import Visit
@@ -18,6 +19,14 @@ from evidence_service.capture.steps.watching import Watch
 
 _STEP_SHARE = 0.9
 _PATIENCE = 1.0
+_SCROLLED = {
+    "top": pixels,
+    "viewport": pixels,
+    "width": pixels,
+    "height": pixels,
+    "inner": flag,
+    "pending": pixels,
+}
 
 
 def scroll_through(visit: Visit, watch: Watch, *, tiles: bool = True) -> None:
@@ -26,10 +35,13 @@ def scroll_through(visit: Visit, watch: Watch, *, tiles: bool = True) -> None:
     seen = _to(visit, 0)
     # A page that is wider than a phone is shown smaller there: its viewport is higher than the device's.
     viewport, first_height = seen["viewport"], seen["height"]
-    step, reached, number = int(viewport * _STEP_SHARE), -1, 0
+    step, reached, number = max(int(viewport * _STEP_SHARE), 1), -1, 0
     while True:
         moved = seen["top"] > reached
         if moved:
+            if number >= visit.limits.tiles:
+                visit.fire(f"the page was scrolled through in more than {visit.limits.tiles} steps")
+                break
             number += 1
             reached = seen["top"]
             if tiles:
@@ -54,7 +66,8 @@ def scroll_through(visit: Visit, watch: Watch, *, tiles: bool = True) -> None:
 
 
 def _to(visit: Visit, top: int) -> dict[str, Any]:
-    seen: dict[str, Any] = visit.evaluate("scroll_to", {"top": top, "patience": int(_PATIENCE * 1000)})
+    answer = visit.evaluate("scroll_to", {"top": top, "patience": int(_PATIENCE * 1000)})
+    seen = members(answer, _SCROLLED)
     if not seen["inner"]:
         visit.note_layout(seen["width"], seen["height"])
     visit.log.add("scroll", f"to {seen['top']} of {seen['height']} pixels", waiting_for=seen["pending"])

@@ -21,6 +21,7 @@ from typing import Any
 
 from playwright.sync_api import Error as PlaywrightError
 
+from evidence_service.capture.steps.answers import members, pixels, text
 from evidence_service.capture.steps.visit import Visit, VisitEndedError
 from evidence_service.capture.steps.watching import Watch
 
@@ -28,7 +29,20 @@ _QUIET = 0.5
 _QUIET_AFTER = 0.25
 _POLL = 0.05
 _LOAD_SHARE = 0.5
-_BETWEEN_DOCUMENTS = ("Execution context was destroyed", "because of a navigation", "Cannot find context")
+_STATE = {
+    "ready": text,
+    "fonts": text,
+    "width": pixels,
+    "height": pixels,
+    "pending": pixels,
+    "pending_in_view": pixels,
+}
+_BETWEEN_DOCUMENTS = (
+    "Execution context was destroyed",
+    "because of a navigation",
+    "Cannot find context",
+    "No frame",
+)
 
 
 def settle(visit: Visit, watch: Watch, *, everywhere: bool = False) -> None:
@@ -73,7 +87,7 @@ def settle(visit: Visit, watch: Watch, *, everywhere: bool = False) -> None:
 def _look(visit: Visit) -> dict[str, Any] | None:
     """The page's state; None while one document gives way to the next."""
     try:
-        state: dict[str, Any] = visit.evaluate("page_state")
+        state = members(visit.evaluate("page_state"), _STATE)
     except PlaywrightError as error:
         if any(words in error.message for words in _BETWEEN_DOCUMENTS):
             return None

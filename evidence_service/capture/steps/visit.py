@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
@@ -12,15 +14,27 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, CDPSession, Frame, Page
+import structlog
+from playwright.sync_api import BrowserContext, CDPSession, Page
 from playwright.sync_api import Error as PlaywrightError
 
 from evidence_service.capture.files import CapturedFile, CaptureFiles
-from evidence_service.capture.recorder import RecorderLimits
+from evidence_service.capture.recorder import Recorder, RecorderLimits
+from evidence_service.capture.steps.answers import members, pixels, text, texts
+from evidence_service.capture.steps.navigations import Navigation, Navigations
+from evidence_service.capture.steps.worlds import ScriptFailedError, evaluate
 from evidence_service.core.document import format_time
 
+_log = structlog.get_logger(__name__)
 _SCRIPTS = Path(__file__).parent.parent / "scripts"
 _KEPT_BACK = 0.25
+_MEASURED = {
+    "height": pixels,
+    "text": text,
+    "images": pixels,
+    "incomplete_images": texts,
+    "password_fields": pixels,
+}
 TIME_OVER = "the capture's time was over"
 
 Progress = Callable[[str], None]
@@ -35,18 +49,36 @@ class CaptureLimits:
             the pictures and documents: steps before them end earlier.
         settle: seconds a page gets to come to rest after its load event, each time it is waited for.
         height: CSS pixels of the full-page picture.
+        tiles: steps in which a page is scrolled through, each with its picture.
+        text: bytes of the DOM with its frames, of the MHTML, and of the PDF, each.
         documents: pages one visit may lead through.
     """
 
     seconds: float = 90.0
     settle: float = 5.0
     height: int = 30_000
+    tiles: int = 100
+    text: int = 50_000_000
     documents: int = 20
     recorder: RecorderLimits = field(default_factory=RecorderLimits)
 
 
 class VisitEndedError(Exception):
     """A limit ends the steps; what the page shows by then is still kept. Never leaves the capture."""
+
+
+class PageGoneError(Exception):
+    """What the browser shows is no answer of a server, and nothing of it is kept. Never leaves the capture.
+
+    Args:
+        words: why.
+        navigation: that led there; None when none was begun.
+        status: of an answer that the browser shows no page for; None when there was none.
+    """
+
+    def __init__(self, words: str, navigation: Navigation | None, status: int | None = None) -> None:
+        super().__init__(words)
+        self.navigation, self.status = navigation, status
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +128,15 @@ class Visit:
     Attributes:
         cdp: Chrome DevTools Protocol of the page, for what Playwright has no call for.
         deadline: monotonic time at which the steps before the pictures have to end; ``end``: everything.
-        scripts: name → SHA-256 of every script that was run in the page.
+        scripts: name → SHA-256 of every script that ran beside the page; scripts_in_page: in its own world.
+        refused_frames: addresses of frames that show the recorder's message.
         fired: limits that fired; incomplete: what is missing; both in words.
-        failure: why the page could not be opened; empty when it could.
+        recorder: carries the visit; None where nothing can be looked up.
+        navigations: of the main frame, as the browser tells them.
+        navigation: whose document the visit is about; status and final_url are of its response.
+        failure: why there is no page to keep; empty when there is one.
         blank: the server answered, and the browser shows no page for its answer.
-        addresses: asked for as the main frame's document, in order, each redirect of its own.
+        shown: address the page gave itself by a script; empty when it is the document's own.
         seen: what a visitor sees; boxes: CSS selector → place of the element a fact was read from.
         scale: device pixels for each CSS pixel.
         storing: writes pictures, one after the other, beside the browser's work.
@@ -117,17 +153,22 @@ class Visit:
     progress: Progress
     began: float
     storing: Executor
+    recorder: Recorder | None = None
+    navigations: Navigations = field(init=False)
+    navigation: Navigation | None = None
     scale: float = 1
     stored: list[Future[CapturedFile]] = field(default_factory=list)
     scripts: dict[str, str] = field(default_factory=dict)
+    scripts_in_page: dict[str, str] = field(default_factory=dict)
+    refused_frames: set[str] = field(default_factory=set)
     fired: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
-    addresses: list[str] = field(default_factory=list)
     measured: dict[str, Any] = field(default_factory=dict)
     failure: str = ""
     blank: bool = False
     status: int | None = None
     final_url: str | None = None
+    shown: str = ""
     redirects: tuple[str, ...] = ()
     html: str = ""
     documents: list[Document] = field(default_factory=list)
@@ -137,6 +178,9 @@ class Visit:
     boxes: dict[str, Any] = field(default_factory=dict)
     layout: tuple[int, int] = (0, 0)
     layout_changed: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.navigations = Navigations(self.cdp)
 
     @property
     def deadline(self) -> float:
@@ -162,21 +206,42 @@ class Visit:
         """Let the page go on; events are delivered meanwhile."""
         self.page.wait_for_timeout(seconds * 1000)
 
-    def evaluate(self, name: str, argument: Any = None, frame: Frame | None = None) -> Any:
-        """Run one of the project's scripts in the page; its hash is part of the record."""
-        return (frame or self.page).evaluate(self.script(name), argument)
+    def evaluate(self, name: str, argument: Any = None) -> Any:
+        """Run one of the project's scripts beside the main frame's page, in a world of its own.
+
+        Raises:
+            ScriptFailedError: it threw.
+        """
+        return evaluate(self.cdp, self.navigations.frame, self.beside(name), argument)
+
+    def beside(self, name: str) -> str:
+        """Source of a script for an isolated world, noted in the log the first time it is used."""
+        return self._noted(name, self.scripts, "in a world of its own beside the page")
 
     def script(self, name: str) -> str:
-        """Source of one of the project's scripts, noted in the log the first time it is used."""
+        """Source of a script for the page's own world, where the page can deceive it; noted as such."""
+        return self._noted(name, self.scripts_in_page, "in the page's own world")
+
+    def _noted(self, name: str, scripts: dict[str, str], where: str) -> str:
         source, digest = _read_script(name)
-        if name not in self.scripts:
-            self.scripts[name] = digest
-            self.log.add("script", f"{name}.js is run in the page", script=f"{name}.js", sha256=digest)
+        if name not in scripts:
+            scripts[name] = digest
+            self.log.add("script", f"{name}.js is run {where}", script=f"{name}.js", sha256=digest)
         return source
 
     def measure(self) -> dict[str, Any]:
-        """Size, visible text and pictures of the page as it is now."""
-        measured: dict[str, Any] = self.evaluate("measure_page")
+        """Size, visible text and pictures of the page as it is now.
+
+        Raises:
+            ScriptFailedError: the answer has not the form it should.
+        """
+        measured = members(self.evaluate("measure_page"), _MEASURED)
+        # The size as the browser lays the page out; a body that scrolls by itself can be higher.
+        metrics = self.cdp.send("Page.getLayoutMetrics")
+        measured["width"] = pixels(metrics["cssLayoutViewport"]["clientWidth"])
+        measured["height"] = max(measured["height"], pixels(math.ceil(metrics["cssContentSize"]["height"])))
+        if not measured["width"] or not measured["height"]:
+            raise ScriptFailedError("the page has no size")
         return measured
 
     def hold(self, path: str, media_type: str, role: str, text: str) -> int:
@@ -225,6 +290,21 @@ class Visit:
 def first_line(error: PlaywrightError) -> str:
     """An error of the browser's in one line."""
     return error.message.strip().splitlines()[0][:300]
+
+
+def told(error: Exception) -> str:
+    """What the record says of an error: the browser's or a script's in words, a fault of our own by its kind.
+
+    Of the latter the log says where; its own words may quote the page, with what is secret in it.
+    """
+    if isinstance(error, PlaywrightError):
+        return first_line(error)
+    if isinstance(error, ScriptFailedError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    kind = type(error).__name__
+    _log.error("a step of the visit failed", kind=kind, file=Path(place.filename).name, line=place.lineno)
+    return f"a fault of the service's own, {kind}"
 
 
 @cache

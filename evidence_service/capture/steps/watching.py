@@ -12,9 +12,10 @@ import time
 from collections import Counter
 from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Dialog, Download, Page, Request
+from playwright.sync_api import ConsoleMessage, Dialog, Download, Page, Request, Response
 from playwright.sync_api import Error as PlaywrightError
 
+from evidence_service.capture.steps.navigations import OWN_ANSWER
 from evidence_service.capture.steps.visit import Visit
 
 _UNBOUNDED = ("eventsource", "websocket", "ping")
@@ -28,7 +29,6 @@ class Watch:
 
     Attributes:
         last_traffic: monotonic time of the last request that began or ended.
-        main_request: of the newest document in the page's main frame.
         documents: how many documents the main frame has had.
     """
 
@@ -37,12 +37,12 @@ class Watch:
         self._open: dict[Request, str] = {}
         self._notes: Counter[str] = Counter()
         self.last_traffic = time.monotonic()
-        self.main_request: Request | None = None
         self.documents = 0
         visit.context.grant_permissions([])
         visit.context.on("request", self._began)
         visit.context.on("requestfinished", self._ended)
         visit.context.on("requestfailed", self._ended)
+        visit.context.on("response", self._answered)
         visit.context.on("page", self._window)
         page = visit.page
         page.on("dialog", self._dialog)
@@ -52,7 +52,6 @@ class Watch:
         page.on("crash", self._crashed)
         page.on("close", lambda _: visit.log.add("closed", "the page closed"))
         visit.cdp.on("Page.frameNavigated", self._navigated)
-        visit.cdp.send("Page.enable")
 
     @property
     def open_requests(self) -> list[str]:
@@ -65,8 +64,6 @@ class Watch:
         self._open[request] = request.url
         self.last_traffic = time.monotonic()
         if self._is_main(request):
-            self.main_request = request
-            self._visit.addresses.append(request.url)
             # A document that is left never reports the end of what it asked for.
             self._open = {request: request.url}
 
@@ -80,6 +77,12 @@ class Watch:
     def _ended(self, request: Request) -> None:
         if self._open.pop(request, None) is not None:
             self.last_traffic = time.monotonic()
+
+    def _answered(self, response: Response) -> None:
+        if not response.request.is_navigation_request():
+            return
+        refused = self._visit.refused_frames
+        (refused.add if OWN_ANSWER in response.headers else refused.discard)(response.url)
 
     def _navigated(self, event: dict[str, Any]) -> None:
         frame = event["frame"]

@@ -99,7 +99,10 @@ def test_what_nobody_was_asked_for_is_unavailable_and_says_why() -> None:
     assert "second_fetch" in found[12]["value"]
     assert found[2]["value"]["user"] == "number 61184"
     assert found[2]["value"]["sandbox"] == "yes"
-    assert found[11]["value"] == {"measure": "ab" * 32}
+    assert found[11]["value"] == {
+        "in a world of their own": [f"measure {'ab' * 32}"],
+        "in the page's own world": [],
+    }
 
 
 def test_everything_can_pass(page: ThreadingHTTPServer) -> None:
@@ -107,7 +110,7 @@ def test_everything_can_pass(page: ThreadingHTTPServer) -> None:
         found = examined(
             address(page),
             Seen(
-                flags=(), user=0, sandbox=False, scripts={}, tls=[{"verified": "yes", "version": "TLSv1.3"}],
+                flags=(), user=0, sandbox=False, scripts={"measure": "ab" * 32}, tls=[{"verified": "yes", "version": "TLSv1.3"}],
                 peer=("8.8.8.8", 443), asked=Fetched.of(200, BODY), outcome=("captured", ()),
                 not_before={"status": "recorded", "block_number": "5"},
             ),

@@ -54,7 +54,8 @@ def test_the_listing_is_kept_with_what_the_steps_chose(
     assert "Ships to fr" in html
     assert "Area 75001" in html
     # A page that another one was opened from stays the capture's page.
-    assert result.final_url == f"http://127.0.0.1:{port}/item/1?variant=red"
+    assert result.final_url == f"http://127.0.0.1:{port}/item/1"
+    assert result.tool["address_shown"].endswith("/item/1?variant=red")
     assert result.redirects == ()
     assert result.tool["steps"] == "5 scripted steps, see actions.jsonl"
 

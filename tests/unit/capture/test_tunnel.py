@@ -91,6 +91,21 @@ def test_a_reported_head_has_every_field_and_no_coding(
     assert b"\r\n\r\nid=1" in plain
 
 
+def test_a_certificate_the_browser_refuses_is_not_called_verified(tmp_path: Path) -> None:
+    with Pages({"/item/1": _page}, Pki.self_signed().context(tmp_path)) as pages:
+        result = capture(pages, tmp_path / "c", options=CaptureOptions(mode="tunnel"))
+    assert result.outcome.status == "blocked"
+    assert says(result, "ERR_CERT_AUTHORITY_INVALID")
+    exchanges = json.loads((tmp_path / "c" / "exchanges.json").read_text())
+    refused = [item["tls"] for item in exchanges if item["source"] == "browser"]
+    assert refused == [{"verified": "net::ERR_CERT_AUTHORITY_INVALID", "verified_by": "browser"}]
+    points = json.loads((tmp_path / "c" / "environment.json").read_text())["points"]
+    assert points[6]["status"] == "fail"
+    assert points[6]["value"]["not_verified"] == ["net::ERR_CERT_AUTHORITY_INVALID"]
+    # No page was shown, so no script can have met one.
+    assert points[10]["status"] == "unavailable"
+
+
 def test_limits_hold_for_reported_bodies(tunnelled: tuple[CaptureResult, Path, list[bytes], int]) -> None:
     result = tunnelled[0]
     assert result.outcome.status == "partial"

@@ -182,10 +182,8 @@ def test_one_that_failed_rests_and_is_asked_last(three: list[TimedAuthority]) ->
     three[0].fault = "slow header"
     stamp(asked)
     assert [item.asked for item in three] == [1, 1, 1]
-    began = time.monotonic()
     assert names(stamp(asked)) == ["second", "third"]
     assert three[0].asked == 1
-    assert time.monotonic() - began < 0.5, "a dead first authority does not cost its timeout again"
     # Better one that rests than none.
     three[0].fault, three[1].fault = None, "HTTP 500"
     assert names(stamp(asked)) == ["first", "third"]
