@@ -81,7 +81,7 @@ class Exhibits:
 
     def ordered(self) -> list[str]:
         """Ids of those that are still to be made, oldest first."""
-        query = select(_TABLE.c.id).where(text(schema.ORDERED)).order_by(_TABLE.c.ordered_at)
+        query = select(_TABLE.c.id).where(text(schema.UNMADE)).order_by(_TABLE.c.ordered_at)
         with self._engine.connect() as connection:
             return [row.id for row in connection.execute(query)]
 

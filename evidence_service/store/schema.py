@@ -49,7 +49,7 @@ UNTOLD = "unnoted"
 UNANCHORED = "status = 'closed'"
 UNNOTED = "state = 'sealed' AND NOT noted AND batch_id IS NOT NULL"
 LATE = "late > 0"
-ORDERED = "status = 'ordered'"
+UNMADE = "status = 'ordered'"
 
 matters = Table(
     "matters",
@@ -397,7 +397,7 @@ exhibits = Table(
     Column("files", JSONB(none_as_null=True)),
     Column("ordered_at", _Time, nullable=False),
     CheckConstraint("status = 'ordered' OR plan IS NULL", name="forgotten"),
-    Index("ix_exhibits_ordered", "ordered_at", postgresql_where=ORDERED),
+    Index("ix_exhibits_ordered", "ordered_at", postgresql_where=UNMADE),
 )
 
 idempotency_keys = Table(
