@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from evidence_service.cli.certificate_batch import batch
 from evidence_service.cli.client import JSON_OPTION, ServiceClient, show
@@ -25,6 +24,7 @@ from evidence_service.verify.report import ExitCode
 _POLL = 0.5
 _NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{6,}")
 _DEFAULT = "generic:en+zh"
+_WHOLE = ("Number", "Evidence", "Status", "Order", "Certificate")
 _EDITION = click.option(
     "--edition",
     default=_DEFAULT,
@@ -69,20 +69,21 @@ def get(evidence_id: str, output: Path | None) -> None:
     client = ServiceClient(ClientSettings())
     view = client.call("POST", f"/v1/evidence/{evidence_id}/certificate").json()
     try:
-        facts = client.call("GET", f"/v1/evidence/{evidence_id}/certificate").json()
-    except NotFoundError:
-        sys.exit(_not_ready(view))
-    _download(client, facts, output)
+        found = client.call("GET", f"/v1/evidence/{evidence_id}/certificate").json()
+    except NotFoundError as error:
+        sys.exit(_not_ready(view, error))
+    _download(client, found, output)
 
 
-def _not_ready(view: Mapping[str, Any]) -> int:
+def _not_ready(view: Mapping[str, Any], error: NotFoundError) -> int:
     """Say why there is no certificate; the exit code."""
     name, now = plain(view["id"]), plain(view["waiting_for"] or view["progress"])
     if view["stopped"]:
         click.echo(f"there is no certificate of {name}, and there will be none: {now}", err=True)
         return int(ExitCode.USAGE)
     click.echo(
-        f"the certificate of {name} is not ready: the evidence is {plain(view['status'])} ({now})\n"
+        f"the certificate of {name} is not ready: {plain(error.message)}; "
+        f"the evidence is {plain(view['status'])} ({now})\n"
         f"what to do: “evidence status {name}” shows when it is certified; then give this command again",
         err=True,
     )
@@ -279,22 +280,20 @@ def _show_detail(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(document(found))
         return
-    console = Console()
-    console.print(_certificates([found]))
+    colour = "green" if found["status"] == "released" else "yellow"
+    click.secho(f"{found['number']}: {_status(found)}", fg=colour, bold=True)
+    click.echo(plain(f"  {found['edition']}, of evidence {found['evidence_id']}"))
     for words in found["qualifications"]:
-        click.echo(f"says on page one: {plain(words)}")
+        click.echo(f"  qualified: {plain(words)}")
     if found["waiting_for"]:
-        click.echo(f"its seal waits to be extended: {plain(found['waiting_for'])}")
-    console.print(_table(("Status", "Since", "By", "Why"), found["history"], _change))
-    console.print(_table(("PDF", "SHA-256", "Level", "Released", "Registered as"), found["pdfs"], _pdf))
-
-
-def _change(item: dict[str, Any]) -> tuple[str, ...]:
-    return item["status"], item["at"], item["actor"], _why(item)
-
-
-def _pdf(item: dict[str, Any]) -> tuple[str, ...]:
-    return str(item["sequence"]), item["sha256"], item["level"], item["at"], item["evidence_id"]
+        click.echo(f"  its seal waits to be extended: {plain(found['waiting_for'])}")
+    for item in found["history"]:
+        words = f"{item['at']}  {item['status']} by {item['actor']}"
+        click.echo(plain(f"  {words}: {_why(item)}" if _why(item) else f"  {words}"))
+    for item in found["pdfs"]:
+        click.echo(plain(f"  PDF {item['sequence']}, {item['level']}, released {item['at']}"))
+        click.echo(plain(f"    SHA-256 {item['sha256']}"))
+        click.echo(plain(f"    registered as {item['evidence_id']}"))
 
 
 def _why(item: dict[str, Any]) -> str:
@@ -303,7 +302,8 @@ def _why(item: dict[str, Any]) -> str:
 
 
 def _status(item: dict[str, Any]) -> str:
-    return plain(f"{item['status'].upper()} since {item['since']}: {_why(item)}")
+    why = f": {_why(item)}" if _why(item) else ""
+    return plain(f"{item['status'].upper()} since {item['since']}{why}")
 
 
 def _table(
@@ -312,7 +312,8 @@ def _table(
     row: Callable[[dict[str, Any]], Sequence[str]],
     shade: Callable[[dict[str, Any]], str] = lambda _: "",
 ) -> Table:
-    table = Table(*names)
+    # Numbers, ids and states are copied and compared: other columns give way first.
+    table = Table(*(Column(name, no_wrap=name in _WHOLE) for name in names))
     for item in rows:
         table.add_row(*(cell(words, shade(item)) for words in row(item)))
     return table
@@ -320,11 +321,11 @@ def _table(
 
 def _certificates(found: list[dict[str, Any]]) -> Table:
     return _table(
-        ("Number", "Evidence", "Edition", "Status", "Since", "Level", "Why"),
+        ("Number", "Evidence", "Edition", "Status", "Since"),
         found,
         lambda item: (
-            *(item[name] for name in ("number", "evidence_id", "edition", "status", "since", "level")),
-            _why(item),
+            *(item[name] for name in ("number", "evidence_id", "edition", "status")),
+            item["since"][:10],
         ),
         lambda item: "" if item["status"] == "released" else "yellow",
     )
