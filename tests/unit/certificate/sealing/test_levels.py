@@ -83,9 +83,6 @@ def _first(pdf: bytes, revisions: int) -> bytes:
 def test_the_level_is_judged_from_the_bytes(make_key: Callable[[str, str], SealKey], sealed: Seals) -> None:
     pdf = sealed(make_key("pkcs12", "p256"), "PAdES B-LTA").pdf
     assert judged(pdf).level == "PAdES B-LTA"
-    # A list that is damaged says nothing any more, and what the archive time stamp covers was changed.
-    place = pdf.index(b"/CRLs")
-    assert place > 0
     for position in (100, len(pdf) // 2, len(pdf) - 40):
         changed = bytearray(pdf)
         changed[position] ^= 1
