@@ -78,12 +78,9 @@ def get(evidence_id: str, output: Path | None) -> None:
 def _not_ready(view: Mapping[str, Any], error: NotFoundError) -> int:
     """Say why there is no certificate; the exit code."""
     name, now = plain(view["id"]), plain(view["waiting_for"] or view["progress"])
-    if view["stopped"]:
-        click.echo(f"there is no certificate of {name}, and there will be none: {now}", err=True)
-        return int(ExitCode.USAGE)
     click.echo(
-        f"the certificate of {name} is not ready: {plain(error.message)}; "
-        f"the evidence is {plain(view['status'])} ({now})\n"
+        f"the certificate of {name} is not ready: the evidence is {plain(view['status'])} ({now}); "
+        f"{plain(error.message)}\n"
         f"what to do: “evidence status {name}” shows when it is certified; then give this command again",
         err=True,
     )

@@ -14,10 +14,13 @@ import pytest
 from tests.running import ROOT, reachable
 
 PROGRAM = """
+import signal
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import demo
+# Who is started in the background may have been told to ignore Ctrl-C; here it is pressed.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # The demonstration itself is the main job, which has its own tests.
 demo._state_directory = lambda output: output
 demo._run = lambda *_: []

@@ -206,7 +206,7 @@ def test_a_removed_listing_is_certified_with_its_qualification(result: Result, t
     text = subprocess.run(
         ["pdftotext", "-l", "1", pdf, "-"], capture_output=True, text=True, check=True
     ).stdout
-    assert "Qualification" in text
+    assert "Reservation" in text
     assert "HTTP status 410" in text
 
 

@@ -59,6 +59,10 @@ def go(visit: Visit, watch: Watch, recorder: Recorder, url: str, steps: tuple[St
         _go_elsewhere(visit, watch, elsewhere)
     if not recorder.alive:
         visit.lacks("the recorder ended while the page was being captured")
+        if visit.failure:
+            # That the page did not come is our own fault, and no refusal of the site's.
+            visit.lacks(visit.failure)
+            visit.failure = ""
     if visit.page.is_closed():
         visit.lacks("the page or its browser closed before the capture was done")
 

@@ -309,7 +309,7 @@ def test_a_certificate_that_is_not_ready_says_how_to_wait(service: Service) -> N
     service.parts.records.refuse(evidence.id, "preserve refused: the page is gone")
     stopped = CliRunner().invoke(main, wanted, env=service.environment)
     assert stopped.exit_code == USAGE
-    assert "there will be none: preserve refused: the page is gone" in stopped.stderr
+    assert "has ended: preserve refused: the page is gone" in stopped.stderr
 
 
 def test_a_matter_that_is_not_there_says_how_one_is_made(
@@ -335,6 +335,7 @@ def test_status_is_in_the_order_of_acceptance_and_names_uploads(service: Service
         service.clock.forward(1)
         if number == 200:
             service.upload()
+            service.clock.forward(1)
         assert run(service, f"{HOST}/{number}", "--no-wait").exit_code == ALL_DONE
     done = CliRunner().invoke(main, ["status"], env=service.environment)
     shown = [line.strip() for line in done.stdout.splitlines() if line.startswith(("  http", "  upload"))]

@@ -22,7 +22,7 @@ def test_what_an_examination_found_is_shown(service: Service) -> None:
     (reason,) = view["reasons"]
     assert reason.startswith("error wacz.resource_hash_doubled")
     shown = CliRunner().invoke(main, ["status", evidence_id], env=service.environment)
-    assert f"{evidence_id}: {reason}" in shown.stdout
+    assert evidence_id in shown.stdout and f"  - {reason}" in shown.stdout
     as_json = CliRunner().invoke(main, ["status", evidence_id, "--json"], env=service.environment)
     assert json.loads(as_json.stdout)[0]["reasons"] == [reason]
 
