@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from evidence_service.capture.cdxj import index_lines
@@ -16,7 +15,7 @@ from evidence_service.capture.har import write_har
 from evidence_service.capture.masking import Secrets
 from evidence_service.capture.original import write_encrypted
 from evidence_service.capture.records import CaptureRecords
-from evidence_service.capture.redaction import Budget, Change, Redaction, credentials, redact
+from evidence_service.capture.redaction import Budget, Change, Redaction, redact
 from evidence_service.capture.wacz import Page, WaczWriter
 from evidence_service.capture.warc import Block, Sink, WarcWriter
 
@@ -78,9 +77,8 @@ def write_package(
 
         encrypted = write_encrypted(files.directory / ORIGINAL, redaction.recipients, write_original)
         files.register(ORIGINAL, "application/age-encryption", "original.encrypted", encrypted)
-        secrets = credentials(wire, exchanges, redaction.secrets)
-        redaction = replace(redaction, secrets=secrets)
-        page = Page(secrets.mask_text(page.url), secrets.mask_text(page.title), page.started_at)
+        mask = redaction.secrets.mask_text
+        page = Page(mask(page.url), mask(page.title), page.started_at)
         exchanges, attachments = _redact(files, wire, exchanges, attachments, capture, redaction)
     _har(files, wire, exchanges, page, software)
     size = sum(part.size for item in exchanges for part in (item.request, item.response) if part is not None)

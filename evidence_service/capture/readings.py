@@ -63,23 +63,24 @@ class Reading:
 def readings(data: bytes) -> Iterator[Reading]:
     """The bytes themselves, and every other way to read them that is another."""
     plain = Reading(data)
-    yield plain
-    yield _base64(plain)
+    yield from _and_base64(plain)
     for escapes in (_COMMON, _PRINTABLE):
         found = plain
         for _ in range(_ROUNDS):
             decoded = _read(found, escapes, _meaning)
             if decoded is None:
                 break
-            yield decoded
-            yield _base64(decoded)
+            yield from _and_base64(decoded)
             found = decoded
 
 
-def _base64(source: Reading) -> Reading:
-    """RFC 4648, 5 and RFC 2045, 6.8: the other alphabet, and lines."""
+def _and_base64(source: Reading) -> Iterator[Reading]:
+    """A reading, and with base64's other alphabet and lines undone where that is another (RFC 4648, 5)."""
+    yield source
     found = _read(source, _LINE_END, lambda _: b"") or source
-    return Reading(found.data.translate(_STANDARD), found.starts, found.stretches, found.source)
+    data = found.data.translate(_STANDARD)
+    if data != source.data:
+        yield Reading(data, found.starts, found.stretches, found.source)
 
 
 def _read(source: Reading, escapes: re.Pattern[bytes], meaning: Callable[[bytes], bytes]) -> Reading | None:

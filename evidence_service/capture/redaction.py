@@ -33,7 +33,7 @@ class Redaction:
     """What a capture with a login state needs.
 
     Attributes:
-        secrets: everything that is known to be secret.
+        secrets: everything that is known to be secret, :func:`credentials` in the heads included.
         recipients: age public keys of who may read the original.
         complete: whether what the browser held in the end is known; otherwise no body can be disclosed.
     """

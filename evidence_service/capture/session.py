@@ -186,8 +186,8 @@ class _Capture:
         main = self._main(wire, exchanges, visit)
         if main is not None:
             visit.log.add("page", f"the page is what {main.url} answered"[:500], exchange=main.id)
-        if main is not None and main.problem and not visit.failure:
-            visit.lacks(f"the page itself did not arrive whole: {main.problem}"[:400])
+            if main.problem and not visit.failure:
+                visit.lacks(f"the page itself did not arrive whole: {main.problem}"[:400])
         self.progress("writing the record")
         made_from = sources(wire, exchanges, capture, main)
         facts = self._facts(visit, made_from)

@@ -123,7 +123,7 @@ def _recorded(record: Record, found: Mapping[str, Any]) -> dict[str, Any]:
     looked_at, points = record.environment()
     return {
         "manifest": found,
-        "main": record.main(exchanges),
+        "main": record.main(exchanges, actions),
         "calls": calls(actions, exchanges),
         "actions": actions,
         "environment_at": looked_at,

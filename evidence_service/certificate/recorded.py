@@ -107,9 +107,9 @@ class Record:
             for other in fact.get("disagreements", ())
         ]
 
-    def main(self, exchanges: list[dict[str, Any]]) -> dict[str, Any] | None:
+    def main(self, exchanges: list[dict[str, Any]], actions: list[dict[str, Any]]) -> dict[str, Any] | None:
         """The exchange that carried the page itself, with the certificate chain its server sent."""
-        named = [item["exchange"] for item in self.actions() if item["action"] == "page"]
+        named = [item["exchange"] for item in actions if item["action"] == "page"]
         final = str(self._found["subject"]["final_url"] or "").split("#", maxsplit=1)[0].rstrip("/")
         main = next(
             (

@@ -13,6 +13,7 @@ from typing import Any
 import click
 from rich.table import Column, Table
 
+from evidence_service.certificate.edition import DEFAULT
 from evidence_service.cli.certificate_batch import batch
 from evidence_service.cli.client import JSON_OPTION, ServiceClient, show
 from evidence_service.cli.exit_codes import exit_code_of
@@ -23,11 +24,10 @@ from evidence_service.verify.report import ExitCode
 
 _POLL = 0.5
 _NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{6,}")
-_DEFAULT = "generic:en+zh"
 _WHOLE = ("Number", "Evidence", "Status", "Order", "Certificate")
 _EDITION = click.option(
     "--edition",
-    default=_DEFAULT,
+    default=DEFAULT,
     show_default=True,
     help="Jurisdiction and languages, e.g. cn:en+zh, us-vt:en, eu:en.",
 )
@@ -148,15 +148,8 @@ def list_(evidence_id: str | None, matter_id: str | None, status: str | None, as
     """List certificates by number, and where each stands."""
     client = ServiceClient(ClientSettings())
     wanted = {"evidence_id": evidence_id, "matter_id": matter_id, "status": status}
-    params: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
-    found: list[dict[str, Any]] = []
-    following: str | None = ""
-    while following is not None:
-        more = {"after": following} if following else {}
-        page = client.call("GET", "/v1/certificates", params={**params, **more, "limit": 200}).json()
-        found += page["items"]
-        following = page["next"]
-    show(found, _certificates, as_json=as_json)
+    query = {name: value for name, value in wanted.items() if value is not None}
+    show(list(client.items("/v1/certificates", **query)), _certificates, as_json=as_json)
 
 
 @certificate.command("show")

@@ -21,6 +21,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from evidence_service.certificate.edition import DEFAULT
 from evidence_service.cli.client import JSON_OPTION, ServiceClient
 from evidence_service.cli.following import patiently
 from evidence_service.cli.lists import decode
@@ -66,7 +67,7 @@ _COLUMNS = tuple(item.name for item in fields(Row))
 )
 @click.option("--matter", help="Id of a matter: all evidence of it.")
 @click.option("--reference", help="Reference of a matter: all evidence of it.")
-@click.option("--edition", default="generic:en+zh", show_default=True, help="Jurisdiction and languages.")
+@click.option("--edition", default=DEFAULT, show_default=True, help="Jurisdiction and languages.")
 @click.option(
     "--results",
     "results_path",
@@ -199,22 +200,18 @@ def _of_matter(client: ServiceClient, matter: str | None, reference: str | None)
     else:
         answer = client.call("GET", "/v1/matters", params={"reference": reference}).json()
         matters = [item["id"] for item in answer]
-    found = [item for name in matters for item in _evidence(client, name)]
+    # Registered digests are of certificates, and get none.
+    found = [
+        item["id"]
+        for name in matters
+        for item in client.items("/v1/evidence", matter_id=name)
+        if item["kind"] != "digest"
+    ]
     if not found:
         raise RefusedError(
             f"there is no evidence of the matter {matter or reference}", what_to_do="look at evidence status"
         )
     return found
-
-
-def _evidence(client: ServiceClient, matter_id: str) -> Iterator[str]:
-    after: dict[str, str] | None = {}
-    while after is not None:
-        params = {"matter_id": matter_id, "limit": 200, **after}
-        page = client.call("GET", "/v1/evidence", params=params).json()
-        # Registered digests are of certificates, and get none.
-        yield from (item["id"] for item in page["items"] if item["kind"] != "digest")
-        after = None if page["next"] is None else {"after": page["next"]}
 
 
 def _resumed(path: Path, ids: Sequence[str], edition: str) -> list[Row]:

@@ -95,6 +95,16 @@ class ServiceClient:
             raise self._unreachable(error) from error
         return digest.hexdigest()
 
+    def items(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """Everything on the pages of an answer, one page at a time."""
+        following: dict[str, Any] = {}
+        while True:
+            page = self.call("GET", path, params={**query, "limit": _PAGE, **following}).json()
+            yield from page["items"]
+            if page["next"] is None:
+                return
+            following = {"after": page["next"]}
+
     def create(self, path: str, *, key: str | None = None, **request: Any) -> Any:
         """A creating request under an idempotency key, one of its own when none is given."""
         headers = {"Idempotency-Key": key or secrets.token_hex(16), **request.pop("headers", {})}
@@ -110,7 +120,7 @@ def status(evidence_ids: Sequence[str], as_json: bool) -> None:
     if evidence_ids:
         found = [client.call("GET", f"/v1/evidence/{item}").json() for item in evidence_ids]
     else:
-        found = sorted(_everything(client), key=lambda item: (item["created_at"], item["id"]))
+        found = sorted(client.items("/v1/evidence"), key=lambda item: (item["created_at"], item["id"]))
     show_evidence(found, as_json=as_json)
 
 
@@ -122,16 +132,6 @@ def anchor(evidence_ids: Sequence[str], as_json: bool) -> None:
     client = ServiceClient(ClientSettings())
     found = [client.call("POST", f"/v1/evidence/{item}/anchor").json() for item in evidence_ids]
     show_evidence(found, as_json=as_json)
-
-
-def _everything(client: ServiceClient) -> Iterator[dict[str, Any]]:
-    query: dict[str, Any] = {"limit": _PAGE}
-    while True:
-        page = client.call("GET", "/v1/evidence", params=query).json()
-        yield from page["items"]
-        if page["next"] is None:
-            return
-        query["after"] = page["next"]
 
 
 def refused(item: Mapping[str, Any]) -> bool:

@@ -28,6 +28,7 @@ from evidence_service.sandbox.demo_certificates import (
     certificate_builder,
     demo_name,
     distribution_point,
+    empty_list,
     key_usage,
     new_key,
     read_key,
@@ -251,13 +252,5 @@ def _publish_openssl(directory: Path, port: int) -> None:
         .add_extension(distribution_point(f"http://127.0.0.1:{port}/root.crl"), critical=False)
         .sign(root_key, hashes.SHA256())
     )
-    now = datetime.now(UTC)
-    revoked = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(root.subject)
-        .last_update(now - timedelta(hours=1))
-        .next_update(now + timedelta(days=30))
-        .sign(root_key, hashes.SHA256())
-    )
     (directory / "tsa.crt").write_bytes(leaf.public_bytes(Encoding.PEM))
-    (directory / "root.crl").write_bytes(revoked.public_bytes(Encoding.DER))
+    (directory / "root.crl").write_bytes(empty_list(root.subject, root_key))

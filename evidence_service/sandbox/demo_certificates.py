@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -44,6 +45,19 @@ def demo_name(common_name: str) -> x509.Name:
             x509.NameAttribute(NameOID.COMMON_NAME, common_name),
         ]
     )
+
+
+def empty_list(issuer: x509.Name, key: rsa.RSAPrivateKey) -> bytes:
+    """DER of a revocation list that revokes nothing, for a month."""
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer)
+        .last_update(now - timedelta(hours=1))
+        .next_update(now + timedelta(days=30))
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(Encoding.DER)
 
 
 def distribution_point(url: str) -> x509.CRLDistributionPoints:
@@ -90,6 +104,11 @@ def read_key(path: Path) -> rsa.RSAPrivateKey:
 
 def write_key(path: Path, key: rsa.RSAPrivateKey) -> None:
     """Write a private key for its owner only."""
+    write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file for its owner only."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as writer:
-        writer.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        writer.write(data)

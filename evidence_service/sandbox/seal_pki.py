@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -17,10 +15,12 @@ from evidence_service.sandbox.demo_certificates import (
     certificate_builder,
     demo_name,
     distribution_point,
+    empty_list,
     key_usage,
     new_key,
     read_key,
     write_key,
+    write_private,
 )
 
 
@@ -58,9 +58,12 @@ def ensure_demo_seal(directory: Path, *, list_url: str = "") -> DemoSealFiles:
             None,
             BestAvailableEncryption(password_file.read_bytes()),
         )
-        _write_private(pkcs12, store)
+        write_private(pkcs12, store)
     return DemoSealFiles(
-        pkcs12, password_file, root.public_bytes(Encoding.DER), _revocation_list(directory, root)
+        pkcs12,
+        password_file,
+        root.public_bytes(Encoding.DER),
+        empty_list(root.subject, read_key(directory / "root.key")),
     )
 
 
@@ -75,7 +78,7 @@ def _make(directory: Path, password_file: Path) -> None:
     )
     (directory / "seal-root.der").write_bytes(root.public_bytes(Encoding.DER))
     (directory / "seal.p12").unlink(missing_ok=True)
-    _write_private(password_file, secrets.token_urlsafe(24).encode())
+    write_private(password_file, secrets.token_urlsafe(24).encode())
     write_key(directory / "seal.key", new_key())
     # Last: a start that was killed before is made again.
     write_key(directory / "root.key", root_key)
@@ -94,21 +97,3 @@ def _leaf(directory: Path, root: x509.Certificate, list_url: str) -> x509.Certif
     if list_url:
         builder = builder.add_extension(distribution_point(list_url), critical=False)
     return builder.sign(read_key(directory / "root.key"), hashes.SHA256())
-
-
-def _revocation_list(directory: Path, root: x509.Certificate) -> bytes:
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(root.subject)
-        .last_update(now - timedelta(hours=1))
-        .next_update(now + timedelta(days=30))
-        .sign(read_key(directory / "root.key"), hashes.SHA256())
-    )
-    return made.public_bytes(Encoding.DER)
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as writer:
-        writer.write(data)

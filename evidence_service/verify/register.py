@@ -131,10 +131,15 @@ def digests(pdf: bytes) -> Iterator[str]:
 
     Anybody can add a document time stamp; what the issuer released is then the beginning of the file.
     """
-    yield hashlib.sha256(pdf).hexdigest()
     ends = [match.end() for match in re.finditer(rb"%%EOF(?:\r\n|\n|\r)?", pdf)]
-    for end in reversed(ends[1:-1]):
-        yield hashlib.sha256(memoryview(pdf)[:end]).hexdigest()
+    view, whole, position = memoryview(pdf), hashlib.sha256(), 0
+    found = []
+    # Gone through once for all of them: every certificate that is verified is asked for its digests.
+    for end in [*ends[1:-1], len(pdf)]:
+        whole.update(view[position:end])
+        position = end
+        found.append(whole.hexdigest())
+    return reversed(found)
 
 
 def judge(answer: bytes | None, file: CertificateFile, *, register: str) -> Registered:

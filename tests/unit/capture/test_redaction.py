@@ -27,7 +27,7 @@ from evidence_service.capture.exchange import Exchange, Stored
 from evidence_service.capture.files import CaptureFiles
 from evidence_service.capture.original import write_encrypted
 from evidence_service.capture.package import Page, Redaction, Secrets, write_package
-from evidence_service.capture.redaction import Budget, redact
+from evidence_service.capture.redaction import Budget, credentials, redact
 from evidence_service.errors import ConfigurationError
 from tests.capture.oracles import check_wacz
 
@@ -164,7 +164,9 @@ def disclosed(
         attachments=files.all(),
         written_at=NOW,
         software="evidence-service 1",
-        redaction=Redaction(Secrets([TOKEN, NUMBER]), [str(identity.to_public())]),
+        redaction=Redaction(
+            credentials(wire, exchanges, Secrets([TOKEN, NUMBER])), [str(identity.to_public())]
+        ),
     )
     return files, identity, exchanges, folder
 
