@@ -9,7 +9,7 @@ from typing import Any
 
 import ahocorasick
 
-from evidence_service.capture.credentials import SHORTEST, in_heads
+from evidence_service.capture.credentials import SHORTEST
 from evidence_service.capture.readings import Reading, readings
 
 _PIECE = 1024
@@ -45,10 +45,6 @@ class Secrets:
 
     def __repr__(self) -> str:
         return f"Secrets({len(self._values)} values)"
-
-    def with_credentials(self, heads: Iterable[bytes]) -> Secrets:
-        """These and the credentials in message heads: cookies the server set meanwhile, for instance."""
-        return Secrets(self._values | {value for head in heads for value in in_heads(head)})
 
     def mask(self, data: bytes) -> bytes:
         """The same bytes with every secret replaced by as many others."""

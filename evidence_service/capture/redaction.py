@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evidence_service.capture.credentials import HEADERS
+from evidence_service.capture.credentials import HEADERS, in_heads
 from evidence_service.capture.exchange import Exchange, Stored
 from evidence_service.capture.masking import Secrets
 from evidence_service.capture.payload import Side, body, codings, head_of, read_payload
@@ -93,14 +93,12 @@ class Change:
         }
 
 
-def credentials(wire: Path, exchanges: Sequence[Exchange], secrets: Secrets) -> Secrets:
-    """The secrets and every credential in the heads of the exchanges."""
-    return secrets.with_credentials(
-        head_of(wire / stored.name, size or _MAX_HEAD)
-        for item in exchanges
-        for stored, size in ((item.request, item.request_head), (item.response, item.response_head))
-        if stored is not None
-    )
+def credentials(wire: Path, exchanges: Sequence[Exchange]) -> Iterator[bytes]:
+    """Every credential in the heads of the exchanges: cookies the server set meanwhile, for instance."""
+    for item in exchanges:
+        for stored, size in ((item.request, item.request_head), (item.response, item.response_head)):
+            if stored is not None:
+                yield from in_heads(head_of(wire / stored.name, size or _MAX_HEAD))
 
 
 def redact(

@@ -331,11 +331,11 @@ class _Capture:
         """What must not be disclosed: the login state, what became of it, and credentials on the wire."""
         if self.options.login_state is None:
             return None
-        values = secret_values(self.options.login_state, visit.state or {})
+        values = {*secret_values(self.options.login_state, visit.state or {}), *credentials(wire, exchanges)}
         complete = visit.state is not None
         if not complete:
-            values |= set(in_queries(item.url for item in exchanges))
-        return Redaction(credentials(wire, exchanges, Secrets(values)), self.recipients, complete)
+            values.update(in_queries(item.url for item in exchanges))
+        return Redaction(Secrets(values), self.recipients, complete)
 
     def _note_masked(self, visit: Visit, facts: Mapping[str, Fact], redaction: Redaction | None) -> None:
         """What the record does not show because of the login state is part of the outcome."""

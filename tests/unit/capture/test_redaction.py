@@ -165,7 +165,7 @@ def disclosed(
         written_at=NOW,
         software="evidence-service 1",
         redaction=Redaction(
-            credentials(wire, exchanges, Secrets([TOKEN, NUMBER])), [str(identity.to_public())]
+            Secrets([TOKEN, NUMBER, *credentials(wire, exchanges)]), [str(identity.to_public())]
         ),
     )
     return files, identity, exchanges, folder
