@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,11 @@ class TimedAuthority:
     def authority(self) -> Authority:
         """As the service is configured with it."""
         return Authority(self.name, self.url, (self.root,))
+
+    def restore(self) -> None:
+        """Without a fault, and with nothing counted of its lists."""
+        self.fault = None
+        self.lists = self.redirected = 0
 
     def stop(self) -> None:
         """End it; what it still drips ends with the test process."""
@@ -175,6 +180,21 @@ class TimedAuthority:
     def list_at(self, moment: datetime) -> bytes:
         """The revocation list of a moment."""
         return bytes(self._arch.service_registry.get_crl(ServiceLabel("crls"), moment).dump())
+
+
+@contextmanager
+def lasting_authority(directory: Path) -> Iterator[TimedAuthority]:
+    """One that stamps now, by the clock of this machine, with a signer of yesterday that has 300 days left."""
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    signer = (now() - timedelta(days=1), now() + timedelta(days=300))
+    authority = TimedAuthority("A", directory, signers=[signer], clock=now)
+    try:
+        yield authority
+    finally:
+        authority.stop()
 
 
 def _send(to: BaseHTTPRequestHandler, kind: str, body: bytes) -> None:

@@ -94,6 +94,24 @@ def answering(server: BaseServer) -> Iterator[None]:
         server.server_close()
 
 
+@contextmanager
+def repeating(work: Callable[[], None]) -> Iterator[None]:
+    """Do something again and again in a thread while the block lasts, as a worker does."""
+    ending = threading.Event()
+
+    def run() -> None:
+        while not ending.wait(0.02):
+            work()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+
+
 def order(client: ServiceClient, url: str, **more: Any) -> str:
     """Register a matter and order a capture; the evidence's id."""
     matter = client.create("/v1/matters", json={"reference": "T-1", "applicant": "Test SA"})["id"]

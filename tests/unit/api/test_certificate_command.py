@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from evidence_service.cli import certificate as commands
 from evidence_service.cli import certificate_batch, main
 from evidence_service.cli.client import ServiceClient
+from tests.running import repeating
 from tests.unit.api.certificates import CHINA, GENERIC, anchored, carry_out, issued, pdf
 from tests.unit.api.conftest import Service
 
@@ -42,24 +43,17 @@ def shown(service: Service, *arguments: str, code: int = 0) -> Any:
 @contextmanager
 def working(service: Service, *, refusing: str = "") -> Iterator[None]:
     """Orders are carried out while the block lasts; those of one piece of evidence are refused."""
-    ending = threading.Event()
 
     def work() -> None:
         register = service.parts.certificates
-        while not ending.wait(0.02):
-            for order_id in register.issuable(50):
-                if register.order(order_id).evidence_id == refusing:
-                    register.refuse_order(order_id, "no certificate is issued: for a reason")
-                else:
-                    carry_out(service, order_id)
+        for order_id in register.issuable(50):
+            if register.order(order_id).evidence_id == refusing:
+                register.refuse_order(order_id, "no certificate is issued: for a reason")
+            else:
+                carry_out(service, order_id)
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
+    with repeating(work):
         yield
-    finally:
-        ending.set()
-        thread.join()
 
 
 def rows(path: Path) -> list[dict[str, str]]:

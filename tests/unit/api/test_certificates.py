@@ -17,6 +17,7 @@ from evidence_service.service.register_digest import PATIENCE, digest_evidence_i
 from evidence_service.store.closing import Due
 from tests.unit.api.certificates import CHINA, GENERIC, anchored, carry_out, issued, pdf, sha256
 from tests.unit.api.conftest import Service
+from tests.writes import failing
 
 
 def post(service: Service, path: str, body: Any = None, *, status: int = 200, key: str | None = None) -> Any:
@@ -316,16 +317,8 @@ def test_what_was_cut_off_is_told_by_the_worker(
     evidence_id = anchored(service)
     number = issued(service, evidence_id)
     target = service.parts.certificates if write == "noted" else service.parts.records
-    kind = type(target)
-    original = getattr(kind, write)
-
-    def failing(*args: Any, **kwargs: Any) -> Any:
-        if moment == "failed but landed":
-            original(*args, **kwargs)
-        raise DatabaseUnavailableError("the answer was lost")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(kind, write, failing)
+    lost = DatabaseUnavailableError("the answer was lost")
+    with failing(monkeypatch, type(target), write, lost, landed=moment == "failed but landed"):
         assert post(service, f"certificates/{number}/withdraw", {"reason": "x"}, status=503)
     assert service.parts.certificates.certificate(number).status == "withdrawn"
     for subject in note_certificate.wanted(service.parts):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from click.testing import CliRunner, Result
 from evidence_service.cli import main
 from evidence_service.errors import RefusedError
 from evidence_service.service.exhibit import build
+from tests.running import repeating
 from tests.unit.api.conftest import Service
 
 SECRET = "13800138000"
@@ -108,23 +108,16 @@ def test_what_is_not_there_is_not_found(service: Service) -> None:
 @contextmanager
 def worker(service: Service) -> Iterator[None]:
     """Makes what is ordered while the block lasts, as the worker does."""
-    ending = threading.Event()
 
-    def run() -> None:
-        while not ending.wait(0.02):
-            for exhibit_id in service.parts.exhibits.ordered():
-                try:
-                    build(service.parts, exhibit_id)
-                except RefusedError as error:
-                    service.parts.exhibits.refuse(exhibit_id, error.message, error.what_to_do)
+    def work() -> None:
+        for exhibit_id in service.parts.exhibits.ordered():
+            try:
+                build(service.parts, exhibit_id)
+            except RefusedError as error:
+                service.parts.exhibits.refuse(exhibit_id, error.message, error.what_to_do)
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with repeating(work):
         yield
-    finally:
-        ending.set()
-        thread.join()
 
 
 def command(service: Service, *arguments: str) -> Result:

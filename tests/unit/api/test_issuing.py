@@ -22,6 +22,7 @@ from evidence_service.store.objects import LocalObjects
 from tests.unit.api.certificates import GENERIC, anchored, issued
 from tests.unit.api.conftest import Service
 from tests.unit.service.test_rules import report
+from tests.writes import failing
 
 
 @pytest.fixture
@@ -68,17 +69,11 @@ def test_each_write_may_fail_or_land_without_its_answer(
 ) -> None:
     order_id = ordered(service)
     register = service.parts.certificates
-    original = getattr(kind, write)
-
-    def failing(*args: Any, **kwargs: Any) -> Any:
-        if landed:
-            original(*args, **kwargs)
-        raise error
-
-    with monkeypatch.context() as patched:
-        patched.setattr(kind, write, failing)
-        with pytest.raises(type(error)):
-            certify.issue(service.parts, order_id)
+    with (
+        failing(monkeypatch, kind, write, error, landed=landed),
+        pytest.raises(type(error)),
+    ):
+        certify.issue(service.parts, order_id)
     service.clock.forward(60)
     certify.issue(service.parts, order_id)
     certify.issue(service.parts, order_id)

@@ -40,6 +40,7 @@ from tests.forgeries.renewing import until
 from tests.forgeries.world import FIRST, World, built, plain, usual_value
 from tests.sealing import published_by, sealed_at
 from tests.unit.service.installation import Clock, Immediate, add_matter
+from tests.writes import failing
 
 YEAR = timedelta(days=365)
 
@@ -237,17 +238,11 @@ def test_each_write_may_fail_or_land_without_its_answer(
     landed: bool,
 ) -> None:
     installed.clock.moment = later(days=300)
-    original = getattr(kind, write)
-
-    def failing(*args: Any, **kwargs: Any) -> Any:
-        if landed:
-            original(*args, **kwargs)
-        raise error
-
-    with monkeypatch.context() as patched:
-        patched.setattr(kind, write, failing)
-        with pytest.raises(type(error)):
-            extend(installed.parts, installed.number, 1)
+    with (
+        failing(monkeypatch, kind, write, error, landed=landed),
+        pytest.raises(type(error)),
+    ):
+        extend(installed.parts, installed.number, 1)
     stamps = installed.stamping.asked
     done = len(installed.register.pdfs(installed.number)) == 2
     assert done == (write == "noted" or (write == "add_pdf" and landed))

@@ -19,7 +19,7 @@ from evidence_service.service.validation_data import PublishedLists
 from evidence_service.timestamp.revocation import RevocationLists
 from evidence_service.timestamp.tsa import Authorities
 from evidence_service.verify.timestamp import read_token
-from tests.authorities import TimedAuthority
+from tests.authorities import TimedAuthority, lasting_authority
 from tests.forgeries.keys import certify, key
 from tests.forgeries.renewing import revocation_list
 
@@ -33,11 +33,8 @@ def now() -> datetime:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimedAuthority]:
-    running = TimedAuthority(
-        "A", tmp_path_factory.mktemp("a"), signers=[(now() - DAY, now() + 300 * DAY)], clock=now
-    )
-    yield running
-    running.stop()
+    with lasting_authority(tmp_path_factory.mktemp("a")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +47,7 @@ def path(authority: TimedAuthority) -> Sequence[x509.Certificate]:
 
 @pytest.fixture(autouse=True)
 def sound(authority: TimedAuthority) -> None:
-    authority.fault = None
-    authority.lists = authority.redirected = 0
+    authority.restore()
 
 
 def lists_for(authority: TimedAuthority, **changes: object) -> PublishedLists:

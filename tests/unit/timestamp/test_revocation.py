@@ -22,7 +22,7 @@ from evidence_service.timestamp.tsa import Authorities, Authority, Token
 from evidence_service.verify import crl
 from evidence_service.verify.policy import Voucher
 from evidence_service.verify.timestamp import judge_token, read_token
-from tests.authorities import TimedAuthority
+from tests.authorities import TimedAuthority, lasting_authority
 
 DIGEST = hashlib.sha512(b"what was stamped").digest()
 DAY = timedelta(days=1)
@@ -34,17 +34,13 @@ def now() -> datetime:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimedAuthority]:
-    running = TimedAuthority(
-        "A", tmp_path_factory.mktemp("a"), signers=[(now() - DAY, now() + 300 * DAY)], clock=now
-    )
-    yield running
-    running.stop()
+    with lasting_authority(tmp_path_factory.mktemp("a")) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)
 def sound(authority: TimedAuthority) -> None:
-    authority.fault = None
-    authority.lists = authority.redirected = 0
+    authority.restore()
 
 
 def asking(*authorities: Authority) -> Authorities:
