@@ -77,9 +77,9 @@ def capture(
     """Capture listings as evidence.
 
     Exit codes: 0 every outcome is “captured” (with --no-wait: everything is ordered), 2 usage, or something
-    was refused or its work stopped, 5 not everything is certified, 6 the service does not answer, 10 all is
-    preserved and certified, but an outcome is another one: partial, removed, auth_wall, challenge, blocked,
-    http_error.
+    was refused or its work stopped: so it is with auth_wall, challenge and blocked, which are preserved and
+    anchored, but get no certificate; 5 not everything is certified, 6 the service does not answer, 10 all is
+    certified, but an outcome is another one: partial, removed, http_error.
     """
     if urls and list_name is not None:
         raise click.UsageError("give URLs, or --list, not both")
