@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,9 +43,8 @@ from evidence_service.egress.policy import EgressPolicy, parse_exception, parse_
 from evidence_service.egress.resolver import parse_nameserver
 from evidence_service.errors import ConfigurationError
 from evidence_service.service import login_state
-from evidence_service.service.durable import DbosDurable, Engine
+from evidence_service.service.durable import WORKFLOW_VERSION, DbosDurable, Engine
 from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Stamping
-from evidence_service.service.ports import Durable
 from evidence_service.service.receipt_key import ReceiptKey, open_or_make
 from evidence_service.service.validation_data import PublishedLists
 from evidence_service.service.worker import Worker
@@ -64,6 +64,7 @@ from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
 from evidence_service.store.trees import TreeFiles
+from evidence_service.store.workers import Start, Workers
 from evidence_service.timestamp.calendar import Calendar, require_library
 from evidence_service.timestamp.tsa import Authorities, Authority
 from evidence_service.verify import policy
@@ -119,6 +120,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         attestations=Attestations(engine),
         renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
         queue=CaptureQueue(engine),
+        workers=Workers(engine),
         lists=Lists(engine),
         logins=Logins(engine),
         stamping=stamping,
@@ -164,14 +166,41 @@ def _checks(settings: Settings, roots: Path | None) -> Checks:
     return Checks(settings.second_nameserver, settings.control_url, settings.second_fetch, roots)
 
 
-def worker(settings: Settings, wired: Parts, url: str, *, durable: Durable | None = None) -> Worker:
-    """A worker on a database.
+def worker(
+    settings: Settings,
+    wired: Parts,
+    url: str,
+    *,
+    durable: DbosDurable | None = None,
+    workflow_version: str = WORKFLOW_VERSION,
+) -> Worker:
+    """A worker on a database, which takes its lease at once.
 
     Args:
-        durable: stands in for the one on DBOS's steps; tests of crashes wrap it.
+        durable: stands in for the plain one; tests of crashes wrap it.
+        workflow_version: of whose work it does; tests of upgrades have others.
+
+    Raises:
+        ConfigurationError: another worker runs under the same name.
     """
-    engine = Engine(url, executor=settings.worker_name)
-    return Worker(wired, engine, durable or DbosDurable(), captures=settings.captures_at_once)
+    lease = wired.workers.begin(
+        Start(
+            name=settings.worker_name,
+            host=wired.host,
+            process=os.getpid(),
+            version=__version__,
+            workflow_version=workflow_version,
+            captures=settings.captures_at_once,
+        )
+    )
+    return Worker(
+        wired,
+        Engine(url, executor=lease.name, version=workflow_version),
+        durable or DbosDurable(),
+        lease=lease,
+        captures=settings.captures_at_once,
+        lapse=settings.worker_lapse_seconds,
+    )
 
 
 def _stamping(settings: Settings) -> Stamping:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -27,6 +28,7 @@ from evidence_service.capture.browser import find_browser, identify
 from evidence_service.certificate.fonts import font_directory
 from evidence_service.cli import logs
 from evidence_service.cli.terminal import cell, plain
+from evidence_service.cli.workers import workers_outlook
 from evidence_service.config import Settings
 from evidence_service.errors import ConfigurationError, EvidenceServiceError
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
@@ -34,10 +36,13 @@ from evidence_service.service import extend
 from evidence_service.service.audit import audit, audit_exhibits, audit_trees
 from evidence_service.service.parts import Chain, Parts
 from evidence_service.service.renew import outlook
+from evidence_service.service.worker import Worker
 from evidence_service.verify.report import ExitCode
 
+_API_DRAIN = 8
+"""Seconds requests under way may take to finish after a signal."""
 _DRAIN = 20
-"""Seconds running work may take to finish after a signal; the rest resumes at the next start."""
+"""Seconds steps under way may take to finish after it; the rest is another worker's, or the next start's."""
 
 
 @click.command()
@@ -56,19 +61,29 @@ def serve(with_worker: bool) -> None:
     with bootstrap.database(settings) as (engine, url):
         parts = bootstrap.parts(settings, engine)
         app = create_app(parts, {item.sha256: item.actor for item in settings.api_keys})
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=settings.api_host,
+                port=settings.api_port,
+                log_level="warning",
+                timeout_graceful_shutdown=_API_DRAIN,
+            )
+        )
         running = bootstrap.worker(settings, parts, url) if with_worker else None
         if running is not None:
-            running.start()
+            running.start(lost=lambda: setattr(server, "should_exit", True))
         click.echo(f"API on http://{settings.api_host}:{settings.api_port}", err=True)
         # uvicorn raises the signal that ended it once more; by then it has to be harmless, or nothing below
         # would run.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         try:
-            uvicorn.run(app, host=settings.api_host, port=settings.api_port, log_level="warning")
+            server.run()
         finally:
             if running is not None:
                 running.stop(drain=_DRAIN)
+    _leave(running)
 
 
 @click.command()
@@ -81,10 +96,25 @@ def worker() -> None:
         signal.signal(number, lambda *_: stopping.set())
     with bootstrap.database(settings) as (engine, url):
         running = bootstrap.worker(settings, bootstrap.parts(settings, engine), url)
-        running.start()
-        click.echo(f"worker {settings.worker_name} runs", err=True)
+        running.start(lost=stopping.set)
+        click.echo(f"worker {running.name} runs", err=True)
         stopping.wait()
         running.stop(drain=_DRAIN)
+    _leave(running)
+
+
+def _leave(running: Worker | None) -> None:
+    """End the process now, whatever a step that was handed over still does."""
+    lost = running is not None and running.lost
+    if running is not None and lost:
+        click.echo(
+            f"worker {running.name} was not heard of for too long: other workers have taken over its work. "
+            "Nothing is lost; start it again.",
+            err=True,
+        )
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(ExitCode.INTERNAL if lost else ExitCode.VERIFIED))
 
 
 @click.command()
@@ -168,6 +198,7 @@ def _examinations(settings: Settings, opened: ExitStack) -> Iterator[tuple[str, 
     yield "seals", lambda: extend.outlook(_wired(wired))
     yield "chains", lambda: _chains(wired)
     yield "seal", lambda: _seal(wired)
+    yield "workers", lambda: workers_outlook(_wired(wired).workers.all())
 
 
 def _without_traces(settings: Settings, opened: ExitStack) -> Settings:

@@ -167,7 +167,16 @@ class Settings(BaseSettings):
     api_port: int = Field(default=8080, ge=0, le=65535, description="Port the API listens on")
     api_keys: list[KeySettings] = Field(default_factory=list, description="Who may use the API")
     worker_name: str = Field(
-        default="worker-1", description="Stable name: a restart recovers this worker's work"
+        default="",
+        max_length=100,
+        description="Stable name, each only once on a database; empty: the host's name and a number",
+    )
+    worker_lapse_seconds: float = Field(
+        default=30.0,
+        ge=2,
+        le=3600,
+        description="Seconds without a sign of life after which a worker's work is taken over; "
+        "the same for all workers",
     )
 
     @classmethod

@@ -37,6 +37,7 @@ from evidence_service.store.logins import Logins
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
+from evidence_service.store.workers import Workers
 from evidence_service.timestamp.calendar import Calendar
 from evidence_service.timestamp.tsa import Authorities
 from evidence_service.verify.policy import Policy
@@ -154,6 +155,7 @@ class Parts:
     attestations: Attestations
     renewals: Renewals
     queue: CaptureQueue
+    workers: Workers
     lists: Lists
     logins: Logins
     journal: PostgresJournal[Submission]

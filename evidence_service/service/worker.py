@@ -7,31 +7,46 @@ in normal operation.
 from __future__ import annotations
 
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.anchor import finish, note_anchor, stamp_batch, submit
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify, order_wanted, refuse
-from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, EXHIBITS, STAMPS, Engine
+from evidence_service.service.durable import (
+    ANCHORS,
+    CAPTURES,
+    CERTIFICATES,
+    EXHIBITS,
+    STAMPS,
+    WORKFLOW_VERSION,
+    DbosDurable,
+    Engine,
+)
 from evidence_service.service.exhibit import make_exhibit
 from evidence_service.service.extend import extend_due
 from evidence_service.service.note_certificate import tell
 from evidence_service.service.parts import Parts
-from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import preserve
 from evidence_service.service.renew import renew
 from evidence_service.service.rounds import Rounds
+from evidence_service.service.takeover import LOOKS, Heartbeat, Supervisor
 from evidence_service.service.upkeep import Upkeep
 from evidence_service.store.queue import Waiting
+from evidence_service.store.workers import Lease
 
 _log = structlog.get_logger(__name__)
 _TICK = 0.25
 """Seconds between two looks at the record."""
+_A_LOOK = 5.0
+"""Seconds a look that is under way may take before the end."""
 _AHEAD = 50
 """Workflows of evidence that are asked for, for each browser, before the first of them has ended; and of
 orders of certificates, in all."""
@@ -41,13 +56,35 @@ class Worker:
     """Serves the queues until it is stopped.
 
     Args:
+        lease: this worker's; it is given back at the end.
         captures: browsers at once.
+        lapse: seconds without a sign of life after which a worker's work is taken over.
     """
 
-    def __init__(self, parts: Parts, engine: Engine, durable: Durable, *, captures: int) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        engine: Engine,
+        durable: DbosDurable,
+        *,
+        lease: Lease,
+        captures: int,
+        lapse: float = 30.0,
+    ) -> None:
         self._parts = parts
         self._engine = engine
+        self._durable = durable
+        self._lease = lease
         self._captures = captures
+        self._heartbeat = Heartbeat(lease, lapse=lapse, status=self._status, lost=self._give_up)
+        self._supervisor = Supervisor(parts.workers, engine, name=lease.name, lapse=lapse)
+        self._supervision = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
+        self._look_after = lapse / LOOKS
+        self._told: Callable[[], None] = lambda: None
+        self._left_alone: dict[str, int] = {}
+        self._running: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        self.lost = False
         self._upkeep = Upkeep(parts)
         self._stopping = threading.Event()
         # Asking twice would be harmless, only slower.
@@ -67,22 +104,70 @@ class Worker:
         ):
             engine.add(name, queue, self._noting_failure(name, partial(workflow, parts, durable)))
 
-    def start(self) -> None:
-        """Serve; returns at once."""
+    @property
+    def name(self) -> str:
+        """Under which the other workers know it."""
+        return self._lease.name
+
+    def start(self, *, lost: Callable[[], None] = lambda: None) -> None:
+        """Serve; returns at once.
+
+        Args:
+            lost: called, from a thread of the worker, when its lease was taken away because nobody heard of
+                it for too long. It does no further step then; the caller has to stop it and end the process.
+        """
+        self._told = lost
+        self._heartbeat.start()
         self._engine.launch({CAPTURES: self._captures, ANCHORS: 4, CERTIFICATES: 2, STAMPS: 1, EXHIBITS: 1})
         self._thread.start()
+        self._supervision.start()
         for rounds in self._rounds:
             rounds.start()
 
-    def stop(self, *, drain: int = 10) -> None:
-        """Stop looking for work and let what runs finish, at most ``drain`` seconds."""
+    def stop(self, *, drain: float = 10) -> None:
+        """Take no new work, let the steps that run end, at most ``drain`` seconds, and hand over the rest.
+
+        The lease is given back last: from then on the other workers take over what this one has begun.
+        """
         self._stopping.set()
+        self._durable.halt()
+        self._heartbeat.drain()
         for rounds in self._rounds:
             rounds.stop()
-        for rounds in self._rounds:
-            rounds.join(drain)
-        self._thread.join(5)
+        ends = time.monotonic() + drain
+        for thread in (self._thread, self._supervision):
+            thread.join(_A_LOOK)
+        # First the engine: what it still took from the queues would only have to be handed over as well.
         self._engine.stop(drain=drain)
+        for rounds in self._rounds:
+            rounds.join(max(ends - time.monotonic(), 0.0))
+        self._heartbeat.stop()
+        self._lease.give_back()
+
+    def _give_up(self) -> None:
+        """Whatever this worker had begun, another one has begun again by now."""
+        self.lost = True
+        self._stopping.set()
+        self._durable.halt()
+        self._told()
+
+    def _status(self) -> dict[str, Any]:
+        return {"holds": dict(+self._running), "left_alone": self._left_alone}
+
+    def _supervise(self) -> None:
+        while not self._stopping.wait(self._look_after):
+            try:
+                self._supervisor.look()
+                left_alone = self._engine.left_alone()
+            except DBAPIError as error:
+                _log.warning("supervision.failed", reason=str(error.orig)[:300])
+                continue
+            except Exception:  # noqa: BLE001 - logged with its traceback
+                _log.exception("supervision.broken")
+                continue
+            if left_alone != self._left_alone:
+                _log.warning("work.left_alone", versions=left_alone, known=WORKFLOW_VERSION)
+            self._left_alone = left_alone
 
     def _run(self) -> None:
         while not self._stopping.wait(_TICK):
@@ -141,6 +226,7 @@ class Worker:
         """Where a workflow is refused for good, the record says why, for people."""
 
         def run(subject_id: str) -> None:
+            self._count(name, 1)
             try:
                 workflow(subject_id)
             except Exception as error:
@@ -161,8 +247,14 @@ class Worker:
                 elif name == "certify":
                     refuse(self._parts, subject_id, reason)
                 raise
+            finally:
+                self._count(name, -1)
 
         return run
+
+    def _count(self, name: str, change: int) -> None:
+        with self._counting:
+            self._running[name] += change
 
 
 def _priority(waiting: Waiting) -> int | None:

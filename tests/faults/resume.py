@@ -70,6 +70,7 @@ class Dying(DbosDurable):
     """Durable steps in a process that kills itself at one boundary."""
 
     def __init__(self, boundary: Boundary) -> None:
+        super().__init__()
         self._boundary = boundary
         self._seen: Counter[str] = Counter()
 
