@@ -88,7 +88,7 @@ class Engine:
             "console_log_level": "WARNING",
         }
         self._dbos = DBOS(config=config)
-        self._version = version
+        self.version = version
         self._workflows: dict[str, tuple[str, Workflow]] = {}
 
     def add(self, name: str, queue: str, workflow: Workflow) -> None:
@@ -125,7 +125,7 @@ class Engine:
     def held(self) -> list[Held]:
         """Everything of this version that any worker has begun and not ended."""
         found = DBOS.list_workflows(
-            status="PENDING", app_version=self._version, load_input=False, load_output=False
+            status="PENDING", app_version=self.version, load_input=False, load_output=False
         )
         return [Held(item.workflow_id, item.queue_name, str(item.executor_id)) for item in found]
 
@@ -142,7 +142,7 @@ class Engine:
 
     def left_alone(self) -> dict[str, int]:
         """What other versions began and have not ended: version → number, up to a thousand in all."""
-        others = {item["version_name"] for item in DBOS.list_application_versions()} - {self._version}
+        others = {item["version_name"] for item in DBOS.list_application_versions()} - {self.version}
         if not others:
             return {}
         found = DBOS.list_workflows(

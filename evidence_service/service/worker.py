@@ -26,7 +26,6 @@ from evidence_service.service.durable import (
     CERTIFICATES,
     EXHIBITS,
     STAMPS,
-    WORKFLOW_VERSION,
     DbosDurable,
     Engine,
 )
@@ -166,7 +165,7 @@ class Worker:
                 _log.exception("supervision.broken")
                 continue
             if left_alone != self._left_alone:
-                _log.warning("work.left_alone", versions=left_alone, known=WORKFLOW_VERSION)
+                _log.warning("work.left_alone", versions=left_alone, known=self._engine.version)
             self._left_alone = left_alone
 
     def _run(self) -> None:
