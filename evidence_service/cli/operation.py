@@ -58,9 +58,13 @@ def serve(with_worker: bool) -> None:
     # Before anything is started: a second service on the same port must not run a second worker.
     with socket.create_server((settings.api_host, settings.api_port), reuse_port=False):
         pass
-    with bootstrap.database(settings) as (engine, url):
+    with bootstrap.database(settings) as (engine, url), bootstrap.api_database(settings, url) as narrow:
         parts = bootstrap.parts(settings, engine)
-        app = create_app(parts, {item.sha256: item.actor for item in settings.api_keys})
+        app = create_app(
+            bootstrap.parts(settings, narrow),
+            bootstrap.key_holders(settings),
+            overall=parts if with_worker else None,
+        )
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -115,6 +119,14 @@ def _leave(running: Worker | None) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(int(ExitCode.INTERNAL if lost else ExitCode.VERIFIED))
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database's schema to this release; with the URL of its owner."""
+    logs.configure()
+    with bootstrap.database(config.load()):
+        click.echo("the schema is up to date", err=True)
 
 
 @click.command()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
 from evidence_service import bootstrap
 from evidence_service.config import Settings
@@ -22,6 +22,7 @@ from evidence_service.service.durable import DbosDurable
 from evidence_service.service.parts import Parts
 from evidence_service.store import postgres
 from evidence_service.store.records import Matter
+from evidence_service.store.tenancy import WORKER_ROLE
 
 LOST = 3
 _PATIENCE = 30.0
@@ -57,7 +58,7 @@ class Setup:
 
     def parts(self) -> Parts:
         """The record's parts; its batches never close by themselves."""
-        found = bootstrap.parts(self.settings(), postgres.connect(self.url))
+        found = bootstrap.parts(self.settings(), postgres.connect(self.url, role=WORKER_ROLE))
         return replace(found, batching=replace(found.batching, size=10_000))
 
     def settings(self) -> Settings:
@@ -131,7 +132,7 @@ class Record:
 
     def __init__(self, url: str, directory: Path) -> None:
         self.parts = Setup(url, directory, "test").parts()
-        self.engine: Engine = self.parts.records._engine
+        self.engine = postgres.connect(url)
         self._steps = directory / "steps"
         self.parts.records.add_matter(Matter("m-1", "R", "Applicant", (), self.parts.now()))
 

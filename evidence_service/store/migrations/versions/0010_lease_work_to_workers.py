@@ -6,8 +6,10 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from evidence_service.store.migrations.isolation import share
+
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 
 def upgrade() -> None:
@@ -35,6 +37,7 @@ def upgrade() -> None:
         sa.Column("workflows", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_takeovers")),
     )
+    share(("workers", "takeovers"), worker="SELECT, INSERT, UPDATE, DELETE")
 
 
 def downgrade() -> None:
