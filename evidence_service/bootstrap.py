@@ -237,6 +237,8 @@ def worker(
         lease=lease,
         captures=settings.captures_at_once,
         lapse=settings.worker_lapse_seconds,
+        in_all=settings.captures_at_once_in_all,
+        per_organisation=settings.captures_at_once_per_organisation,
     )
 
 

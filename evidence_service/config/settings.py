@@ -89,7 +89,19 @@ class Settings(BaseSettings):
         default=True,
         description="Whether each listing is fetched once more, beside the browser and without it",
     )
-    captures_at_once: int = Field(default=1, ge=1, le=64, description="Browsers at once in one worker")
+    captures_at_once: int = Field(
+        default=1, ge=1, le=64, description="Browsers at once in one worker; the same for all workers"
+    )
+    captures_at_once_in_all: int | None = Field(
+        default=None,
+        ge=1,
+        description="Captures at once in all workers; empty: as many as they have browsers",
+    )
+    captures_at_once_per_organisation: int | None = Field(
+        default=None,
+        ge=1,
+        description="Captures at once of one organisation, in all workers; empty: no limit",
+    )
     capture_profile: Literal["desktop", "mobile"] = Field(
         default="desktop", description="Profile of captures whose order names none"
     )

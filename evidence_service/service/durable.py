@@ -129,6 +129,17 @@ class Engine:
         )
         return [Held(item.workflow_id, item.queue_name, str(item.executor_id)) for item in found]
 
+    def in_flight(self, name: str, queue: str) -> list[str]:
+        """Subjects of a workflow that are in its queue or begun, of every version."""
+        found = DBOS.list_workflows(
+            status=["ENQUEUED", "PENDING"],
+            name=name,
+            queue_name=queue,
+            load_input=False,
+            load_output=False,
+        )
+        return [item.workflow_id.removeprefix(f"{name}-") for item in found]
+
     def put_back(self, workflows: Iterable[Held]) -> None:
         """Put begun workflows back into their queues: their steps so far stay done.
 

@@ -19,6 +19,7 @@ from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.anchor import finish, note_anchor, stamp_batch, submit
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify, order_wanted, refuse
+from evidence_service.service.dispatch import Dispatcher
 from evidence_service.service.durable import (
     ANCHORS,
     CAPTURES,
@@ -38,7 +39,6 @@ from evidence_service.service.renew import renew
 from evidence_service.service.rounds import Rounds
 from evidence_service.service.takeover import LOOKS, Heartbeat, Supervisor
 from evidence_service.service.upkeep import Upkeep
-from evidence_service.store.queue import Waiting
 from evidence_service.store.workers import Lease
 
 _log = structlog.get_logger(__name__)
@@ -46,9 +46,8 @@ _TICK = 0.25
 """Seconds between two looks at the record."""
 _A_LOOK = 5.0
 """Seconds a look that is under way may take before the end."""
-_AHEAD = 50
-"""Workflows of evidence that are asked for, for each browser, before the first of them has ended; and of
-orders of certificates, in all."""
+_AHEAD = 8
+"""Orders of certificates, and exhibits, that are asked for before the first of them has ended."""
 
 
 _SUBJECTS = {
@@ -68,6 +67,7 @@ class Worker:
         lease: this worker's; it is given back at the end.
         captures: browsers at once.
         lapse: seconds without a sign of life after which a worker's work is taken over.
+        in_all, per_organisation: captures at once in all workers, and of one organisation; None for no limit.
     """
 
     def __init__(
@@ -79,6 +79,8 @@ class Worker:
         lease: Lease,
         captures: int,
         lapse: float = 30.0,
+        in_all: int | None = None,
+        per_organisation: int | None = None,
     ) -> None:
         self._parts = parts
         self._engine = engine
@@ -86,6 +88,7 @@ class Worker:
         self._lease = lease
         self._captures = captures
         self._heartbeat = Heartbeat(lease, lapse=lapse, status=self._status, lost=self._give_up)
+        self._dispatcher = Dispatcher(parts, engine, in_all=in_all, per_organisation=per_organisation)
         self._supervisor = Supervisor(parts.workers, engine, name=lease.name, lapse=lapse)
         self._supervision = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
         self._look_after = lapse / LOOKS
@@ -195,9 +198,7 @@ class Worker:
         # First: it comes seldom, and must not wait for what is looked for all the time.
         for name, subject in self._upkeep.wanted():
             self._ask(name, subject)
-        # Not all of it: thousands of workflows at once would hold up everything below.
-        for waiting in parts.queue.next(_AHEAD * self._captures):
-            self._ask("preserve", waiting.id, priority=_priority(waiting))
+        self._dispatcher.look()
         for batch in parts.batches.unanchored():
             self._submit(batch.id)
             self._ask("stamp", batch.id)
@@ -205,9 +206,10 @@ class Worker:
             self._ask("note", submission_id)
         for evidence_id in parts.records.certifiable():
             self._order(evidence_id)
+        # Not all of them: whoever comes later, from another organisation, would wait for all.
         for order_id in parts.certificates.issuable(_AHEAD):
             self._ask("certify", order_id)
-        for exhibit_id in parts.exhibits.ordered():
+        for exhibit_id in parts.exhibits.ordered(_AHEAD):
             self._ask("exhibit", exhibit_id)
         # Last: a disk that takes no tree holds up nothing else.
         parts.batches.close_due(parts.batching, now=parts.now())
@@ -226,9 +228,9 @@ class Worker:
             order_wanted(self._parts, evidence_id)
             self._asked.add(("order", evidence_id))
 
-    def _ask(self, name: str, subject_id: str, *, priority: int | None = None) -> None:
+    def _ask(self, name: str, subject_id: str) -> None:
         if (name, subject_id) not in self._asked:
-            self._engine.start(name, subject_id, priority=priority)
+            self._engine.start(name, subject_id)
             self._asked.add((name, subject_id))
 
     def _within(
@@ -278,14 +280,3 @@ class Worker:
     def _count(self, name: str, change: int) -> None:
         with self._counting:
             self._running[name] += change
-
-
-def _priority(waiting: Waiting) -> int | None:
-    """Place in DBOS's queue: urgent ones first, then by what the receipts promise, to ten seconds.
-
-    The record's own order decides what is asked for; this one lets an order that comes later go before those
-    that were asked for already.
-    """
-    if waiting.urgent or waiting.batch_by is None:
-        return None
-    return int(waiting.batch_by.timestamp()) // 10
