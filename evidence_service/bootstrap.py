@@ -147,7 +147,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
             ),
             policy=egress_policy(settings),
             limits=capture_limits(settings),
-            at_once=settings.captures_at_once,
+            at_once=_at_once(settings),
             profile=settings.capture_profile,
             roots=roots,
             websockets=settings.capture_websockets == "record",
@@ -201,6 +201,12 @@ def _checks(settings: Settings, roots: Path | None) -> Checks:
     if settings.second_nameserver:
         parse_nameserver(settings.second_nameserver)
     return Checks(settings.second_nameserver, settings.control_url, settings.second_fetch, roots)
+
+
+def _at_once(settings: Settings) -> int:
+    """Captures of one organisation at once that a promise may reckon with: those of one worker."""
+    limits = (settings.captures_at_once_in_all, settings.captures_at_once_per_organisation)
+    return min([settings.captures_at_once, *(limit for limit in limits if limit is not None)])
 
 
 def worker(

@@ -53,7 +53,7 @@ class Capturing:
 
     Attributes:
         directory: scratch space; emptied after each capture.
-        at_once: browsers at once, in each worker.
+        at_once: browsers at once that promises reckon with: those of one worker, or fewer where a limit is.
         profile: of orders that name none.
         roots: PEM file of root certificates that servers may lead to beside the system's.
         websockets: whether a page's WebSockets are recorded; otherwise they are refused.

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from evidence_service.cli.workers import workers_outlook
 from evidence_service.errors import ConfigurationError
+from evidence_service.service.worker_metrics import observe_workers
 from evidence_service.store.workers import Lease, Start, Workers
 
 Begin = Callable[..., Lease]
@@ -109,6 +111,22 @@ def test_one_supervises_at_a_time(workers: Workers) -> None:
         assert second is None
         workers.note_takeover(first, lapsed="a", by="b", workflows=3)
     assert workers.taken_over() == 3
+
+
+def test_monitoring_sees_workers_and_what_they_took_over(workers: Workers, begin: Begin) -> None:
+    begin("a").renew({"holds": {"preserve": 2}, "left_alone": {"0": 4, "1": 9}}, draining=True)
+    with workers.supervising() as connection:
+        assert connection is not None
+        workers.note_takeover(connection, lapsed="z", by="a", workflows=3)
+    registry = CollectorRegistry()
+    observe_workers(registry, workers)
+    figures = generate_latest(registry).decode().splitlines()
+    assert 'evidence_worker_draining{worker="a"} 1.0' in figures
+    assert 'evidence_worker_holds{worker="a",workflow="preserve"} 2.0' in figures
+    assert [line for line in figures if line.startswith("evidence_workflows_left_alone{")] == [
+        'evidence_workflows_left_alone{version="0"} 4.0'
+    ]
+    assert "evidence_takeovers_total 3.0" in figures
 
 
 def test_the_doctor_tells_of_workers(workers: Workers, begin: Begin) -> None:
