@@ -53,6 +53,13 @@ class Member:
         return int(self.process.pid or 0)
 
 
+def start(name: str, port: int, arguments: list[str], environment: Mapping[str, str], log: Path) -> Member:
+    """Start a command of ours, e.g. ``serve``."""
+    process = _forkserver.Process(target=_run, args=(arguments, dict(environment), str(log)), name=name)
+    process.start()
+    return Member(name, port, process)
+
+
 class Fleet:
     """Keeps as many processes running as there are to be, whoever is killed.
 
@@ -88,22 +95,33 @@ class Fleet:
                 raise AssertionError(f"no API answers: {self._log.read_text()[-2000:]}")
             time.sleep(0.05)
 
-    def kill_worker(self, engine: Engine) -> None:
-        """Kill a worker, the first time one that holds work; another comes in its place, or it comes back."""
-        holding = self._holding(engine)
-        if not holding and not self.never_back:
-            return
-        victim = self._numbers.choice(holding or self.workers)
-        self._kill(victim)
-        back = bool(self.never_back) and self._numbers.random() < 0.3
-        self.never_back += not back
-        self.workers[self.workers.index(victim)] = self._worker(victim.name if back else self._new_name())
+    def kill_holder(self, engine: Engine) -> bool:
+        """Kill a worker that holds work, for good; whether there was one. Another one comes in its place."""
+        query = "SELECT DISTINCT executor_id FROM dbos.workflow_status WHERE status = 'PENDING'"
+        with engine.connect() as connection:
+            if connection.execute(text("SELECT to_regclass('dbos.workflow_status')")).scalar() is None:
+                return False
+            names = set(connection.execute(text(query)).scalars())
+        holding = [member for member in self.workers if member.name in names]
+        if holding:
+            self._replace(self._numbers.choice(holding), back=False)
+        return bool(holding)
+
+    def kill_worker(self) -> None:
+        """Kill any worker; it comes back, or another one in its place."""
+        self._replace(self._numbers.choice(self.workers), back=self._numbers.random() < 0.3)
 
     def kill_api(self) -> None:
         """Kill an API; it comes back."""
         victim = self._numbers.choice(self.apis)
         self._kill(victim)
         self.apis[self.apis.index(victim)] = self._api(victim.port)
+
+    def revive(self) -> None:
+        """Start again what ended by itself, as a service manager does: workers that were too slow to say they live."""
+        for number, member in enumerate(self.workers):
+            if not member.process.is_alive():
+                self.workers[number] = self._worker(member.name)
 
     def stop(self) -> list[int]:
         """End everything as an operator does; how each process ended."""
@@ -122,11 +140,10 @@ class Fleet:
         victim.process.join()
         self.kills += 1
 
-    def _holding(self, engine: Engine) -> list[Member]:
-        query = "SELECT DISTINCT executor_id FROM dbos.workflow_status WHERE status = 'PENDING'"
-        with engine.connect() as connection:
-            names = set(connection.execute(text(query)).scalars())
-        return [member for member in self.workers if member.name in names]
+    def _replace(self, victim: Member, *, back: bool) -> None:
+        self._kill(victim)
+        self.never_back += not back
+        self.workers[self.workers.index(victim)] = self._worker(victim.name if back else self._new_name())
 
     def _new_name(self) -> str:
         self._named += 1
@@ -139,15 +156,11 @@ class Fleet:
         return self._start(f"api-{port}", port, ["serve", "--no-worker"], EVIDENCE_API_PORT=str(port))
 
     def _start(self, name: str, port: int, arguments: list[str], **more: str) -> Member:
-        process = _forkserver.Process(
-            target=_run, args=(arguments, {**self._environment, **more}, str(self._log)), name=name
-        )
-        process.start()
-        return Member(name, port, process)
+        return start(name, port, arguments, {**self._environment, **more}, self._log)
 
 
 class Killing:
-    """Kills one process after the other, in a thread, until it is stopped.
+    """Kills one process after the other, in a thread, until it is stopped; a worker that holds work first.
 
     Args:
         pauses: shortest and longest time between two, in seconds.
@@ -170,9 +183,13 @@ class Killing:
         self._thread.join()
 
     def _run(self) -> None:
+        while not self._fleet.kill_holder(self._engine):
+            if self._stopping.wait(0.02):
+                return
         while not self._stopping.wait(self._numbers.uniform(*self._pauses)):
+            self._fleet.revive()
             if self._numbers.random() < 0.7:
-                self._fleet.kill_worker(self._engine)
+                self._fleet.kill_worker()
             else:
                 self._fleet.kill_api()
             print(f"{self._fleet.kills} killed", file=sys.stderr)

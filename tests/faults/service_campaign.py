@@ -185,6 +185,7 @@ class Campaign:
             with self._engine.connect() as connection:
                 if connection.execute(query).scalar_one() == 0:
                     return
+            self.fleet.revive()
             time.sleep(0.2)
 
     def examine(self, client: ServiceClient, acknowledged: Iterable[Acknowledged], directory: Path) -> Tally:
