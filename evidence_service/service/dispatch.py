@@ -42,6 +42,8 @@ class Dispatcher:
     def look(self) -> None:
         """Ask for the workflows that come next."""
         queue = self._parts.queue
+        if not queue.waits():
+            return
         with queue.dispatching() as alone:
             if not alone:
                 return
@@ -58,7 +60,7 @@ class Dispatcher:
                 queue.organisations(under_way),
                 room,
                 reserved=reserved,
-                pressed_until=self._pressed_until() if waiting else None,
+                pressed_until=self._pressed_until(),
             )
             for item, claim in taken:
                 self._engine.start(WORKFLOW, item.id, priority=None if claim is Claim.URGENT else claim.value)

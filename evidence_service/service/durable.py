@@ -14,7 +14,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
+import structlog
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+_log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,10 +31,17 @@ each other's work. A worker leaves alone what another version began."""
 CAPTURES, ANCHORS, CERTIFICATES, STAMPS = "captures", "anchors", "certificates", "stamps"
 EXHIBITS = "exhibits"
 _POLL = 0.2
+_FIRST_DELAY, _LONGEST_DELAY = 0.25, 10.0
+"""Seconds between two tries while the database is away."""
 _MANY = 1_000
 """Workflows of other versions that are counted."""
 
 Workflow = Callable[[str], None]
+
+
+def workflow_id(name: str, subject_id: str) -> str:
+    """Of a workflow on something: there is one, whoever asks for it and however often."""
+    return f"{name}-{subject_id}"
 
 
 class HandedOver(BaseException):
@@ -46,7 +58,22 @@ class DbosDurable:
         """See :class:`evidence_service.service.ports.Durable`."""
         if self._halted.is_set():
             raise HandedOver
-        return DBOS.run_step({"name": name}, function, *args, **kwargs)
+        return DBOS.run_step({"name": name}, self.patiently, function, *args, **kwargs)
+
+    def patiently(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do something that may be repeated, again and again while the record's database does not answer.
+
+        Within a step: how a step ends is kept, and a database that restarts must not end a workflow for good.
+        """
+        delay = _FIRST_DELAY
+        while True:
+            try:
+                return function(*args, **kwargs)
+            except (OperationalError, PoolTimeout) as error:
+                _log.warning("database.away", reason=str(error)[:300])
+            if self._halted.wait(delay):
+                raise HandedOver
+            delay = min(2 * delay, _LONGEST_DELAY)
 
     def sleep(self, seconds: float) -> None:
         """See :class:`evidence_service.service.ports.Durable`."""
@@ -119,7 +146,7 @@ class Engine:
             priority: from 1; the lowest is taken first, and what has none before all that have one.
         """
         queue, workflow = self._workflows[name]
-        with SetWorkflowID(f"{name}-{subject_id}"), SetEnqueueOptions(priority=priority):
+        with SetWorkflowID(workflow_id(name, subject_id)), SetEnqueueOptions(priority=priority):
             DBOS.enqueue_workflow(queue, workflow, subject_id)
 
     def held(self) -> list[Held]:
@@ -138,7 +165,7 @@ class Engine:
             load_input=False,
             load_output=False,
         )
-        return [item.workflow_id.removeprefix(f"{name}-") for item in found]
+        return [item.workflow_id.removeprefix(workflow_id(name, "")) for item in found]
 
     def put_back(self, workflows: Iterable[Held]) -> None:
         """Put begun workflows back into their queues: their steps so far stay done.

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from evidence_service.service.durable import Engine
+from evidence_service.service.durable import Engine, Held
 from evidence_service.store.workers import Lease, Workers
 
 _log = structlog.get_logger(__name__)
@@ -82,16 +82,33 @@ class Heartbeat:
 class Supervisor:
     """Finds work whose worker has no lease any more, and puts it back into its queue.
 
+    The same with what this worker holds and does not run: the database may go away when the engine has taken
+    something and not begun it yet.
+
     Args:
         name: of the worker that does it.
         lapse: seconds without a renewal after which a lease is taken away.
+        runs: ids of the workflows that run in this process.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, workers: Workers, engine: Engine, *, name: str, lapse: float) -> None:
+    def __init__(
+        self,
+        workers: Workers,
+        engine: Engine,
+        *,
+        name: str,
+        lapse: float,
+        runs: Callable[[], set[str]],
+        clock: Callable[[], float],
+    ) -> None:
         self._workers = workers
         self._engine = engine
         self._name = name
         self._lapse = lapse
+        self._runs = runs
+        self._clock = clock
+        self._idle: dict[str, float] = {}
 
     def look(self) -> int:
         """Take over what there is; how many workflows. Two supervisors at once do it once."""
@@ -102,9 +119,20 @@ class Supervisor:
             held = self._engine.held()
             living = self._workers.take_away(connection, lapse=self._lapse)
             orphans = [item for item in held if item.executor not in living]
-            self._engine.put_back(orphans)
+            self._engine.put_back([*orphans, *self._never_begun(held)])
             found = Counter(item.executor for item in orphans)
             for lapsed, workflows in found.items():
                 self._workers.note_takeover(connection, lapsed=lapsed, by=self._name, workflows=workflows)
                 _log.warning("work.taken_over", lapsed=lapsed, by=self._name, workflows=workflows)
         return found.total()
+
+    def _never_begun(self, held: Sequence[Held]) -> list[Held]:
+        """What this worker has held for as long as a lease lasts without running it."""
+        running, now = self._runs(), self._clock()
+        mine = {item.id: item for item in held if item.executor == self._name and item.id not in running}
+        self._idle = {name: self._idle.get(name, now) for name in mine}
+        found = [mine[name] for name, since in self._idle.items() if now - since > self._lapse]
+        for item in found:
+            _log.warning("work.never_begun", workflow=item.id)
+            del self._idle[item.id]
+        return found

@@ -28,6 +28,7 @@ from evidence_service.service.durable import (
     STAMPS,
     DbosDurable,
     Engine,
+    workflow_id,
 )
 from evidence_service.service.exhibit import make_exhibit
 from evidence_service.service.extend import extend_due
@@ -89,12 +90,14 @@ class Worker:
         self._captures = captures
         self._heartbeat = Heartbeat(lease, lapse=lapse, status=self._status, lost=self._give_up)
         self._dispatcher = Dispatcher(parts, engine, in_all=in_all, per_organisation=per_organisation)
-        self._supervisor = Supervisor(parts.workers, engine, name=lease.name, lapse=lapse)
+        self._supervisor = Supervisor(
+            parts.workers, engine, name=lease.name, lapse=lapse, runs=self._runs, clock=time.monotonic
+        )
         self._supervision = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
         self._look_after = lapse / LOOKS
         self._told: Callable[[], None] = lambda: None
         self._left_alone: dict[str, int] = {}
-        self._running: Counter[str] = Counter()
+        self._running: Counter[tuple[str, str]] = Counter()
         self._counting = threading.Lock()
         self.lost = False
         self._upkeep = Upkeep(parts)
@@ -164,7 +167,13 @@ class Worker:
         self._told()
 
     def _status(self) -> dict[str, Any]:
-        return {"holds": dict(+self._running), "left_alone": self._left_alone}
+        with self._counting:
+            holds = Counter(name for name, _ in self._running.elements())
+        return {"holds": dict(holds), "left_alone": self._left_alone}
+
+    def _runs(self) -> set[str]:
+        with self._counting:
+            return {workflow_id(name, subject) for name, subject in self._running.elements()}
 
     def _supervise(self) -> None:
         while not self._stopping.wait(self._look_after):
@@ -234,7 +243,7 @@ class Worker:
             self._asked.add((name, subject_id))
 
     def _within(
-        self, name: str, workflow: Callable[[Parts, Durable, str], None], durable: Durable
+        self, name: str, workflow: Callable[[Parts, Durable, str], None], durable: DbosDurable
     ) -> Callable[[str], None]:
         """A workflow on something that is one organisation's works with that one's part of the record."""
         kind = _SUBJECTS.get(name)
@@ -242,7 +251,8 @@ class Worker:
         def run(subject: str) -> None:
             parts = self._parts
             if kind is not None:
-                parts = parts.within(parts.organisations.owner_of(kind, subject.split(" ", maxsplit=1)[0]))
+                name = subject.split(" ", maxsplit=1)[0]
+                parts = parts.within(durable.patiently(parts.organisations.owner_of, kind, name))
             workflow(parts, durable, subject)
 
         return run
@@ -251,7 +261,7 @@ class Worker:
         """Where a workflow is refused for good, the record says why, for people."""
 
         def run(subject_id: str) -> None:
-            self._count(name, 1)
+            self._count(name, subject_id, 1)
             try:
                 workflow(subject_id)
             except Exception as error:
@@ -273,10 +283,11 @@ class Worker:
                     refuse(self._parts, subject_id, reason)
                 raise
             finally:
-                self._count(name, -1)
+                self._count(name, subject_id, -1)
 
         return run
 
-    def _count(self, name: str, change: int) -> None:
+    def _count(self, name: str, subject_id: str, change: int) -> None:
         with self._counting:
-            self._running[name] += change
+            self._running[name, subject_id] += change
+            self._running = +self._running

@@ -53,6 +53,12 @@ class Place:
 class CaptureQueue(Store):
     """The queue as the record has it."""
 
+    def waits(self) -> bool:
+        """Whether anything is accepted and not registered for a batch yet."""
+        query = select(select(schema.evidence.c.id).where(text(schema.UNREGISTERED)).exists())
+        with self._engine.connect() as connection:
+            return bool(connection.execute(query).scalar_one())
+
     @contextmanager
     def dispatching(self) -> Iterator[bool]:
         """Whether this is the one that decides what comes next, across processes; does not wait."""
