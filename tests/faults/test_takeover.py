@@ -33,7 +33,11 @@ def record(url: str, tmp_path: Path) -> Iterator[Record]:
     yield record
     with record.engine.begin() as connection:
         connection.execute(text("TRUNCATE matters, evidence, workers, takeovers CASCADE"))
-        connection.execute(text("TRUNCATE dbos.workflow_status CASCADE"))
+        engines = (
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'dbos' AND tablename <> 'dbos_migrations'"
+        )
+        names = [f'dbos."{name}"' for name in connection.execute(text(engines)).scalars()]
+        connection.execute(text(f"TRUNCATE {', '.join(names)} CASCADE"))
     record.engine.dispose()
 
 
