@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evidence_service.core import bundle
+from evidence_service.core import batch, bundle
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import NotFoundError
 from evidence_service.store.postgres import EmbeddedPostgres, connect
@@ -17,6 +19,7 @@ from evidence_service.store.records import Records
 from tests.digests import enter_digests
 from tests.e2e.conftest import Result
 from tests.e2e.test_main_job import evidence
+from tests.e2e.test_verify_without_us import PAGE, authorities
 from tests.running import wait
 
 
@@ -55,6 +58,30 @@ def test_they_are_anchored_and_verify_without_network(
     assert "its time is proved through the batch" in words["4.1"]
     assert words["4.2"].startswith("stamped through the batch by ")
     assert [item["status"] for item in report["evidence"]["files"]] == ["unchanged"]
+
+
+def test_one_is_verified_with_tools_of_others(
+    result: Result, registered: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """The commands of the page for digests, then those from the manifest to the commitment."""
+    data = result.client.call("GET", f"/v1/evidence/{registered[0]['id']}/bundle").content
+    (tmp_path / "bundle.json").write_bytes(data)
+    (tmp_path / "authority.pem").write_bytes(authorities(result.trust))
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    output = ""
+    for block in (
+        next(item for item in blocks if "batch-header-*.tst" in item),
+        next(item for item in blocks if "EVENTRY" in item),
+    ):
+        done = subprocess.run(
+            ["bash", "-e", "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        output += done.stdout + done.stderr
+    assert output.count("Verification: OK") == 2
+    header = bundle.header_bytes(bundle.parse(data))
+    assert f"commitment {batch.commitment(header).hex()}" in output
+    assert (tmp_path / "manifest.json").read_bytes() == bundle.manifest_bytes(bundle.parse(data))
 
 
 def test_no_bytes_are_given_for_a_digest_though_they_are_here(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from evidence_service.core import custody, manifest
 from evidence_service.core.digest import Digest, digest_of
-from evidence_service.errors import MalformedError
+from evidence_service.errors import ConflictError, MalformedError
 from evidence_service.service.digest_manifest import Registration, SealedDigest, StatedDigest, build
+from evidence_service.service.exhibit_content import originals
 from evidence_service.store.records import Matter
 from tests.digests import registration
 
@@ -85,6 +87,14 @@ def test_the_bytes_are_those_of_the_format(
 def test_what_the_format_refuses_is_named(changes: dict[str, Any], place: str) -> None:
     with pytest.raises(MalformedError, match=place):
         one(**changes)
+
+
+def test_no_bytes_go_into_an_exhibit_for_it() -> None:
+    """Whoever knows the digest of a file that is here is not given it."""
+    manifest_only = SimpleNamespace(manifest=one().manifest)
+    parts: Any = SimpleNamespace(records=SimpleNamespace(evidence=lambda _: manifest_only), objects=None)
+    with pytest.raises(ConflictError, match="the digest alone was registered"):
+        originals(parts, "ev-00000001")
 
 
 @pytest.mark.parametrize(
