@@ -67,6 +67,7 @@ from evidence_service.store.postgres import EmbeddedPostgres, bring_up_to_date, 
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
+from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE
 from evidence_service.store.trees import TreeFiles
 from evidence_service.timestamp.calendar import Calendar, require_library
@@ -159,6 +160,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         queue=CaptureQueue(engine),
         custody_log=CustodyLog(engine),
         lists=Lists(engine),
+        searching=Searching(engine),
         logins=Logins(engine),
         stamping=stamping,
         chains=chains(settings.chains),

@@ -23,6 +23,7 @@ from evidence_service.api.routes import (
     matters,
     receipts,
     register,
+    search,
 )
 from evidence_service.service.parts import Parts
 
@@ -61,6 +62,7 @@ def create_app(
         declarations,
         exhibits,
         register,
+        search,
         health,
     ):
         app.include_router(module.router)
