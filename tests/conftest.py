@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from evidence_service.anchor import contract
 from evidence_service.anchor.node import Node
@@ -16,6 +17,10 @@ from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.timestamp.tsa import Authority
 
 ROOT = Path(__file__).parents[1]
+
+# How long an example takes says how busy the machine is, and nothing about what is tested.
+settings.register_profile("without deadline", deadline=None)
+settings.load_profile("without deadline")
 
 
 @pytest.fixture(scope="session")
