@@ -22,6 +22,36 @@ ROOT = Path(__file__).parents[1]
 settings.register_profile("without deadline", deadline=None)
 settings.load_profile("without deadline")
 
+_LONGEST = (
+    "faults/test_resume.py",
+    "e2e/test_main_job.py",
+    "faults/test_capture_faults.py",
+    "faults/test_unavailable.py",
+    "faults/test_states.py",
+    "unit/capture/test_hostile_pages.py",
+    "capture/test_campaign.py",
+    "unit/capture/test_session.py",
+    "e2e/test_certificates.py",
+    "e2e/test_demo.py",
+    "e2e/test_chains.py",
+    "e2e/test_exhibit.py",
+    "faults/test_renewal_kills.py",
+    "fuzz/test_fuzz.py",
+    "contracts/test_forge.py",
+    "faults/test_chain_faults.py",
+    "forgeries/test_forgeries.py",
+    "unit/capture/test_consent.py",
+    "unit/service/test_renew.py",
+    "unit/api/test_capture_command.py",
+)
+"""Files of more than twenty seconds, longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long files first: of two processes, none is to wait for a long file that the other began last."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
 
 @pytest.fixture(scope="session")
 def running_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoAuthorities]:
