@@ -48,7 +48,7 @@ _LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put long files first: of two processes, none is to wait for a long file that the other began last."""
+    """Put long files first: no process is to wait at the end for a long file that another began last."""
     places = {ROOT / "tests" / name: place for place, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
