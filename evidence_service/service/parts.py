@@ -32,6 +32,7 @@ from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
+from evidence_service.store.custody_log import CustodyLog
 from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
@@ -161,6 +162,7 @@ class Parts:
     attestations: Attestations
     renewals: Renewals
     queue: CaptureQueue
+    custody_log: CustodyLog
     lists: Lists
     logins: Logins
     journal: PostgresJournal[Submission]
@@ -258,6 +260,7 @@ class Parts:
 _OF_ORGANISATIONS = (
     "organisations",
     "records",
+    "custody_log",
     "batches",
     "certificates",
     "exhibits",
