@@ -21,6 +21,9 @@ from evidence_service.service.parts import Parts
 from evidence_service.store.exhibits import Exhibit
 from evidence_service.verify import policy
 
+_MOST_CERTIFICATES = 40
+"""As many as stand beside a bundle within the verifier's limit (docs/spec/exhibit.md, section 7)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -72,13 +75,14 @@ def originals(parts: Parts, evidence_id: str) -> list[Original]:
 
 
 def certificates(parts: Parts, evidence_id: str) -> dict[str, bytes]:
-    """Its released certificates: name in an exhibit, and SHA-256.
+    """Its current certificates, one of each edition: name in an exhibit, and SHA-256.
 
     Raises:
-        NotFoundError: none was released.
+        NotFoundError: none is current.
     """
-    certificate = parts.certificates.of_evidence(evidence_id)
-    return {f"certificate-{certificate.number}.pdf": certificate.sha256 or b""}
+    parts.certificates.of_evidence(evidence_id)
+    found = parts.certificates.find(evidence_id=evidence_id, status="released", limit=_MOST_CERTIFICATES)
+    return {f"certificate-{item.number}.pdf": item.sha256 or b"" for item in found}
 
 
 def members(

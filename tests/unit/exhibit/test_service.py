@@ -24,7 +24,9 @@ from evidence_service.errors import (
 from evidence_service.service import exhibit as use_case
 from evidence_service.service.audit import audit_exhibits
 from evidence_service.service.exhibit import build, make_exhibit, order_exhibit
+from evidence_service.service.exhibit_content import certificates
 from evidence_service.service.parts import Parts
+from evidence_service.store.certificate_orders import NewOrder
 from evidence_service.verify import inputs, policy
 from evidence_service.verify.report import Status
 from evidence_service.verify.verifier import verify
@@ -151,6 +153,23 @@ def test_what_is_accepted_by_name_goes_in_as_it_is(parts: Parts) -> None:
     assert found[FOLDER + "files/page.pdf"] == FILES["page.pdf"][1]
     (event,) = events(parts, "export")
     assert event["detail"]["accepted"] == "bundle.json, images/, page.pdf"
+
+
+def test_the_current_certificate_of_each_edition_goes_in(parts: Parts) -> None:
+    preserve(parts)
+    register = parts.certificates
+    for number, edition in enumerate(("generic:en+zh", "cn:zh", "eu:en"), start=1):
+        order_id = f"co-{number}"
+        register.place(NewOrder(order_id, FIRST, edition, "agent", NOW))
+        register.reserve(order_id, prefix="EP", now=NOW)
+        register.release(
+            order_id, sha256=bytes([number]) * 32, level="PAdES B-T", ends_at=None, qualifications=(), now=NOW
+        )
+    register.withdraw("EP-2026-000003", reason="a mistake", actor="agent", now=NOW)
+    assert certificates(parts, FIRST) == {
+        "certificate-EP-2026-000001.pdf": bytes([1]) * 32,
+        "certificate-EP-2026-000002.pdf": bytes([2]) * 32,
+    }
 
 
 def test_leaving_out_what_no_other_file_holds_asks_for_nothing_else(parts: Parts) -> None:
