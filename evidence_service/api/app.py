@@ -8,7 +8,9 @@ from fastapi import FastAPI
 
 from evidence_service import __version__
 from evidence_service.api import problems
+from evidence_service.api.figures import RequestFigures
 from evidence_service.api.limits import BodyLimit
+from evidence_service.api.observing import Observing
 from evidence_service.api.routes import (
     anchors,
     batches,
@@ -23,6 +25,7 @@ from evidence_service.api.routes import (
     register,
 )
 from evidence_service.service.parts import Parts
+from evidence_service.service.tracing import NoTracing
 
 
 def create_app(parts: Parts | None, keys: Mapping[str, str]) -> FastAPI:
@@ -43,6 +46,11 @@ def create_app(parts: Parts | None, keys: Mapping[str, str]) -> FastAPI:
     app.state.keys = dict(keys)
     app.add_middleware(BodyLimit)
     problems.install(app)
+    app.state.figures = RequestFigures()
+    # Last, so that it is outermost and sees what the others answer.
+    app.add_middleware(
+        Observing, figures=app.state.figures, tracing=NoTracing() if parts is None else parts.tracing
+    )
     for module in (
         matters,
         captures,

@@ -28,6 +28,7 @@ from evidence_service.certificate.fonts import font_directory
 from evidence_service.cli import logs
 from evidence_service.cli.terminal import cell, plain
 from evidence_service.config import Settings
+from evidence_service.config.secrets import known_secrets
 from evidence_service.errors import ConfigurationError, EvidenceServiceError
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.service import extend
@@ -44,8 +45,8 @@ _DRAIN = 20
 @click.option("--worker/--no-worker", "with_worker", default=True, help="Run a worker in the same process.")
 def serve(with_worker: bool) -> None:
     """Run the API, and a worker beside it."""
-    logs.configure()
     settings = config.load()
+    logs.configure(known_secrets(settings))
     if not settings.api_keys:
         raise ConfigurationError(
             "no API key is configured", what_to_do="set api_keys; see docs/reference/settings.md"
@@ -65,7 +66,9 @@ def serve(with_worker: bool) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         try:
-            uvicorn.run(app, host=settings.api_host, port=settings.api_port, log_level="warning")
+            uvicorn.run(
+                app, host=settings.api_host, port=settings.api_port, log_config=None, access_log=False
+            )
         finally:
             if running is not None:
                 running.stop(drain=_DRAIN)
@@ -74,8 +77,8 @@ def serve(with_worker: bool) -> None:
 @click.command()
 def worker() -> None:
     """Run a worker."""
-    logs.configure()
     settings = config.load()
+    logs.configure(known_secrets(settings))
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

@@ -5,10 +5,12 @@ What happens on a chain in between is :mod:`evidence_service.service.rounds`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import partial
 
 from evidence_service.anchor.submission import Submission
+from evidence_service.core import document
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import request_stamps
@@ -65,6 +67,7 @@ def record_anchor(parts: Parts, submission_id: str) -> None:
     """Tell every member's custody log that it is anchored on a chain."""
     submission = parts.journal.load(submission_id)
     batch = parts.batches.batch(submission.batch_id or "")
+    closed_at = document.parse_time(json.loads(batch.header)["closed_at"], "closed_at")
     for evidence_id in parts.batches.members(batch.id):
         parts.custody(
             evidence_id,
@@ -78,6 +81,14 @@ def record_anchor(parts: Parts, submission_id: str) -> None:
                 "chain_id": str(submission.chain_id),
                 "contract": submission.contract,
             },
+        )
+        parts.tracing.period(
+            evidence_id,
+            "anchor",
+            closed_at,
+            parts.now(),
+            cause=batch.id,
+            attributes={"chain_id": submission.chain_id, "batch": batch.sequence, "leaf_count": batch.size},
         )
     parts.batches.note(submission_id)
 

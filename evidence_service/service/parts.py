@@ -24,6 +24,7 @@ from evidence_service.errors import ConfigurationError
 from evidence_service.service.login_state import SealingKey
 from evidence_service.service.ports import Objects
 from evidence_service.service.receipt_key import ReceiptKey
+from evidence_service.service.tracing import NoTracing, Tracing
 from evidence_service.store.anchors import Anchors
 from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
@@ -173,6 +174,7 @@ class Parts:
     tool: str
     now: Callable[[], datetime]
     random_bytes: Callable[[int], bytes] = secrets.token_bytes
+    tracing: Tracing = field(default_factory=NoTracing)
 
     def nonce(self) -> int:
         """A random number of 64 bits for a request to an authority."""

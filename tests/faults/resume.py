@@ -31,6 +31,7 @@ from evidence_service.service.durable import DbosDurable
 from evidence_service.service.parts import Parts
 from evidence_service.service.preserve import describe_upload
 from evidence_service.service.register_digest import digest_evidence_id
+from evidence_service.service.tracing import NoTracing
 from evidence_service.store import schema
 from evidence_service.store.records import Matter
 
@@ -70,6 +71,7 @@ class Dying(DbosDurable):
     """Durable steps in a process that kills itself at one boundary."""
 
     def __init__(self, boundary: Boundary) -> None:
+        super().__init__(NoTracing())
         self._boundary = boundary
         self._seen: Counter[str] = Counter()
 

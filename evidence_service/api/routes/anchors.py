@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -53,9 +53,9 @@ def list_chains(_: Actor, parts: Wired) -> list[ChainView]:
 
 
 @router.get("/metrics", response_class=Response)
-def show_metrics(_: Actor, parts: Wired) -> Response:
+def show_metrics(_: Actor, parts: Wired, request: Request) -> Response:
     """Figures in the text format of Prometheus."""
-    return Response(metrics(parts), media_type=CONTENT_TYPE_LATEST)
+    return Response(metrics(parts) + request.app.state.figures.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _views(parts: Parts, found: list[Anchor]) -> list[AnchorView]:
