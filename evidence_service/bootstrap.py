@@ -61,6 +61,7 @@ from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
 from evidence_service.store.objects import LocalObjects
+from evidence_service.store.operations import Operations
 from evidence_service.store.postgres import EmbeddedPostgres, connect, migrate
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
@@ -123,6 +124,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         queue=CaptureQueue(engine),
         lists=Lists(engine),
         logins=Logins(engine),
+        operations=Operations(engine),
         stamping=stamping,
         chains=chains(settings.chains),
         anchors=Anchors(engine),

@@ -7,6 +7,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,6 +36,7 @@ from evidence_service.service import extend
 from evidence_service.service.audit import audit, audit_exhibits, audit_trees
 from evidence_service.service.parts import Chain, Parts
 from evidence_service.service.renew import outlook
+from evidence_service.store.operations import FsckRun
 from evidence_service.verify.report import ExitCode
 
 _DRAIN = 20
@@ -118,10 +120,15 @@ def fsck() -> None:
     settings = config.load()
     with bootstrap.database(settings) as (engine, _):
         parts = bootstrap.parts(settings, engine)
+        started = time.monotonic()
         # Trees first: a proof asked of a damaged file makes it again.
         trees, evidence = list(audit_trees(parts)), list(audit(parts))
         exhibits = list(audit_exhibits(parts))
-    bad = [item for item in (*trees, *evidence, *exhibits) if item.problems]
+        everything = (*trees, *evidence, *exhibits)
+        bad = [item for item in everything if item.problems]
+        parts.operations.note_fsck(
+            FsckRun(parts.now(), time.monotonic() - started, len(everything), len(bad))
+        )
     for item in bad:
         for words in item.problems:
             click.secho(plain(f"{item.subject_id} ({item.status}): {words}"), fg="red")

@@ -35,6 +35,7 @@ from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
+from evidence_service.store.operations import Operations
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
@@ -157,6 +158,7 @@ class Parts:
     queue: CaptureQueue
     lists: Lists
     logins: Logins
+    operations: Operations
     journal: PostgresJournal[Submission]
     objects: Objects
     capturing: Capturing

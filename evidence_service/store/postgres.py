@@ -15,8 +15,8 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from evidence_service.errors import ConfigurationError, DatabaseUnavailableError
+from evidence_service.store import migrations
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x65766964  # "evid": any constant that nothing else in this database uses
 
 
@@ -121,7 +121,7 @@ def connect(url: str) -> Engine:
 def migrate(engine: Engine) -> None:
     """Bring the schema to this release; waits for another process that is doing the same."""
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(migrations.DIRECTORY))
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         config.attributes["connection"] = connection

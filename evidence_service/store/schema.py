@@ -11,6 +11,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Float,
     ForeignKey,
     Identity,
     Index,
@@ -408,4 +409,16 @@ idempotency_keys = Table(
     Column("status", Integer, nullable=False),
     Column("body", JSONB, nullable=False),
     Column("created_at", _Time, nullable=False),
+)
+
+# What audits of the whole record found; of no organisation.
+fsck_runs = Table(
+    "fsck_runs",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("finished_at", _Time, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("examined", BigInteger, nullable=False),
+    Column("problems", BigInteger, nullable=False),
+    Index(None, "finished_at"),
 )
