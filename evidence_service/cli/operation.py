@@ -9,11 +9,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
 import uvicorn
+from fastapi import FastAPI
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -23,7 +24,7 @@ from evidence_service.anchor import contract, state
 from evidence_service.anchor.finality import look
 from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import LocalSigner
-from evidence_service.api.app import create_app
+from evidence_service.api.app import create_app, create_monitoring
 from evidence_service.capture.browser import find_browser, identify
 from evidence_service.certificate.fonts import font_directory
 from evidence_service.cli import logs
@@ -56,9 +57,14 @@ def serve(with_worker: bool) -> None:
     # Before anything is started: a second service on the same port must not run a second worker.
     with socket.create_server((settings.api_host, settings.api_port), reuse_port=False):
         pass
-    with bootstrap.database(settings) as (engine, url):
+    with bootstrap.database(settings) as (engine, url), bootstrap.api_database(settings, url) as narrow:
         parts = bootstrap.parts(settings, engine)
-        app = create_app(parts, {item.sha256: item.actor for item in settings.api_keys})
+        narrowed = bootstrap.parts(settings, narrow)
+        app = create_app(
+            narrowed,
+            bootstrap.key_holders(settings),
+            overall=parts if with_worker else None,
+        )
         running = bootstrap.worker(settings, parts, url) if with_worker else None
         if running is not None:
             running.start()
@@ -74,10 +80,18 @@ def serve(with_worker: bool) -> None:
         finally:
             if running is not None:
                 running.stop(drain=_DRAIN)
+            for wired in (parts, narrowed):
+                wired.tracing.close()
 
 
 @click.command()
-def worker() -> None:
+@click.option(
+    "--monitor",
+    metavar="HOST:PORT",
+    callback=lambda _, __, value: value and _address(value),
+    help="Answer /livez, /readyz and /metrics there.",
+)
+def worker(monitor: tuple[str, int] | None) -> None:
     """Run a worker."""
     settings = config.load()
     logs.configure(known_secrets(settings))
@@ -85,11 +99,48 @@ def worker() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     with bootstrap.database(settings) as (engine, url):
-        running = bootstrap.worker(settings, bootstrap.parts(settings, engine), url)
-        running.start()
-        click.echo(f"worker {settings.worker_name} runs", err=True)
-        stopping.wait()
-        running.stop(drain=_DRAIN)
+        parts = bootstrap.parts(settings, engine)
+        running = bootstrap.worker(settings, parts, url)
+        with _monitoring(monitor, create_monitoring(parts, bootstrap.key_holders(settings))):
+            running.start()
+            click.echo(f"worker {settings.worker_name} runs", err=True)
+            stopping.wait()
+            running.stop(drain=_DRAIN)
+        parts.tracing.close()
+
+
+@contextmanager
+def _monitoring(address: tuple[str, int] | None, app: FastAPI) -> Iterator[None]:
+    """Answers in a thread while the block lasts; nothing without an address."""
+    if address is None:
+        yield
+        return
+    host, port = address
+    # Bound here, so that a port that is taken ends the start and not a thread.
+    with socket.create_server((host, port), reuse_port=False) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+        thread = threading.Thread(target=server.run, args=([listening],), name="monitoring", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            thread.join(_DRAIN)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise click.BadParameter("write HOST:PORT, e.g. 127.0.0.1:9100")
+    return host.strip("[]"), int(port)
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database's schema to this release; with the URL of its owner."""
+    logs.configure()
+    with bootstrap.database(config.load()):
+        click.echo("the schema is up to date", err=True)
 
 
 @click.command()

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from evidence_service.api.auth import Wired
+from evidence_service.api.auth import Installed
 from evidence_service.service.readiness import readiness
 
 router = APIRouter(tags=["health"])
@@ -38,7 +38,7 @@ def live() -> dict[str, str]:
     response_model=ReadinessView,
     responses={503: {"model": ReadinessView, "description": "Not ready"}},
 )
-def ready(parts: Wired) -> JSONResponse:
+def ready(parts: Installed) -> JSONResponse:
     """Orders can be accepted; else each failing dependency is named."""
     found = readiness(parts)
     view = ReadinessView(
