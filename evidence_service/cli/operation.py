@@ -28,7 +28,7 @@ from evidence_service.api.app import create_app, create_monitoring
 from evidence_service.capture.browser import find_browser, identify
 from evidence_service.certificate.fonts import font_directory
 from evidence_service.cli import logs
-from evidence_service.cli.terminal import cell, plain
+from evidence_service.cli.terminal import cell, document, plain
 from evidence_service.config import Settings
 from evidence_service.config.secrets import known_secrets
 from evidence_service.errors import ConfigurationError, EvidenceServiceError
@@ -191,23 +191,34 @@ def fsck() -> None:
 
 
 @click.command()
-def doctor() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def doctor(as_json: bool) -> None:
     """Check that everything the service needs is there; nothing is made."""
     settings = config.load()
-    table = Table("Part", "State", "What it says")
-    sound = True
+    found: list[dict[str, str]] = []
     with ExitStack() as opened:
         for name, examine in _examinations(settings, opened):
             try:
-                words, mark = cell(examine()), cell("ok", "green")
+                found.append({"part": name, "state": "ok", "says": examine(), "what_to_do": ""})
             except EvidenceServiceError as error:
-                words = cell(error.message)
-                if error.what_to_do:
-                    words = Text("\n").join((words, cell(error.what_to_do, "dim")))
-                mark, sound = cell("missing", "red"), False
-            table.add_row(name, mark, words)
-    Console().print(table)
+                told = {"says": error.message, "what_to_do": error.what_to_do}
+                found.append({"part": name, "state": "missing", **told})
+    sound = all(item["state"] == "ok" for item in found)
+    if as_json:
+        click.echo(document({"sound": sound, "parts": found}))
+    else:
+        Console().print(_diagnosis(found))
     sys.exit(int(ExitCode.VERIFIED if sound else ExitCode.NOT_CHECKED))
+
+
+def _diagnosis(found: list[dict[str, str]]) -> Table:
+    table = Table("Part", "State", "What it says")
+    for item in found:
+        words = cell(item["says"])
+        if item["what_to_do"]:
+            words = Text("\n").join((words, cell(item["what_to_do"], "dim")))
+        table.add_row(item["part"], cell(item["state"], "green" if item["state"] == "ok" else "red"), words)
+    return table
 
 
 def _examinations(settings: Settings, opened: ExitStack) -> Iterator[tuple[str, Callable[[], str]]]:
