@@ -28,7 +28,9 @@ def check(as_json: bool) -> None:
     """Say everything that is wrong with the settings; nothing is made, nobody is asked."""
     found, settings = findings()
     if settings is not None:
-        found += [item for item in _refused(settings) if item.setting not in {one.setting for one in found}]
+        # What a part of a setting is to blame for is said there already.
+        named = {part.setting.split(".", maxsplit=1)[0] for part in found if part.severity == "problem"}
+        found += [item for item in _refused(settings) if item.setting not in named]
     problems = [item for item in found if item.severity == "problem"]
     if as_json:
         click.echo(document({"usable": not problems, "findings": [asdict(item) for item in found]}))
