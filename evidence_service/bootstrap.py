@@ -58,6 +58,7 @@ from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
+from evidence_service.store.custody_log import CustodyLog
 from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
@@ -159,6 +160,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         attestations=Attestations(engine),
         renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
         queue=CaptureQueue(engine),
+        custody_log=CustodyLog(engine),
         lists=Lists(engine),
         logins=Logins(engine),
         operations=Operations(engine),

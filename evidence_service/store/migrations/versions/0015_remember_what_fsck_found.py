@@ -10,7 +10,7 @@ from evidence_service.store.tenancy import API_ROLE as API
 from evidence_service.store.tenancy import WORKER_ROLE as WORKER
 
 revision = "0015"
-down_revision = "0009"
+down_revision = "0013"
 
 
 def upgrade() -> None:
