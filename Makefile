@@ -131,3 +131,7 @@ campaign-certificate:
 # What a certificate of ten pages takes, and whether a hundred of them take more and more memory.
 bench-certificate:
 	$(PY) -m bench.certificate
+
+# What one piece of evidence takes of database and object store; docs/explanation/sizing.md reckons with it.
+bench-footprint:
+	$(PY) -m bench.footprint

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from evidence_service.anchor import contract
@@ -17,6 +19,10 @@ from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.timestamp.tsa import Authority
 
 ROOT = Path(__file__).parents[1]
+
+# As where nothing is set up the library prints on standard output, where commands of tests answer: a line for
+# each request of an API in this process has no place there.
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 # How long an example takes says how busy the machine is, and nothing about what is tested.
 settings.register_profile("without deadline", deadline=None)

@@ -33,6 +33,7 @@ _COMMANDS = {
     "anchors": ("anchors", "Show where batches stand on their chains."),
     "verify": ("verification", "Verify certificates or proof bundles."),
     "inspect": ("verification", "Show everything inside a certificate or bundle."),
+    "config": ("configuration", "Look at the settings."),
     "doctor": ("operation", "Check that everything the service needs is there."),
     "chain": ("chain", "Check the configured chains, or deploy the contract on one."),
     "devchain": ("operation", "Run a local development chain with the contract."),

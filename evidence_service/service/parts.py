@@ -26,6 +26,7 @@ from evidence_service.errors import ConfigurationError
 from evidence_service.service.login_state import SealingKey
 from evidence_service.service.ports import Objects
 from evidence_service.service.receipt_key import ReceiptKey
+from evidence_service.service.tracing import NoTracing, Tracing
 from evidence_service.store.anchors import Anchors
 from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
@@ -37,6 +38,7 @@ from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
+from evidence_service.store.operations import Operations
 from evidence_service.store.organisations import Organisations
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
@@ -167,6 +169,7 @@ class Parts:
     lists: Lists
     searching: Searching
     logins: Logins
+    operations: Operations
     journal: PostgresJournal[Submission]
     objects: Objects
     capturing: Capturing
@@ -184,6 +187,7 @@ class Parts:
     tool: str
     now: Callable[[], datetime]
     random_bytes: Callable[[int], bytes] = secrets.token_bytes
+    tracing: Tracing = field(default_factory=NoTracing)
 
     def within(self, organisation_id: str) -> Parts:
         """The same parts, with the record bound to one organisation.

@@ -46,5 +46,12 @@ class Objects(Protocol):
     def check(self, sha256: bytes) -> Digest:
         """Digest of the content, hashed again, whatever its size; errors as for ``read``."""
 
+    def probe(self) -> None:
+        """Try whether bytes can be stored now, without leaving any behind.
+
+        Raises:
+            StorageUnavailableError: they cannot.
+        """
+
     def path(self, sha256: bytes) -> Path:
         """Local file with the content, for streaming."""

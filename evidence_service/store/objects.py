@@ -6,12 +6,13 @@ directories). Reading hashes again: a flipped bit on disk is an error, never an 
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 from typing import BinaryIO
 
 from evidence_service.core.digest import Digest, Digester
-from evidence_service.errors import MismatchError, NotFoundError
+from evidence_service.errors import MismatchError, NotFoundError, StorageUnavailableError
 from evidence_service.store import files
 
 _CHUNK = 1 << 20
@@ -81,6 +82,26 @@ class LocalObjects:
                 f"object {sha256.hex()} was changed on disk", what_to_do="restore it from a backup"
             )
         return found
+
+    def probe(self) -> None:
+        """Write a file, have it on disk, and take it away again.
+
+        Raises:
+            StorageUnavailableError: the disk does not take it.
+        """
+        probe = self._directory / f"incoming-{secrets.token_hex(8)}"
+        try:
+            with probe.open("xb") as writer:
+                writer.write(b"probe")
+                writer.flush()
+                os.fsync(writer.fileno())
+        except OSError as error:
+            raise StorageUnavailableError(
+                f"objects cannot be stored: {error.strerror}",
+                what_to_do="free the disk, or mount it writable",
+            ) from error
+        finally:
+            probe.unlink(missing_ok=True)
 
     def path(self, sha256: bytes) -> Path:
         """Where an object is or would be."""

@@ -13,6 +13,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -596,6 +597,18 @@ idempotency_keys = Table(
     Column("body", JSONB, nullable=False),
     Column("created_at", _Time, nullable=False),
     PrimaryKeyConstraint("organisation_id", "key"),
+)
+
+# What audits of the whole record found; of no organisation.
+fsck_runs = Table(
+    "fsck_runs",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("finished_at", _Time, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("examined", BigInteger, nullable=False),
+    Column("problems", BigInteger, nullable=False),
+    Index(None, "finished_at"),
 )
 
 

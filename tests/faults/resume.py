@@ -33,6 +33,7 @@ from evidence_service.service.durable import DbosDurable
 from evidence_service.service.parts import Parts
 from evidence_service.service.preserve import describe_upload
 from evidence_service.service.register_digest import digest_evidence_id
+from evidence_service.service.tracing import NoTracing
 from evidence_service.store import schema
 from evidence_service.store.records import Matter
 
@@ -78,6 +79,7 @@ class Dying(DbosDurable):
     """
 
     def __init__(self, boundaries: Collection[Boundary], told: Connection) -> None:
+        super().__init__(NoTracing())
         self._boundaries = boundaries
         self._told = told
 
