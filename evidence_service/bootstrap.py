@@ -101,7 +101,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         certificates=Certificates(engine),
         exhibits=Exhibits(engine),
         journal=PostgresJournal(engine, make_submission=Submission, make_attempt=Attempt, make_state=State),
-        objects=LocalObjects(settings.data_directory / "objects"),
+        objects=LocalObjects(settings.data_directory / "objects", _now),
         capturing=Capturing(
             directory=settings.data_directory / "captures",
             browser=BrowserSettings(

@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from evidence_service.api.auth import Actor, Wired
+from evidence_service.api.downloads import stored_file
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceView, FileView
 from evidence_service.core.manifest import check_path
@@ -133,20 +134,19 @@ def download_file(evidence_id: str, path: str, actor: Actor, parts: Wired) -> Fi
     found = next((item for item in list_files(evidence_id, actor, parts) if item.path == path), None)
     if found is None:
         raise NotFoundError(f"evidence {evidence_id} has no such file")
-    parts.custody(
-        evidence_id,
-        f"copy {path} {actor}",
-        "copy",
-        actor=(actor, "applicant"),
-        purpose="download of a file",
-        after=found.sha256,
-        detail={"path": path},
-    )
-    digest = bytes.fromhex(found.sha256)
-    parts.objects.check(digest)
-    return FileResponse(
-        parts.objects.path(digest),
-        # Evidence is never shown in place: a hostile page must not run under the service's name.
+    # A hostile page must not run under the service's name: never the type that it claims to be.
+    return stored_file(
+        parts,
+        bytes.fromhex(found.sha256),
         media_type="application/octet-stream",
         filename=path.rsplit("/", 1)[-1],
+        note=lambda: parts.custody(
+            evidence_id,
+            f"copy {path} {actor}",
+            "copy",
+            actor=(actor, "applicant"),
+            purpose="download of a file",
+            after=found.sha256,
+            detail={"path": path},
+        ),
     )
