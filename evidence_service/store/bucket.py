@@ -20,11 +20,12 @@ from evidence_service.store.protection import Protection
 CONNECT_SECONDS, READ_SECONDS, TRIES = 5, 60, 4
 """Patience with one request; tries are spaced by the SDK."""
 _CHUNK = 1 << 20
-_WHOLE = 64 << 20
-"""Largest object sent in one request."""
-_PART = 16 << 20
+PART = 16 << 20
+"""Bytes of an object that are sent in one request, and held in memory, when it is larger than that."""
 _MOST_PARTS = 10_000
 COMPLIANCE = "COMPLIANCE"
+_NO_VERSION = "null"
+"""How S3 calls the one version of an object in a bucket without versioning."""
 
 _ABSENT = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound", "MethodNotAllowed"})
 _UNLOCKED = frozenset({"ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration"})
@@ -98,11 +99,13 @@ class Bucket:
 
     Args:
         client: of boto3.
+        part: size of the parts larger objects are sent in; S3 takes 5 MiB and more.
     """
 
-    def __init__(self, client: Any, name: str) -> None:
+    def __init__(self, client: Any, name: str, *, part: int = PART) -> None:
         self.name = name
         self._client = client
+        self._part = part
 
     def require_lock(self) -> None:
         """See that versions can be locked.
@@ -127,6 +130,9 @@ class Bucket:
         marker: dict[str, str] = {}
         while True:
             page = self._call("list_object_versions", Prefix=key, **marker)
+            if page.get("Name") != self.name:
+                # A page of something in between, parsed as an empty list, would say that nothing was stored.
+                raise self._improper("list_object_versions")
             found += [item["VersionId"] for item in page.get("Versions", ()) if item["Key"] == key]
             if not page.get("IsTruncated"):
                 return reversed(found)
@@ -141,7 +147,7 @@ class Bucket:
         Raises:
             NotFoundError: there is no such version.
         """
-        answer = self._call("get_object", Key=key, VersionId=version)
+        answer = self._call_for(version, "get_object", Key=key)
         with self._failures("get_object"), closing(answer["Body"]) as body:
             while chunk := body.read(_CHUNK):
                 yield chunk
@@ -151,7 +157,7 @@ class Bucket:
         lock: dict[str, Any] = {}
         if retain_until is not None:
             lock = {"ObjectLockMode": COMPLIANCE, "ObjectLockRetainUntilDate": retain_until}
-        if content.size > _WHOLE:
+        if content.size > self._part:
             return self._send_parts(key, content, lock)
         content.reader.seek(0)
         answer = self._call(
@@ -163,11 +169,11 @@ class Bucket:
             ChecksumSHA256=_base64(content.sha256),
             **lock,
         )
-        return str(answer.get("VersionId", "null"))
+        return str(answer.get("VersionId", _NO_VERSION))
 
     def look(self, key: str, version: str) -> tuple[Protection, bool]:
         """What protects a version, and whether its retention binds everybody (compliance mode)."""
-        head = self._call("head_object", Key=key, VersionId=version)
+        head = self._call_for(version, "head_object", Key=key)
         protection = Protection(
             retain_until=head.get("ObjectLockRetainUntilDate"),
             held=head.get("ObjectLockLegalHoldStatus") == "ON",
@@ -199,13 +205,13 @@ class Bucket:
 
     def _send_parts(self, key: str, content: Content, lock: dict[str, Any]) -> str:
         """One part in memory at a time; nothing is visible before the last request."""
-        size = max(_PART, -(-content.size // _MOST_PARTS))
+        size = max(self._part, -(-content.size // _MOST_PARTS))
         begun = self._call("create_multipart_upload", Key=key, ChecksumAlgorithm="SHA256", **lock)
         place = {"Key": key, "UploadId": begun["UploadId"]}
         try:
             content.reader.seek(0)
             digest = hashlib.sha256()
-            parts = []
+            parts: list[dict[str, Any]] = []
             while data := content.reader.read(size):
                 digest.update(data)
                 parts.append(self._send_part(place, len(parts) + 1, data))
@@ -219,7 +225,7 @@ class Bucket:
             with suppress(StorageUnavailableError, NotFoundError):
                 self._call("abort_multipart_upload", **place)
             raise
-        return str(answer.get("VersionId", "null"))
+        return str(answer.get("VersionId", _NO_VERSION))
 
     def _send_part(self, place: dict[str, str], number: int, data: bytes) -> dict[str, Any]:
         checksum = _base64(hashlib.sha256(data).digest())
@@ -228,6 +234,13 @@ class Bucket:
             "upload_part", **place, PartNumber=number, Body=data, ContentMD5=md5, ChecksumSHA256=checksum
         )
         return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+
+    def _call_for(self, version: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """An answer about this version and no other; what something in between says is no answer."""
+        answer = self._call(operation, VersionId=version, **parameters)
+        if answer.get("VersionId", _NO_VERSION) != version:
+            raise self._improper(operation)
+        return answer
 
     def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         with self._failures(operation):
@@ -255,10 +268,14 @@ class Bucket:
             ) from error
         except (BotoCoreError, AttributeError, KeyError, TypeError, ValueError) as error:
             # All but the first are what the SDK's parser stumbles over in an answer that is not S3's.
-            raise StorageUnavailableError(
-                f"the bucket {self.name} did not answer {operation} properly: {type(error).__name__}",
-                what_to_do=_WAIT,
-            ) from error
+            raise self._improper(operation, type(error).__name__) from error
+
+    def _improper(
+        self, operation: str, why: str = "it is not about what was asked"
+    ) -> StorageUnavailableError:
+        return StorageUnavailableError(
+            f"the bucket {self.name} did not answer {operation} properly: {why}", what_to_do=_WAIT
+        )
 
 
 def _base64(data: bytes) -> str:

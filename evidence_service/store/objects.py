@@ -137,7 +137,7 @@ class LocalObjects:
         """
         with self._incoming() as (writer, _), _disk(f"the object store {self._directory} cannot be written"):
             files.sync(writer)
-        return f"local directory {self._directory}, writable; no lock against who can write there"
+        return "a local directory, writable; no lock against who else can write there"
 
     def path(self, sha256: bytes) -> Path:
         """Where an object is or would be."""

@@ -179,16 +179,22 @@ class S3Objects:
         except (NotFoundError, MismatchError):
             content = Content(reader, digest.size, digest.sha256, md5.digest())
             version = self._bucket.send(key, content, until)
-        if until is not None:
+        try:
             self._keep(key, version, until)
+        except NotFoundError as error:
+            raise StorageUnavailableError(
+                f"the bucket {self._bucket.name} has not what it said it took", what_to_do="store it again"
+            ) from error
         return digest
 
-    def _keep(self, key: str, version: str, until: datetime) -> Protection:
-        """Have a version locked until a time, and ask whether it is.
+    def _keep(self, key: str, version: str, until: datetime | None) -> Protection:
+        """Ask whether a version is there and locked until a time; have it locked where it is not.
 
         Services exist that drop the lock of an object sent in parts, or know no lock and ignore the header.
         """
         protection, binding = self._bucket.look(key, version)
+        if until is None:
+            return protection
         until = protection.extended(until).retain_until or until
         if binding and protection.retain_until == until:
             return protection
