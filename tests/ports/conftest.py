@@ -19,7 +19,7 @@ from tests.ports import servers
 
 START = datetime(2026, 11, 25, 12, 0, 0, 500_000, tzinfo=UTC)
 RETENTION = timedelta(days=30)
-PART = 5 << 20
+PART = 64 << 10
 _buckets = count()
 
 
@@ -48,15 +48,20 @@ class World:
 
 @pytest.fixture(scope="session")
 def endpoint() -> Iterator[str]:
-    with servers.moto() as address:
+    with servers.moto(smallest_part=PART) as address:
         yield address
 
 
+@pytest.fixture(scope="session")
+def client(endpoint: str) -> Any:
+    return servers.client(endpoint)
+
+
 @pytest.fixture
-def s3(endpoint: str) -> World:
+def s3(client: Any) -> World:
     """S3Objects with a bucket of its own."""
     # The server decides with its own clock what is locked.
-    client, clock = servers.client(endpoint), Clock(datetime.now(UTC))
+    clock = Clock(datetime.now(UTC))
     name = f"evidence-{next(_buckets)}"
     client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import uuid
@@ -23,10 +24,17 @@ CREDENTIALS = {
 
 
 @contextmanager
-def moto() -> Iterator[str]:
-    """Address of a moto. It lets a retention be shortened: nothing about WORM is proven with it."""
+def moto(*, smallest_part: int = 5 << 20) -> Iterator[str]:
+    """Address of a moto. It lets a retention be shortened: nothing about WORM is proven with it.
+
+    Args:
+        smallest_part: of objects sent in parts; S3's own limit makes tests slow.
+    """
+    import moto.s3.models
     from moto.server import ThreadedMotoServer
 
+    moto.s3.models.S3_UPLOAD_PART_MIN_SIZE = smallest_part
+    logging.getLogger("werkzeug").setLevel("ERROR")
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -16,7 +16,7 @@ NEVER_STORED = digest_of(b"never stored").sha256
 DAY = timedelta(days=1)
 
 
-@pytest.mark.parametrize("size", [0, 1, (1 << 20) + 1, PART, PART + 1])
+@pytest.mark.parametrize("size", [0, 1, PART, PART + 1, (1 << 20) + 1])
 def test_what_was_put_is_read(world: World, tmp_path: Path, size: int) -> None:
     data = bytes(index % 251 for index in range(min(size, 4096))) * (size // 4096 + 1)
     source = tmp_path / "source"
