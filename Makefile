@@ -1,7 +1,7 @@
 # Everything a change must pass, and one target for each bench and campaign.
 PY := .venv/bin/python
 
-.PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
+.PHONY: setup test check lint types imports generated coverage campaign-resume campaign-objects campaign-chain campaign-forgeries \
 	campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-examine bench-gas \
 	bench-merkle bench-sending bench-ordering bench-capture bench-recorder live-capture \
 	live-wire bench-sealing campaign-certificate bench-certificate bench-digests
@@ -35,6 +35,10 @@ generated:
 # kill -9 at every boundary of a piece of evidence's way; nothing may be lost or doubled.
 campaign-resume:
 	$(PY) -m tests.faults.resume
+
+# kill -9 against both object stores, and the lock of a real S3 server; needs radosgw, ceph-mon and ceph-osd.
+campaign-objects:
+	$(PY) -m tests.ports.campaign
 
 # 10,000 submissions, four workers, random faults, kills and reorganisations; everything is counted at the end.
 campaign-chain:
