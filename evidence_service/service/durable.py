@@ -19,6 +19,8 @@ from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from evidence_service.service.tracing import Tracing, traced
+
 _log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
@@ -49,16 +51,23 @@ class HandedOver(BaseException):
 
 
 class DbosDurable:
-    """Steps of the running DBOS workflow."""
+    """Steps of the running DBOS workflow.
 
-    def __init__(self) -> None:
+    Args:
+        tracing: is told of each step that is run, not of those whose result was recorded before.
+    """
+
+    def __init__(self, tracing: Tracing) -> None:
+        self._tracing = tracing
         self._halted = threading.Event()
 
     def step(self, name: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See :class:`evidence_service.service.ports.Durable`."""
         if self._halted.is_set():
             raise HandedOver
-        return DBOS.run_step({"name": name}, self.patiently, function, *args, **kwargs)
+        return DBOS.run_step(
+            {"name": name}, self.patiently, traced(self._tracing, name, function), *args, **kwargs
+        )
 
     def patiently(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Do something that may be repeated, again and again while the record's database does not answer.

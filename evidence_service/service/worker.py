@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError, OperationalError
+from structlog.contextvars import bound_contextvars
 
 from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.anchor import finish, note_anchor, stamp_batch, submit
@@ -39,6 +40,7 @@ from evidence_service.service.preserve import preserve
 from evidence_service.service.renew import renew
 from evidence_service.service.rounds import Rounds
 from evidence_service.service.takeover import LOOKS, Heartbeat, Supervisor
+from evidence_service.service.tracing import about, whose
 from evidence_service.service.upkeep import Upkeep
 from evidence_service.store.workers import Lease
 
@@ -262,8 +264,10 @@ class Worker:
 
         def run(subject_id: str) -> None:
             self._count(name, subject_id, 1)
+            subject = whose(subject_id)
             try:
-                workflow(subject_id)
+                with about(name, subject), bound_contextvars(workflow=name, about=subject):
+                    workflow(subject_id)
             except Exception as error:
                 if self._stopping.is_set():
                     raise  # cut off by the end of this worker: the next one resumes it

@@ -20,6 +20,7 @@ from evidence_service.config import Settings
 from evidence_service.service import preserve
 from evidence_service.service.durable import DbosDurable
 from evidence_service.service.parts import Parts
+from evidence_service.service.tracing import NoTracing
 from evidence_service.store import postgres
 from evidence_service.store.records import Matter
 from evidence_service.store.tenancy import WORKER_ROLE
@@ -77,7 +78,7 @@ class Holding(DbosDurable):
     """Durable steps that write down what they do, and stay in one of them."""
 
     def __init__(self, setup: Setup) -> None:
-        super().__init__()
+        super().__init__(NoTracing())
         self._setup = setup
 
     def step(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

@@ -12,9 +12,10 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from evidence_service.api.auth import Principal, Reader, Wired, may
+from evidence_service.api.downloads import stored_file
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceView, FileView
-from evidence_service.core.manifest import check_path
+from evidence_service.core.manifest import STATED, check_path
 from evidence_service.errors import LimitExceededError, MalformedError, NotFoundError, RefusedError
 from evidence_service.service.accept import Order, accept
 from evidence_service.service.bundles import assemble
@@ -136,20 +137,24 @@ def download_file(evidence_id: str, path: str, caller: Copier, parts: Wired) -> 
     found = next((item for item in list_files(evidence_id, caller, parts) if item.path == path), None)
     if found is None:
         raise NotFoundError(f"evidence {evidence_id} has no such file")
-    parts.custody(
-        evidence_id,
-        f"copy {path} {caller.actor}",
-        "copy",
-        actor=(caller.actor, "applicant"),
-        purpose="download of a file",
-        after=found.sha256,
-        detail={"path": path},
-    )
-    digest = bytes.fromhex(found.sha256)
-    parts.objects.check(digest)
-    return FileResponse(
-        parts.objects.path(digest),
-        # Evidence is never shown in place: a hostile page must not run under the service's name.
+    if found.role == STATED:
+        # Others may have stored a file with this digest: who states a digest is not given their bytes for it.
+        raise NotFoundError(
+            f"of evidence {evidence_id} the digest alone was registered; the file is with you"
+        )
+    # A hostile page must not run under the service's name: never the type that it claims to be.
+    return stored_file(
+        parts,
+        bytes.fromhex(found.sha256),
         media_type="application/octet-stream",
         filename=path.rsplit("/", 1)[-1],
+        note=lambda: parts.custody(
+            evidence_id,
+            f"copy {path} {caller.actor}",
+            "copy",
+            actor=(caller.actor, "applicant"),
+            purpose="download of a file",
+            after=found.sha256,
+            detail={"path": path},
+        ),
     )

@@ -12,6 +12,7 @@ import pytest
 from evidence_service.core import bundle
 from evidence_service.service.bundles import assemble
 from evidence_service.service.durable import DbosDurable, Engine
+from evidence_service.service.tracing import NoTracing
 from evidence_service.service.worker import Worker
 from evidence_service.store.workers import Start
 from evidence_service.timestamp.calendar import Calendar
@@ -46,7 +47,9 @@ def test_a_running_worker_renews_and_attests(tmp_path_factory: pytest.TempPathFa
             parts.batches.finish(str(parts.records.evidence(evidence_id).batch_id))
             clock.moment += 260 * DAY
             lease = parts.workers.begin(Start("upkeep", "host", 1, "0", "1", 1))
-            worker = Worker(parts, Engine(url, executor="upkeep"), DbosDurable(), lease=lease, captures=1)
+            worker = Worker(
+                parts, Engine(url, executor="upkeep"), DbosDurable(NoTracing()), lease=lease, captures=1
+            )
             worker.start()
             try:
                 wait_for(lambda: bool(bundle.parse(assemble(parts, evidence_id))["attestations"]))

@@ -15,12 +15,10 @@ from sqlalchemy import Engine
 
 from evidence_service.anchor.submission import Attempt, State, Submission
 from evidence_service.core import custody
-from evidence_service.core.digest import digest_of
 from evidence_service.errors import (
     ConfigurationError,
     ConflictError,
     DatabaseUnavailableError,
-    MismatchError,
     NotFoundError,
 )
 from evidence_service.store import postgres, schema
@@ -29,7 +27,6 @@ from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
 from evidence_service.store.journal import PostgresJournal
-from evidence_service.store.objects import LocalObjects
 from evidence_service.store.records import Records
 from evidence_service.store.stamps import KeptToken
 from tests.unit.store.conftest import MINUTE, NOW, add
@@ -121,6 +118,25 @@ def test_many_writers_make_one_chain(records: Records) -> None:
     custody.verify_chain(events, evidence_id="evidence-1")
 
 
+def test_an_event_is_appended_to_many_logs_at_once(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evidence_service.store.records._PORTION", 2)
+    names = [f"evidence-{number}" for number in (3, 1, 2, 5, 4)]
+    for name in names:
+        add(records, name)
+    records.append_custody("evidence-1", "capture", event(), now=NOW + MINUTE)
+    before = records.append_custody("evidence-2", "anchor 1", event("anchor"), now=NOW)
+    for _ in range(2):
+        records.append_custody_each(names, "anchor 1", event("anchor"), now=NOW)
+    records.append_custody_each([], "anchor 1", event("anchor"), now=NOW)
+    for name in names:
+        events = records.custody(name)
+        custody.verify_chain(events, evidence_id=name)
+        assert [item["action"] for item in events].count("anchor") == 1
+    assert records.custody("evidence-2") == [before]
+    first, second = records.custody("evidence-1")
+    assert second["at"] == first["at"], "a clock set back contradicts nothing"
+
+
 def test_the_first_token_of_an_authority_is_kept(records: Records) -> None:
     def token(authority: str, der: bytes) -> KeptToken:
         return KeptToken(authority, der, {"status": "absent", "why": "test"}, NOW)
@@ -135,7 +151,9 @@ def test_batches_are_anchored_once_and_in_their_order(records: Records, batches:
         add(records, f"evidence-{number}", registered=NOW)
         assert batches.close_due(Due(MINUTE, 1), now=NOW) is not None
     assert [item.id for item in batches.unanchored()] == ["batch-1", "batch-2"]
+    records.advance("evidence-1", "certified")
     batches.finish("batch-1")
+    assert [records.evidence(f"evidence-{number}").status for number in range(2)] == ["anchored", "certified"]
     assert [item.id for item in batches.unanchored()] == ["batch-2"]
 
 
@@ -300,20 +318,3 @@ def test_a_request_is_performed_once_per_key(engine: Engine, records: Records) -
     assert performed == [1]
     with pytest.raises(ConflictError, match="another request"):
         register.once("key", b"other body", perform, now=NOW)
-
-
-def test_objects_are_kept_and_hashed_again(tmp_path: Path) -> None:
-    objects = LocalObjects(tmp_path / "objects")
-    (tmp_path / "file").write_bytes(b"content")
-    stored = objects.put(tmp_path / "file")
-    assert stored == objects.put_bytes(b"content") == digest_of(b"content")
-    assert objects.read(stored.sha256) == b"content"
-    path = objects.path(stored.sha256)
-    assert path.stat().st_mode & 0o222 == 0
-    assert not list((tmp_path / "objects").glob("incoming-*"))
-    path.chmod(0o644)
-    path.write_bytes(b"changed")
-    with pytest.raises(MismatchError, match="changed on disk"):
-        objects.read(stored.sha256)
-    with pytest.raises(NotFoundError):
-        objects.read(bytes(32))
