@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -293,19 +293,23 @@ def main() -> int:
     """The campaign as a command."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
-    seed = parser.parse_args().seed
+    for name in ("uploads", "captures", "kills"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(LONG, name))
+    given = vars(parser.parse_args())
+    seed = given.pop("seed")
+    form = replace(LONG, **given)
     print(f"seed {seed}", file=sys.stderr)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="evidence-service-", dir="/var/tmp") as name:
         directory = Path(name)
         directory.chmod(0o755)
-        with campaign(directory, LONG, seed=seed) as running:
+        with campaign(directory, form, seed=seed) as running:
             clients = running.run()
             found = running.examine(clients.any(), clients.acknowledged, directory)
             for words in (*found.lost, *found.problems):
                 print(words, file=sys.stderr)
             print(f"RESULT {result(found, clients, running, time.monotonic() - started)}")
-            complete = found.certified == len(clients.acknowledged) == LONG.uploads + LONG.captures
+            complete = found.certified == len(clients.acknowledged) == form.uploads + form.captures
             taken_over = running.parts.workers.taken_over() > 0
     return 0 if complete and taken_over and not (found.lost or found.problems) else 1
 

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.faults.workers import LOST, Record, Setup, start, until
-from tests.running import database, reachable
+from tests.running import database, empty, reachable
 
 ACTIONS = ["order", "receive", "store", "seal", "stamp"]
 Begin = Callable[..., tuple[BaseProcess, Setup]]
@@ -31,8 +31,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def record(url: str, tmp_path: Path) -> Iterator[Record]:
     record = Record(url, reachable(tmp_path))
     yield record
+    empty(record.engine)
     with record.engine.begin() as connection:
-        connection.execute(text("TRUNCATE matters, evidence, workers, takeovers CASCADE"))
         engines = (
             "SELECT tablename FROM pg_tables WHERE schemaname = 'dbos' AND tablename <> 'dbos_migrations'"
         )
