@@ -160,7 +160,7 @@ class Fleet:
 
 
 class Killing:
-    """Kills one process after the other, in a thread, until it is stopped; a worker that holds work first.
+    """Kills one process after the other, in a thread, until it is stopped: first an API, then a worker that holds work.
 
     Args:
         pauses: shortest and longest time between two, in seconds.
@@ -183,6 +183,7 @@ class Killing:
         self._thread.join()
 
     def _run(self) -> None:
+        self._fleet.kill_api()
         while not self._fleet.kill_holder(self._engine):
             if self._stopping.wait(0.02):
                 return

@@ -60,8 +60,8 @@ class Form:
     lapse: float = 3.0
 
 
-SHORT = Form(uploads=8, captures=0, clients=2, pause=0.2, kills=3, pauses=(0.6, 1.5), lapse=2.0)
-LONG = Form(uploads=240, captures=16, clients=6, pause=1.0, kills=40, pauses=(2.0, 6.0))
+SHORT = Form(uploads=4, captures=0, clients=2, pause=0.5, kills=3, pauses=(0.6, 1.5), lapse=2.0)
+LONG = Form(uploads=240, captures=16, clients=6, pause=4.0, kills=40, pauses=(2.0, 6.0))
 
 
 @dataclass(frozen=True)
