@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import statistics
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from evidence_service import bootstrap
 from evidence_service.api.app import create_app
 from evidence_service.config import Settings
 from evidence_service.store.postgres import connect
-from tests.running import database, serving
+from tests.running import database, operator_key, serving
 
 KEY = "bench"
 HOST = "https://93.184.215.14"
@@ -37,7 +36,7 @@ def api(directory: Path) -> Iterator[httpx.Client]:
     with database(directory) as url:
         engine = connect(url)
         parts = bootstrap.parts(Settings(data_directory=directory / "data", purpose="demonstration"), engine)
-        app = create_app(parts, {hashlib.sha256(KEY.encode()).hexdigest(): "bench"})
+        app = create_app(parts, operator_key(KEY, "bench"))
         headers = {"Authorization": f"Bearer {KEY}"}
         with (
             serving(app) as base,

@@ -20,6 +20,7 @@ from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import KeystoreSigner, Signer
 from evidence_service.anchor.submission import Attempt, State, Submission
 from evidence_service.anchor.web3signer import Web3Signer
+from evidence_service.api.keys import KeyHolder
 from evidence_service.capture.browser import BrowserSettings
 from evidence_service.capture.environment import Checks
 from evidence_service.capture.recorder import RecorderLimits
@@ -44,6 +45,7 @@ from evidence_service.errors import ConfigurationError
 from evidence_service.service import login_state
 from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Stamping
+from evidence_service.service.permissions import scopes_of
 from evidence_service.service.ports import Durable
 from evidence_service.service.receipt_key import ReceiptKey, open_or_make
 from evidence_service.service.validation_data import PublishedLists
@@ -59,10 +61,12 @@ from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
 from evidence_service.store.objects import LocalObjects
-from evidence_service.store.postgres import EmbeddedPostgres, connect, migrate
+from evidence_service.store.organisations import Organisations
+from evidence_service.store.postgres import EmbeddedPostgres, bring_up_to_date, connect, login
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
+from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE
 from evidence_service.store.trees import TreeFiles
 from evidence_service.timestamp.calendar import Calendar, require_library
 from evidence_service.timestamp.tsa import Authorities, Authority
@@ -74,17 +78,48 @@ _PROMISE_MARGIN = 0.1
 
 @contextmanager
 def database(settings: Settings) -> Iterator[tuple[Database, str]]:
-    """The record's database with its schema up to date, and its URL; embedded when no URL is set."""
+    """The record's database with its schema up to date, and its URL; embedded when no URL is set.
+
+    The engine sees every organisation, with the worker's rights and no others.
+    """
     embedded = None if settings.database_url else EmbeddedPostgres(settings.data_directory / "postgres")
     url = settings.database_url or (embedded.url if embedded else "")
-    engine = connect(url)
     try:
-        migrate(engine)
-        yield engine, url
+        owner = connect(url)
+        try:
+            bring_up_to_date(owner)
+        finally:
+            owner.dispose()
+        engine = connect(_login(settings, url, WORKER_ROLE), role=WORKER_ROLE)
+        try:
+            yield engine, url
+        finally:
+            engine.dispose()
     finally:
-        engine.dispose()
         if embedded is not None:
             embedded.stop()
+
+
+@contextmanager
+def api_database(settings: Settings, url: str) -> Iterator[Database]:
+    """The same database with the rights of the API: one organisation at a time."""
+    engine = connect(_login(settings, url, API_ROLE), role=API_ROLE)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _login(settings: Settings, url: str, role: str) -> str:
+    return url if settings.database_url else login(url, role)
+
+
+def key_holders(settings: Settings) -> dict[bytes, KeyHolder]:
+    """Whose the API keys of the settings are, by their SHA-256."""
+    return {
+        bytes.fromhex(item.sha256): KeyHolder(item.organisation, item.actor, scopes_of(item.roles))
+        for item in settings.api_keys
+    }
 
 
 def parts(settings: Settings, engine: Database) -> Parts:
@@ -96,6 +131,8 @@ def parts(settings: Settings, engine: Database) -> Parts:
     roots = _readable(settings.capture_tls_roots)
     stamping = _stamping(settings)
     return Parts(
+        database=engine,
+        organisations=Organisations(engine),
         records=Records(engine),
         batches=Batches(engine, TreeFiles(settings.data_directory / "trees")),
         certificates=Certificates(engine),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import tempfile
@@ -15,12 +16,16 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy import Engine, text
 
+from evidence_service.api.keys import KeyHolder
 from evidence_service.cli.client import ServiceClient
 from evidence_service.config import ClientSettings
 from evidence_service.processes import ManagedProcess, accepts_connections, free_port
 from evidence_service.sandbox.installation import DemoInstallation
-from evidence_service.store.postgres import EmbeddedPostgres, connect, migrate
+from evidence_service.service.permissions import SCOPES
+from evidence_service.store import schema
+from evidence_service.store.postgres import EmbeddedPostgres, connect, login, migrate
 
 ROOT = Path(__file__).parents[1]
 GANACHE = ROOT / "node_modules" / ".bin" / "ganache"
@@ -47,6 +52,27 @@ def database(directory: Path) -> Iterator[str]:
         yield server.url
     finally:
         server.stop()
+
+
+def empty(engine: Engine) -> None:
+    """Take everything out of a record, as its owner; the default organisation stays."""
+    with engine.begin() as connection:
+        names = [table.name for table in schema.metadata.sorted_tables if table.name != "organisations"]
+        connection.execute(text(f"TRUNCATE {', '.join(names)} CASCADE"))
+        connection.execute(text("DELETE FROM organisations WHERE id <> 'o-default'"))
+
+
+def as_role(engine: Engine, role: str) -> Engine:
+    """The database of an engine with the rights of one of the service's own roles."""
+    url = engine.url.render_as_string(hide_password=False)
+    return connect(login(url, role), role=role)
+
+
+def operator_key(
+    key: str, actor: str = "agent", *, organisation: str = schema.DEFAULT_ORGANISATION
+) -> dict[bytes, KeyHolder]:
+    """An API key as the settings name it: it may do everything."""
+    return {hashlib.sha256(key.encode()).digest(): KeyHolder(organisation, actor, frozenset(SCOPES))}
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from evidence_service import __version__
 from evidence_service.api import problems
+from evidence_service.api.keys import KeyHolder, KnownKeys
 from evidence_service.api.limits import BodyLimit
 from evidence_service.api.routes import (
     anchors,
@@ -25,12 +26,15 @@ from evidence_service.api.routes import (
 from evidence_service.service.parts import Parts
 
 
-def create_app(parts: Parts | None, keys: Mapping[str, str]) -> FastAPI:
+def create_app(
+    parts: Parts | None, keys: Mapping[bytes, KeyHolder], *, overall: Parts | None = None
+) -> FastAPI:
     """The application.
 
     Args:
-        parts: None only to generate the OpenAPI document.
-        keys: SHA-256 of an API key (hexadecimal) → name of its holder.
+        parts: on connections that see one organisation at a time; None only to generate the OpenAPI document.
+        keys: SHA-256 of an API key of the settings → its holder.
+        overall: on connections that see all of them, for figures; None where no worker runs in this process.
     """
     app = FastAPI(
         title="Evidence service",
@@ -40,7 +44,8 @@ def create_app(parts: Parts | None, keys: Mapping[str, str]) -> FastAPI:
         redoc_url=None,
     )
     app.state.parts = parts
-    app.state.keys = dict(keys)
+    app.state.overall = overall
+    app.state.keys = KnownKeys(keys, None if parts is None else parts.organisations)
     app.add_middleware(BodyLimit)
     problems.install(app)
     for module in (

@@ -12,7 +12,9 @@ from fastapi import Header
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from evidence_service.api.auth import Principal
 from evidence_service.service.parts import Parts
+from evidence_service.store.schema import DEFAULT_ORGANISATION
 
 IdempotencyKey = Annotated[
     str | None,
@@ -20,7 +22,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-def new_id(prefix: str, actor: str, key: str | None, *scope: str) -> str:
+def new_id(prefix: str, caller: Principal, key: str | None, *scope: str) -> str:
     """An id; derived from the key when there is one, so that a repetition after a crash finds the first.
 
     Args:
@@ -28,11 +30,20 @@ def new_id(prefix: str, actor: str, key: str | None, *scope: str) -> str:
     """
     if key is None:
         return f"{prefix}-{secrets.token_hex(10)}"
-    return f"{prefix}-{hashlib.sha256(json.dumps([prefix, actor, key, *scope]).encode()).hexdigest()[:20]}"
+    named: Any = [prefix, caller.actor, key, *scope]
+    if caller.organisation != DEFAULT_ORGANISATION:
+        # Ids of before there were organisations stay what they are.
+        named = {"organisation": caller.organisation, "id": named}
+    return f"{prefix}-{hashlib.sha256(json.dumps(named).encode()).hexdigest()[:20]}"
 
 
 def once(
-    parts: Parts, actor: str, key: str | None, request: Any, status: int, perform: Callable[[], BaseModel]
+    parts: Parts,
+    caller: Principal,
+    key: str | None,
+    request: Any,
+    status: int,
+    perform: Callable[[], BaseModel],
 ) -> JSONResponse:
     """Answer a creating request, from memory when its key was used before.
 
@@ -40,13 +51,13 @@ def once(
         request: what identifies the request beside its key; another one under the same key is refused.
     """
 
-    code, body = remembered(parts, actor, key, request, lambda: (status, perform().model_dump(mode="json")))
+    code, body = remembered(parts, caller, key, request, lambda: (status, perform().model_dump(mode="json")))
     return JSONResponse(body, status_code=code)
 
 
 def remembered(
     parts: Parts,
-    actor: str,
+    caller: Principal,
     key: str | None,
     request: Any,
     perform: Callable[[], tuple[int, dict[str, Any]]],
@@ -55,4 +66,4 @@ def remembered(
     if key is None:
         return perform()
     fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()
-    return parts.certificates.once(f"{actor} {key}", fingerprint, perform, now=parts.now())
+    return parts.certificates.once(f"{caller.actor} {key}", fingerprint, perform, now=parts.now())

@@ -30,7 +30,7 @@ _KINDS: tuple[tuple[type[EvidenceServiceError], int, str], ...] = (
     (UnavailableError, 503, "unavailable"),
     (EvidenceError, 500, "evidence-does-not-hold"),
 )
-_HTTP = {401: "unauthorised", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+_HTTP = {401: "unauthorised", 403: "forbidden", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 
 
 def problem(request: Request, status: int, kind: str, title: str, *, what_to_do: str = "") -> JSONResponse:

@@ -35,6 +35,7 @@ _COMMANDS = {
     "doctor": ("operation", "Check that everything the service needs is there."),
     "chain": ("chain", "Check the configured chains, or deploy the contract on one."),
     "devchain": ("operation", "Run a local development chain with the contract."),
+    "migrate": ("operation", "Bring the database to this release."),
     "fsck": ("operation", "Derive every stored digest, proof and anchor again."),
 }
 """Commands by name: module and one line of help."""

@@ -53,9 +53,13 @@ def serve(with_worker: bool) -> None:
     # Before anything is started: a second service on the same port must not run a second worker.
     with socket.create_server((settings.api_host, settings.api_port), reuse_port=False):
         pass
-    with bootstrap.database(settings) as (engine, url):
+    with bootstrap.database(settings) as (engine, url), bootstrap.api_database(settings, url) as narrow:
         parts = bootstrap.parts(settings, engine)
-        app = create_app(parts, {item.sha256: item.actor for item in settings.api_keys})
+        app = create_app(
+            bootstrap.parts(settings, narrow),
+            bootstrap.key_holders(settings),
+            overall=parts if with_worker else None,
+        )
         running = bootstrap.worker(settings, parts, url) if with_worker else None
         if running is not None:
             running.start()
@@ -85,6 +89,14 @@ def worker() -> None:
         click.echo(f"worker {settings.worker_name} runs", err=True)
         stopping.wait()
         running.stop(drain=_DRAIN)
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database's schema to this release; with the URL of its owner."""
+    logs.configure()
+    with bootstrap.database(config.load()):
+        click.echo("the schema is up to date", err=True)
 
 
 @click.command()

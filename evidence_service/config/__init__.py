@@ -4,6 +4,7 @@
 nested one). The table in ``docs/reference/settings.md`` is generated from the descriptions of the fields.
 """
 
+from evidence_service.config.access import KeySettings
 from evidence_service.config.capture import CaptureLimitSettings
 from evidence_service.config.chains import (
     AwsKmsSettings,
@@ -18,7 +19,6 @@ from evidence_service.config.settings import (
     AuthoritySettings,
     CalendarSettings,
     IssuerSettings,
-    KeySettings,
     Settings,
     load,
 )

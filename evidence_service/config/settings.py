@@ -14,6 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from evidence_service.config.access import KeySettings
 from evidence_service.config.capture import AGE_RECIPIENT, CaptureLimitSettings
 from evidence_service.config.chains import ChainSettings
 from evidence_service.config.seal import SealSettings
@@ -45,13 +46,6 @@ class IssuerSettings(BaseModel):
     registration: str = Field(default="not stated", description="Register and number")
     independence: str = Field(default="not stated", description="Statement about independence and conflicts")
     filings: str = Field(default="none", description="Filings and certifications with authorities")
-
-
-class KeySettings(BaseModel):
-    """An API key, known by its hash."""
-
-    actor: str = Field(description="Name written into custody logs")
-    sha256: str = Field(description="SHA-256 of the key, hexadecimal", pattern=r"^[0-9a-f]{64}$")
 
 
 class Settings(BaseSettings):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Engine
 
 from evidence_service.anchor.fees import FeePolicy
 from evidence_service.anchor.finality import Finality
@@ -34,9 +36,11 @@ from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
+from evidence_service.store.organisations import Organisations
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
+from evidence_service.store.tenancy import scoped
 from evidence_service.timestamp.calendar import Calendar
 from evidence_service.timestamp.tsa import Authorities
 from evidence_service.verify.policy import Policy
@@ -140,6 +144,7 @@ class Parts:
     """The service's parts.
 
     Attributes:
+        database: what the stores below work on.
         promised_delay: from the begin of a capture to its entry in a closed batch, at most; what receipts
             promise besides the wait for the captures before it.
         purpose: ``evidence`` or ``demonstration``, written into every manifest.
@@ -147,6 +152,8 @@ class Parts:
         tool: name and version of this software.
     """
 
+    database: Engine
+    organisations: Organisations
     records: Records
     batches: Batches
     certificates: Certificates
@@ -173,6 +180,19 @@ class Parts:
     tool: str
     now: Callable[[], datetime]
     random_bytes: Callable[[int], bytes] = secrets.token_bytes
+
+    def within(self, organisation_id: str) -> Parts:
+        """The same parts, with the record bound to one organisation.
+
+        Requests of the API and workflows on what is one organisation's work with these. The journal of the
+        anchoring belongs to nobody and stays as it is.
+        """
+        database = scoped(self.database, organisation_id)
+        return replace(
+            self,
+            database=database,
+            **{name: getattr(self, name).bound(database) for name in _OF_ORGANISATIONS},
+        )
 
     def nonce(self) -> int:
         """A random number of 64 bits for a request to an authority."""
@@ -234,6 +254,21 @@ class Parts:
             "detail": detail or {},
         }
 
+
+_OF_ORGANISATIONS = (
+    "organisations",
+    "records",
+    "batches",
+    "certificates",
+    "exhibits",
+    "attestations",
+    "renewals",
+    "queue",
+    "lists",
+    "logins",
+    "anchors",
+    "chain_status",
+)
 
 SERVICE = ("evidence-service", "custodian")
 """The actor of what the service does by itself."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import partial
 
 import structlog
 from sqlalchemy.exc import OperationalError
@@ -35,6 +34,16 @@ _TICK = 0.25
 _AHEAD = 50
 """Workflows of evidence that are asked for, for each browser, before the first of them has ended; and of
 orders of certificates, in all."""
+
+
+_SUBJECTS = {
+    "preserve": "evidence",
+    "certify": "order",
+    "exhibit": "exhibit",
+    "extend": "certificate",
+    "tell": "certificate",
+}
+"""What workflows on something of one organisation are about; the others are about batches of all."""
 
 
 class Worker:
@@ -65,7 +74,7 @@ class Worker:
             ("tell", STAMPS, tell),
             ("exhibit", EXHIBITS, make_exhibit),
         ):
-            engine.add(name, queue, self._noting_failure(name, partial(workflow, parts, durable)))
+            engine.add(name, queue, self._noting_failure(name, self._within(name, workflow, durable)))
 
     def start(self) -> None:
         """Serve; returns at once."""
@@ -136,6 +145,20 @@ class Worker:
         if (name, subject_id) not in self._asked:
             self._engine.start(name, subject_id, priority=priority)
             self._asked.add((name, subject_id))
+
+    def _within(
+        self, name: str, workflow: Callable[[Parts, Durable, str], None], durable: Durable
+    ) -> Callable[[str], None]:
+        """A workflow on something that is one organisation's works with that one's part of the record."""
+        kind = _SUBJECTS.get(name)
+
+        def run(subject: str) -> None:
+            parts = self._parts
+            if kind is not None:
+                parts = parts.within(parts.organisations.owner_of(kind, subject.split(" ", maxsplit=1)[0]))
+            workflow(parts, durable, subject)
+
+        return run
 
     def _noting_failure(self, name: str, workflow: Callable[[str], None]) -> Callable[[str], None]:
         """Where a workflow is refused for good, the record says why, for people."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, select, text, update
+from sqlalchemy import select, text, update
 
 from evidence_service.store import schema
+from evidence_service.store.tenancy import Store
 
 
-class Anchoring:
+class Anchoring(Store):
     """Anchoring in PostgreSQL. Every method is one transaction; when it returns, it is durable."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     def note_waiting(self, batch_id: str, waiting_for: str | None, *, source: str = "time stamps") -> None:
         """Say what anchoring waits for, on the batch and on all its evidence; what is said already is not

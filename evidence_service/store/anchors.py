@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, exists, func, select, true
+from sqlalchemy import Row, Select, exists, func, select, true
 
 from evidence_service.store import schema
+from evidence_service.store.tenancy import Store
 
 _DONE = "sealed"
 
@@ -58,11 +59,8 @@ class Backlog:
     oldest: datetime | None
 
 
-class Anchors:
+class Anchors(Store):
     """Reads of submissions for people and metrics."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     def page(
         self, *, before: int | None = None, limit: int = 100, open_only: bool = False

@@ -6,17 +6,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, insert, select, text
+from sqlalchemy import func, insert, select, text
 
 from evidence_service.errors import ConflictError
 from evidence_service.store import schema
+from evidence_service.store.tenancy import Store
 
 
-class Answered:
+class Answered(Store):
     """Answers in PostgreSQL, by idempotency key."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     def once(
         self,
@@ -37,9 +35,15 @@ class Answered:
         table = schema.idempotency_keys
         with self._engine.begin() as connection:
             connection.execute(
-                text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"request {key}"}
+                # With the organisation: nobody waits for a request of another that has the same key.
+                text("SELECT pg_advisory_xact_lock(hashtextextended(evidence_organisation() || :name, 0))"),
+                {"name": f" request {key}"},
             )
-            row = connection.execute(select(table).where(table.c.key == key)).one_or_none()
+            row = connection.execute(
+                select(table).where(
+                    table.c.key == key, table.c.organisation_id == func.evidence_organisation()
+                )
+            ).one_or_none()
             if row is not None:
                 if row.request_sha256 != request_sha256:
                     raise ConflictError(

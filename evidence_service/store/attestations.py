@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from evidence_service.errors import NotFoundError
 from evidence_service.store import schema
+from evidence_service.store.tenancy import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,8 @@ class Attestation:
     waiting_for: str | None
 
 
-class Attestations:
+class Attestations(Store):
     """Attestations in PostgreSQL."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     def want(self, calendars: Sequence[str], *, now: datetime, limit: int) -> None:
         """Ask each calendar for an attestation of every batch that has none yet, some at a time."""

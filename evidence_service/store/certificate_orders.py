@@ -19,6 +19,7 @@ from evidence_service.store import schema
 from evidence_service.store.answered import Answered
 
 _ORDERS, _CERTIFICATES, _EVIDENCE = schema.certificate_orders, schema.certificates, schema.evidence
+_FACTS = schema.facts(_ORDERS)
 _READY = ("anchored", "certified")
 
 
@@ -76,13 +77,13 @@ class CertificateOrders(Answered):
         """
         with self._engine.begin() as connection:
             lock(connection, new.evidence_id)
-            found = connection.execute(select(_ORDERS).where(_ORDERS.c.id == new.id)).one_or_none()
+            found = connection.execute(select(*_FACTS).where(_ORDERS.c.id == new.id)).one_or_none()
             if found is None and new.supersedes is None:
                 found = _standing(connection, [new.evidence_id], new.edition).get(new.evidence_id)
             if found is None:
                 if new.supersedes is not None:
                     _check_succession(connection, new, new.supersedes)
-                found = connection.execute(insert(_ORDERS).values(**_columns(new)).returning(_ORDERS)).one()
+                found = connection.execute(insert(_ORDERS).values(**_columns(new)).returning(*_FACTS)).one()
         return CertificateOrder(**found._mapping)
 
     def place_all(self, edition: str, orders: Sequence[NewOrder]) -> dict[str, CertificateOrder]:
@@ -101,7 +102,7 @@ class CertificateOrders(Answered):
             found = _standing(connection, ids, edition)
             added = [_columns(wanted[name]) for name in ids if name not in found]
             if added:
-                rows = connection.execute(insert(_ORDERS).values(added).returning(_ORDERS))
+                rows = connection.execute(insert(_ORDERS).values(added).returning(*_FACTS))
                 found |= {row.evidence_id: row for row in rows}
         return {name: CertificateOrder(**row._mapping) for name, row in found.items()}
 
@@ -119,7 +120,7 @@ class CertificateOrders(Answered):
     def orders(self, order_ids: Sequence[str]) -> list[CertificateOrder]:
         """Those orders that there are, in the order they are asked for."""
         with self._engine.connect() as connection:
-            rows = connection.execute(select(_ORDERS).where(_ORDERS.c.id.in_(order_ids)))
+            rows = connection.execute(select(*_FACTS).where(_ORDERS.c.id.in_(order_ids)))
             known = {row.id: CertificateOrder(**row._mapping) for row in rows}
         return [known[name] for name in dict.fromkeys(order_ids) if name in known]
 
@@ -196,13 +197,14 @@ def require_current(connection: Connection, number: str) -> Row[Any]:
 
 
 def _columns(new: NewOrder) -> dict[str, Any]:
-    return {**asdict(new), "state": "open"}
+    return {**asdict(new), "state": "open", "organisation_id": schema.owner_of(new.evidence_id)}
 
 
 def _standing(connection: Connection, evidence_ids: Sequence[str], edition: str) -> dict[str, Row[Any]]:
     """The orders that lead, or led, to the certificates that are asked for, by evidence."""
     rows = connection.execute(
-        select(_ORDERS)
+        select(*_FACTS)
+        .select_from(_ORDERS)
         .outerjoin(_CERTIFICATES, _CERTIFICATES.c.number == _ORDERS.c.number)
         .where(_ORDERS.c.evidence_id.in_(evidence_ids), _ORDERS.c.edition == edition)
         .where((_ORDERS.c.state == "open") | (_CERTIFICATES.c.status == "released"))

@@ -19,6 +19,7 @@ from evidence_service.store.certificate_orders import CertificateOrders, current
 
 _CERTIFICATES, _EVENTS, _PDFS = schema.certificates, schema.certificate_events, schema.certificate_pdfs
 _ORDERS, _EVIDENCE = schema.certificate_orders, schema.evidence
+_FACTS, _PDF_FACTS = schema.facts(_CERTIFICATES), schema.facts(_PDFS)
 
 STATUSES = ("reserved", "released", "superseded", "withdrawn")
 
@@ -93,17 +94,25 @@ class Certificates(CertificateOrders):
         """The certificate of an order, with the next number when it has none yet.
 
         Numbers are consecutive within a prefix and a year: ``EP-2026-000001``. One that is never released
-        stays reserved; no number is given twice.
+        stays reserved; no number is given twice. An organisation with a code of its own has it as its prefix:
+        nobody can tell from a number how many certificates others were issued.
+
+        Args:
+            prefix: for organisations without a code.
         """
         with self._engine.begin() as connection:
             connection.execute(text("LOCK TABLE certificates IN SHARE ROW EXCLUSIVE MODE"))
             order = connection.execute(select(_ORDERS).where(_ORDERS.c.id == order_id)).one()
             if order.number is not None:
                 return _certificate(connection, order.number)
-            number = _next_number(connection, f"{prefix}-{now:%Y}-")
+            code = connection.execute(
+                select(schema.organisations.c.code).where(schema.organisations.c.id == order.organisation_id)
+            ).scalar_one()
+            number = _next_number(connection, f"{code or prefix}-{now:%Y}-")
             connection.execute(
                 insert(_CERTIFICATES).values(
                     number=number,
+                    organisation_id=order.organisation_id,
                     evidence_id=order.evidence_id,
                     edition=order.edition,
                     status="reserved",
@@ -230,7 +239,7 @@ class Certificates(CertificateOrders):
             NotFoundError: none is current.
         """
         query = (
-            select(_CERTIFICATES)
+            select(*_FACTS)
             .where(text(schema.CURRENT), _CERTIFICATES.c.evidence_id == evidence_id)
             .order_by(_CERTIFICATES.c.released_at.desc(), _CERTIFICATES.c.number.desc())
             .limit(1)
@@ -257,7 +266,7 @@ class Certificates(CertificateOrders):
         limit: int = 100,
     ) -> list[Certificate]:
         """Certificates in the order of their numbers, from just after one of them."""
-        query = select(_CERTIFICATES).order_by(_CERTIFICATES.c.number).limit(limit)
+        query = select(*_FACTS).order_by(_CERTIFICATES.c.number).limit(limit)
         if evidence_id is not None:
             query = query.where(_CERTIFICATES.c.evidence_id == evidence_id)
         if matter_id is not None:
@@ -272,14 +281,14 @@ class Certificates(CertificateOrders):
 
     def history(self, number: str) -> list[StatusChange]:
         """What happened to a certificate, oldest first."""
-        columns = [column for column in _EVENTS.c if column.name != "number"]
+        columns = [column for column in schema.facts(_EVENTS) if column.name != "number"]
         query = select(*columns).where(_EVENTS.c.number == number).order_by(_EVENTS.c.sequence)
         with self._engine.connect() as connection:
             return [StatusChange(**row._mapping) for row in connection.execute(query)]
 
     def pdfs(self, number: str) -> list[ReleasedPdf]:
         """Every PDF released under a number, oldest first."""
-        query = select(_PDFS).where(_PDFS.c.number == number).order_by(_PDFS.c.sequence)
+        query = select(*_PDF_FACTS).where(_PDFS.c.number == number).order_by(_PDFS.c.sequence)
         with self._engine.connect() as connection:
             return [ReleasedPdf(**row._mapping) for row in connection.execute(query)]
 
@@ -291,7 +300,7 @@ class Certificates(CertificateOrders):
             .subquery()
         )
         query = (
-            select(_PDFS)
+            select(*_PDF_FACTS)
             .join(
                 newest,
                 (newest.c.number == _PDFS.c.number) & (newest.c.sequence == _PDFS.c.sequence),
@@ -326,7 +335,7 @@ def _next_number(connection: Connection, stem: str) -> str:
 
 def _certificate(connection: Connection, number: str) -> Certificate:
     row: Row[Any] | None = connection.execute(
-        select(_CERTIFICATES).where(_CERTIFICATES.c.number == number)
+        select(*_FACTS).where(_CERTIFICATES.c.number == number)
     ).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no certificate {number}", what_to_do="look at the number again")

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from evidence_service.store import schema
+from evidence_service.store.tenancy import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,8 @@ class Status:
     events: Mapping[str, int]
 
 
-class ChainStatus:
+class ChainStatus(Store):
     """Status of every chain in PostgreSQL."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     def record(
         self,

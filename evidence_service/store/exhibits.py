@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, select, text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from evidence_service.errors import NotFoundError
 from evidence_service.store import schema
+from evidence_service.store.tenancy import Store
 
 _TABLE = schema.exhibits
 
@@ -51,11 +52,8 @@ class Exhibit:
     ordered_at: datetime
 
 
-class Exhibits:
+class Exhibits(Store):
     """Exhibits in PostgreSQL. Every method is one transaction; when it returns, it is durable."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     def order(self, exhibit: Exhibit) -> None:
         """Record an order; one with the same id changes nothing."""
@@ -74,7 +72,9 @@ class Exhibits:
             NotFoundError: there is none with this id.
         """
         with self._engine.connect() as connection:
-            row = connection.execute(select(_TABLE).where(_TABLE.c.id == exhibit_id)).one_or_none()
+            row = connection.execute(
+                select(*schema.facts(_TABLE)).where(_TABLE.c.id == exhibit_id)
+            ).one_or_none()
         if row is None:
             raise NotFoundError(f"there is no exhibit {exhibit_id}")
         return Exhibit(**row._mapping)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from evidence_service.errors import NotFoundError
 from evidence_service.store import schema
+from evidence_service.store.tenancy import Store
 
 _LISTS, _ROWS, _EVIDENCE = schema.capture_lists, schema.capture_list_rows, schema.evidence
 
@@ -75,11 +76,8 @@ class Row:
     refused: bool | None
 
 
-class Lists:
+class Lists(Store):
     """Lists in PostgreSQL."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     def get(self, list_id: str) -> CaptureList:
         """A list with its counts.
@@ -88,7 +86,9 @@ class Lists:
             NotFoundError: there is none with this id.
         """
         with self._engine.connect() as connection:
-            found = connection.execute(select(_LISTS).where(_LISTS.c.id == list_id)).one_or_none()
+            found = connection.execute(
+                select(*schema.facts(_LISTS)).where(_LISTS.c.id == list_id)
+            ).one_or_none()
             if found is None:
                 raise NotFoundError(f"there is no capture list {list_id}")
             groups = connection.execute(

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, delete, exists, select, update
+from sqlalchemy import Connection, delete, exists, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from evidence_service.store import schema
+from evidence_service.store.tenancy import Store
 
 _STATES, _USES = schema.login_states, schema.login_uses
 
@@ -29,11 +30,8 @@ class SealedLogin:
     sealed: bytes
 
 
-class Logins:
+class Logins(Store):
     """Login states in PostgreSQL. Every method is one transaction; when it returns, it is durable."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     def begin(self, evidence_id: str) -> tuple[SealedLogin, int] | None:
         """Count one more attempt to capture with it: the state and the attempts so far, this one included.

@@ -8,13 +8,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from evidence_service.errors import ConfigurationError, DatabaseUnavailableError
+from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE, announce_organisations
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x65766964  # "evid": any constant that nothing else in this database uses
@@ -86,8 +89,16 @@ def _runtime_directory() -> Iterator[None]:
             os.environ["XDG_RUNTIME_DIR"] = before
 
 
-def connect(url: str) -> Engine:
+def login(url: str, role: str) -> str:
+    """The address of the embedded server for one of the service's own roles: there it needs no password."""
+    return make_url(url).set(username=role).render_as_string(hide_password=False)
+
+
+def connect(url: str, *, role: str | None = None) -> Engine:
     """An engine on a database that answers.
+
+    Args:
+        role: whose rights its connections work with, whoever logs in; None keeps those of the login.
 
     Raises:
         ConfigurationError: not a PostgreSQL URL.
@@ -107,6 +118,9 @@ def connect(url: str) -> Engine:
         pool_size=10,
         max_overflow=50,
     )
+    announce_organisations(engine)
+    if role is not None:
+        _act_as(engine, role)
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))
@@ -118,10 +132,58 @@ def connect(url: str) -> Engine:
     return engine
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the schema to this release; waits for another process that is doing the same."""
+def _act_as(engine: Engine, role: str) -> None:
+    """Give up the rights of the login on every new connection, outside any transaction."""
+
+    @event.listens_for(engine, "connect")
+    def set_role(connection: Any, _: Any) -> None:
+        connection.autocommit = True
+        try:
+            connection.execute(f"SET ROLE {role}")
+        finally:
+            connection.autocommit = False
+
+
+def bring_up_to_date(engine: Engine) -> None:
+    """Bring the schema to this release where the login may; see that it is there where it may not.
+
+    Raises:
+        ConfigurationError: the login is one of the service's own roles, and the schema is of another release.
+    """
+    with engine.connect() as connection:
+        user: str = connection.execute(text("SELECT current_user")).scalar_one()
+        if user not in (API_ROLE, WORKER_ROLE):
+            connection.close()
+            migrate(engine)
+            return
+        found = _revision(connection)
+    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    if found != wanted:
+        raise ConfigurationError(
+            f"the database is at revision {found or 'none'}, this release needs {wanted}",
+            what_to_do="run “evidence migrate” with the URL of the database's owner",
+        )
+
+
+def _revision(connection: Connection) -> str | None:
+    """Revision of the schema; None where there is none, or none that this login may see."""
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar_one() is None:
+        return None
+    found: str | None = connection.execute(
+        text("SELECT version_num FROM alembic_version")
+    ).scalar_one_or_none()
+    return found
+
+
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to this release; waits for another process that is doing the same."""
+    config = _config()
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         config.attributes["connection"] = connection

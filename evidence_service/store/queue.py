@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import DateTime, Engine, Interval, cast, func, literal, select, text
+from sqlalchemy import DateTime, Interval, cast, func, literal, select, text
 
 from evidence_service.core import document
 from evidence_service.store import schema
+from evidence_service.store.tenancy import Store
 
 _RECENT = 100
 """Captures whose time is looked at."""
@@ -45,11 +46,8 @@ class Place:
     not_before: datetime | None
 
 
-class CaptureQueue:
+class CaptureQueue(Store):
     """The queue as the record has it."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     def next(self, limit: int) -> list[Waiting]:
         """What is accepted and not registered for a batch yet, the most pressing first."""
@@ -71,10 +69,10 @@ class CaptureQueue:
         The capture in place n (from 0) is begun n × ``each`` from now and needs ``needed`` from then on.
         Whoever would be late if one more went before is not overtaken.
         """
-        table = schema.evidence
+        waiting = schema.queued_captures
         queued = (
-            select(table.c.batch_by, func.row_number().over(order_by=table.c.batch_by).label("place"))
-            .where(text(schema.UNCAPTURED), table.c.batch_by.is_not(None))
+            select(waiting.c.batch_by, func.row_number().over(order_by=waiting.c.batch_by).label("place"))
+            .where(waiting.c.batch_by.is_not(None))
             .subquery()
         )
         pressed = select(func.max(queued.c.batch_by), func.max(queued.c.place)).where(
@@ -87,24 +85,16 @@ class CaptureQueue:
 
     def end(self) -> Place:
         """The place behind everybody."""
-        table = schema.evidence
-        query = select(func.count(), func.max(table.c.batch_by)).where(text(schema.UNCAPTURED))
+        waiting = schema.queued_captures
+        query = select(func.count(), func.max(waiting.c.batch_by)).select_from(waiting)
         with self._engine.connect() as connection:
             count, last = connection.execute(query).one()
         return Place(count, last)
 
     def recent(self) -> list[timedelta]:
         """How long the last captures took, by the capture's own clock; the newest first."""
-        table = schema.evidence
-        query = (
-            select(
-                table.c.capture["started_at"].astext.label("started"),
-                table.c.capture["finished_at"].astext.label("finished"),
-            )
-            .where(text(schema.CAPTURED))
-            .order_by(table.c.created_at.desc())
-            .limit(_RECENT)
-        )
+        table = schema.recent_captures
+        query = select(table.c.started, table.c.finished).order_by(table.c.created_at.desc()).limit(_RECENT)
         with self._engine.connect() as connection:
             return [
                 document.parse_time(row.finished, "capture") - document.parse_time(row.started, "capture")

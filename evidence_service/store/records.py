@@ -39,6 +39,7 @@ class Evidence:
         urgent: its batch closes as soon as it is registered.
         options: how the listing is captured, as ordered; None for what is not captured by the service.
         refused: its work has ended for good; progress says why.
+        organisation_id: whose it is.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Evidence:
     urgent: bool
     options: Mapping[str, Any] | None
     refused: bool
+    organisation_id: str
 
 
 STATUSES = ("accepted", "captured", "sealed", "stamped", "registered", "anchored", "certified")
@@ -309,7 +311,11 @@ def _append_custody(
     )
     connection.execute(
         insert(table).values(
-            evidence_id=evidence_id, sequence=event["sequence"], step_key=step_key, event=event
+            evidence_id=evidence_id,
+            organisation_id=schema.owner_of(evidence_id),
+            sequence=event["sequence"],
+            step_key=step_key,
+            event=event,
         )
     )
     return event

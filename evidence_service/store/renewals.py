@@ -13,6 +13,7 @@ from evidence_service.core import merkle
 from evidence_service.errors import MismatchError, NotFoundError
 from evidence_service.store import schema
 from evidence_service.store.links import Due, find_due
+from evidence_service.store.tenancy import Store
 from evidence_service.store.trees import TreeFiles
 
 _OPENING_LOCK = 0x72656E65  # "rene"
@@ -60,7 +61,7 @@ class Member:
     leaf: bytes | None
 
 
-class Renewals:
+class Renewals(Store):
     """Renewals in PostgreSQL, their trees in files.
 
     Args:
@@ -68,7 +69,7 @@ class Renewals:
     """
 
     def __init__(self, engine: Engine, trees: TreeFiles) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._trees = trees
 
     def open_due(

@@ -5,6 +5,8 @@ Bytes that were hashed (manifest, batch header, token) are stored as bytes, neve
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -12,16 +14,23 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
     LargeBinary,
     MetaData,
     Numeric,
+    PrimaryKeyConstraint,
+    ScalarSelect,
     Table,
     Text,
     UniqueConstraint,
+    column,
     false,
+    select,
+    table,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -37,6 +46,37 @@ metadata = MetaData(
 
 _Time = DateTime(timezone=True)
 
+DEFAULT_ORGANISATION = "o-default"
+"""Owns what was recorded before there were organisations, and what the settings' own API keys record."""
+
+
+def organisation_column() -> Column[str]:
+    """Whose a row is. The database fills it with the organisation of the transaction (``store.tenancy``)."""
+    return Column(
+        "organisation_id",
+        Text,
+        ForeignKey("organisations.id"),
+        nullable=False,
+        server_default=text("evidence_organisation()"),
+    )
+
+
+def same_organisation(name: str, target: str) -> ForeignKeyConstraint:
+    """Refers to a row of the same organisation, which the database checks.
+
+    Args:
+        name: of the column; target: table and column, e.g. ``evidence.id``.
+    """
+    return ForeignKeyConstraint(
+        [name, "organisation_id"], [target, f"{target.split('.', maxsplit=1)[0]}.organisation_id"]
+    )
+
+
+def facts(of: Table) -> list[Column[Any]]:
+    """The columns of a table without the one that says whose a row is."""
+    return [item for item in of.c if item.name != "organisation_id"]
+
+
 # What workers look for several times a second. Each is the condition of a partial index and, word for word,
 # of its query: with a bound parameter in it, a prepared statement could not use the index.
 UNREGISTERED = "registered_at IS NULL AND NOT refused"
@@ -51,6 +91,56 @@ UNNOTED = "state = 'sealed' AND NOT noted AND batch_id IS NOT NULL"
 LATE = "late > 0"
 UNMADE = "status = 'ordered'"
 
+# Who uses the service. What belongs to whom is in each table's organisation_id, which row-level security
+# compares with the transaction's organisation; see store.tenancy.
+organisations = Table(
+    "organisations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    # Begins the numbers of its certificates; null: the prefix of the settings.
+    Column("code", Text, unique=True),
+    Column("created_at", _Time, nullable=False),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # As custody logs name them; nobody else of the organisation ever gets the same name.
+    Column("name", Text, nullable=False),
+    # By whom and as whom an OpenID provider knows them; null for who only uses API keys.
+    Column("issuer", Text),
+    Column("subject", Text),
+    Column("roles", JSONB, nullable=False),
+    Column("created_at", _Time, nullable=False),
+    Column("ended_at", _Time),
+    organisation_column(),
+    UniqueConstraint("organisation_id", "id"),
+    UniqueConstraint("organisation_id", "name"),
+    UniqueConstraint("organisation_id", "issuer", "subject"),
+    Index(None, "issuer", "subject"),
+    CheckConstraint("(issuer IS NULL) = (subject IS NULL)", name="identity"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("member_id", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    # Of the key; the key itself is shown once and kept nowhere.
+    Column("sha256", LargeBinary, nullable=False, unique=True),
+    # Narrower than what the member's roles allow; null: all of that.
+    Column("scopes", JSONB(none_as_null=True)),
+    Column("created_at", _Time, nullable=False),
+    Column("expires_at", _Time),
+    Column("revoked_at", _Time),
+    organisation_column(),
+    same_organisation("member_id", "members.id"),
+    Index(None, "member_id"),
+)
+
 matters = Table(
     "matters",
     metadata,
@@ -59,13 +149,15 @@ matters = Table(
     Column("applicant", Text, nullable=False),
     Column("rights", JSONB, nullable=False),
     Column("created_at", _Time, nullable=False),
+    organisation_column(),
+    UniqueConstraint("organisation_id", "id"),
 )
 
 evidence = Table(
     "evidence",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("matter_id", Text, ForeignKey("matters.id"), nullable=False),
+    Column("matter_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("url", Text),
     Column("operator", Text, nullable=False),
@@ -95,6 +187,16 @@ evidence = Table(
     Index("ix_evidence_certifiable", "id", postgresql_where=CERTIFIABLE),
     Index(None, "batch_id", "leaf_index", unique=True),
     Index(None, "matter_id", "created_at"),
+    organisation_column(),
+    same_organisation("matter_id", "matters.id"),
+    UniqueConstraint("organisation_id", "id"),
+    Index(None, "organisation_id", "batch_id"),
+)
+
+# Views over captures of all organisations, for promises: times, and nothing of what is captured.
+queued_captures = table("queued_captures", column("batch_by", _Time))
+recent_captures = table(
+    "recent_captures", column("created_at", _Time), column("started", Text), column("finished", Text)
 )
 
 # Cookies and storage of signed-in sessions, sealed with a key that is not in the database. A state goes with
@@ -104,49 +206,62 @@ login_states = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
+    organisation_column(),
+    UniqueConstraint("organisation_id", "id"),
 )
 
 login_uses = Table(
     "login_uses",
     metadata,
-    Column("evidence_id", Text, ForeignKey("evidence.id"), primary_key=True),
-    Column("login_state_id", Text, ForeignKey("login_states.id"), nullable=False),
+    Column("evidence_id", Text, primary_key=True),
+    Column("login_state_id", Text, nullable=False),
     # Captures begun with it, finished or not.
     Column("attempts", Integer, nullable=False, server_default="0"),
     Index(None, "login_state_id"),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    same_organisation("login_state_id", "login_states.id"),
 )
 
 capture_lists = Table(
     "capture_lists",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("matter_id", Text, ForeignKey("matters.id"), nullable=False),
+    Column("matter_id", Text, nullable=False),
     Column("operator", Text, nullable=False),
     Column("created_at", _Time, nullable=False),
+    organisation_column(),
+    same_organisation("matter_id", "matters.id"),
+    UniqueConstraint("organisation_id", "id"),
 )
 
 capture_list_rows = Table(
     "capture_list_rows",
     metadata,
-    Column("list_id", Text, ForeignKey("capture_lists.id"), primary_key=True),
+    Column("list_id", Text, primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("url", Text, nullable=False),
     Column("label", Text, nullable=False),
     # One of the two: what the row became, or why it was refused.
-    Column("evidence_id", Text, ForeignKey("evidence.id")),
+    Column("evidence_id", Text),
     Column("problem", JSONB(none_as_null=True)),
     CheckConstraint("(evidence_id IS NULL) <> (problem IS NULL)", name="outcome"),
     Index(None, "evidence_id"),
+    organisation_column(),
+    same_organisation("list_id", "capture_lists.id"),
+    same_organisation("evidence_id", "evidence.id"),
 )
 
 custody_events = Table(
     "custody_events",
     metadata,
-    Column("evidence_id", Text, ForeignKey("evidence.id"), primary_key=True),
+    Column("evidence_id", Text, primary_key=True),
     Column("sequence", Integer, primary_key=True),
     Column("step_key", Text, nullable=False),
     Column("event", JSONB, nullable=False),
     UniqueConstraint("evidence_id", "step_key"),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
 )
 
 tokens = Table(
@@ -245,8 +360,10 @@ entries = Table(
 receipts = Table(
     "receipts",
     metadata,
-    Column("evidence_id", Text, ForeignKey("evidence.id"), primary_key=True),
+    Column("evidence_id", Text, primary_key=True),
     Column("document", LargeBinary, nullable=False),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
 )
 
 submissions = Table(
@@ -309,7 +426,7 @@ certificates = Table(
     "certificates",
     metadata,
     Column("number", Text, primary_key=True),
-    Column("evidence_id", Text, ForeignKey("evidence.id"), nullable=False),
+    Column("evidence_id", Text, nullable=False),
     Column("edition", Text, nullable=False),
     Column("status", Text, nullable=False),
     # Of its newest PDF.
@@ -319,7 +436,7 @@ certificates = Table(
     Column("released_at", _Time),
     Column("since", _Time, nullable=False),
     Column("reason", Text, nullable=False, server_default=""),
-    Column("superseded_by", Text, ForeignKey("certificates.number")),
+    Column("superseded_by", Text),
     # What the gate demanded to be said on it, in words.
     Column("qualifications", JSONB, nullable=False, server_default="[]"),
     # Why its seal could not be extended when that was due.
@@ -330,25 +447,32 @@ certificates = Table(
     Index("uq_certificates_current", "evidence_id", "edition", unique=True, postgresql_where=CURRENT),
     Index(None, "evidence_id"),
     Index("ix_certificates_unnoted", "number", postgresql_where=UNTOLD),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    same_organisation("superseded_by", "certificates.number"),
+    UniqueConstraint("organisation_id", "number"),
 )
 
 certificate_events = Table(
     "certificate_events",
     metadata,
-    Column("number", Text, ForeignKey("certificates.number"), primary_key=True),
+    Column("number", Text, primary_key=True),
     Column("sequence", Integer, primary_key=True),
     Column("status", Text, nullable=False),
     Column("at", _Time, nullable=False),
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("superseded_by", Text, ForeignKey("certificates.number")),
+    Column("superseded_by", Text),
+    organisation_column(),
+    same_organisation("number", "certificates.number"),
+    same_organisation("superseded_by", "certificates.number"),
 )
 
 # Every PDF that was released under a number: the sealed one, then those with an extended seal.
 certificate_pdfs = Table(
     "certificate_pdfs",
     metadata,
-    Column("number", Text, ForeignKey("certificates.number"), primary_key=True),
+    Column("number", Text, primary_key=True),
     Column("sequence", Integer, primary_key=True),
     Column("sha256", LargeBinary, nullable=False, unique=True),
     Column("level", Text, nullable=False),
@@ -356,24 +480,30 @@ certificate_pdfs = Table(
     # When the first certificate that holds its newest time stamp ends; null where that is not known.
     Column("ends_at", _Time),
     Index(None, "ends_at"),
+    organisation_column(),
+    same_organisation("number", "certificates.number"),
 )
 
 certificate_orders = Table(
     "certificate_orders",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("evidence_id", Text, ForeignKey("evidence.id"), nullable=False),
+    Column("evidence_id", Text, nullable=False),
     Column("edition", Text, nullable=False),
     # The certificate whose place the new one takes, and why.
-    Column("supersedes", Text, ForeignKey("certificates.number")),
+    Column("supersedes", Text),
     Column("reason", Text, nullable=False, server_default=""),
     Column("actor", Text, nullable=False),
     Column("ordered_at", _Time, nullable=False),
     Column("state", Text, nullable=False),
-    Column("number", Text, ForeignKey("certificates.number"), unique=True),
+    Column("number", Text, unique=True),
     Column("waiting_for", Text),
     Column("problem", Text, nullable=False, server_default=""),
     Index("uq_certificate_orders_open", "evidence_id", "edition", unique=True, postgresql_where=ORDERED),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    same_organisation("supersedes", "certificates.number"),
+    same_organisation("number", "certificates.number"),
 )
 
 exhibits = Table(
@@ -398,14 +528,22 @@ exhibits = Table(
     Column("ordered_at", _Time, nullable=False),
     CheckConstraint("status = 'ordered' OR plan IS NULL", name="forgotten"),
     Index("ix_exhibits_ordered", "ordered_at", postgresql_where=UNMADE),
+    organisation_column(),
 )
 
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
-    Column("key", Text, primary_key=True),
+    organisation_column(),
+    Column("key", Text, nullable=False),
     Column("request_sha256", LargeBinary, nullable=False),
     Column("status", Integer, nullable=False),
     Column("body", JSONB, nullable=False),
     Column("created_at", _Time, nullable=False),
+    PrimaryKeyConstraint("organisation_id", "key"),
 )
+
+
+def owner_of(evidence_id: str) -> ScalarSelect[str]:
+    """Whose a piece of evidence is, for rows about it that are added on behalf of nobody in particular."""
+    return select(evidence.c.organisation_id).where(evidence.c.id == evidence_id).scalar_subquery()

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from evidence_service.store import schema
+from evidence_service.store.tenancy import Store
 
 
 class Token(Protocol):
@@ -43,11 +44,8 @@ class KeptToken:
     ends_at: datetime
 
 
-class Stamps:
+class Stamps(Store):
     """Time stamps in PostgreSQL. Every method is one transaction; when it returns, it is durable."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     def add_tokens(
         self,

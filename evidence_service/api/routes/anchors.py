@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from evidence_service.api.auth import Actor, Wired
+from evidence_service.api.auth import Overall, Principal, Reader, Wired, may
 from evidence_service.api.schemas import AnchorPage, AnchorView, ChainView
 from evidence_service.service.expectation import expected_at
 from evidence_service.service.metrics import metrics
@@ -17,10 +17,12 @@ from evidence_service.store.anchors import Anchor
 
 router = APIRouter(tags=["anchors"])
 
+Overseer = Annotated[Principal, may("installation:read")]
+
 
 @router.get("/v1/anchors")
 def list_anchors(
-    _: Actor,
+    _: Reader,
     parts: Wired,
     open_only: Annotated[bool, Query(description="Without those whose proof is sealed")] = False,
     before: Annotated[int | None, Query(ge=1, description="Only batches with a lower sequence")] = None,
@@ -32,29 +34,29 @@ def list_anchors(
 
 
 @router.get("/v1/anchors/{batch_id}")
-def show_anchors(batch_id: str, _: Actor, parts: Wired) -> list[AnchorView]:
+def show_anchors(batch_id: str, _: Reader, parts: Wired) -> list[AnchorView]:
     """One batch on its chains."""
     parts.batches.batch(batch_id)
     return _views(parts, parts.anchors.of_batch(batch_id))
 
 
 @router.get("/v1/evidence/{evidence_id}/anchors")
-def show_anchors_of_evidence(evidence_id: str, _: Actor, parts: Wired) -> list[AnchorView]:
+def show_anchors_of_evidence(evidence_id: str, _: Reader, parts: Wired) -> list[AnchorView]:
     """The batch of a piece of evidence on its chains; nothing as long as it is in no batch."""
     batch_id = parts.records.evidence(evidence_id).batch_id
     return [] if batch_id is None else _views(parts, parts.anchors.of_batch(batch_id))
 
 
 @router.get("/v1/chains")
-def list_chains(_: Actor, parts: Wired) -> list[ChainView]:
+def list_chains(_: Overseer, parts: Wired) -> list[ChainView]:
     """What the last look at each chain showed, for each key."""
     names = {chain.chain_id: chain.name for chain in parts.chains}
     return [ChainView.of(status, names.get(status.chain_id, "")) for status in parts.chain_status.all()]
 
 
 @router.get("/metrics", response_class=Response)
-def show_metrics(_: Actor, parts: Wired) -> Response:
-    """Figures in the text format of Prometheus."""
+def show_metrics(_: Overseer, parts: Overall) -> Response:
+    """Figures of the whole installation, in the text format of Prometheus."""
     return Response(metrics(parts), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from evidence_service.api.auth import Actor, Wired
+from evidence_service.api.auth import Reader, Wired
 from evidence_service.core.merkle import HASH_SIZE
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
@@ -18,7 +18,7 @@ _LINES = 500
 
 
 @router.get("/{batch_id}/proofs", response_class=StreamingResponse)
-def stream_proofs(batch_id: str, _: Actor, parts: Wired) -> StreamingResponse:
+def stream_proofs(batch_id: str, _: Reader, parts: Wired) -> StreamingResponse:
     """Every entry's manifest SHA-256, index and inclusion path, one JSON object a line, in leaf order."""
     proofs = parts.batches.paths(batch_id)
     return StreamingResponse(_lines(proofs), media_type="application/x-ndjson")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
-from evidence_service.api.auth import Actor, Wired
+from evidence_service.api.auth import Principal, Reader, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once, remembered
 from evidence_service.api.orders import (
     MAX_ROWS,
@@ -35,16 +35,18 @@ from evidence_service.service.parts import Parts
 
 router = APIRouter(prefix="/v1", tags=["captures"])
 
+Orderer = Annotated[Principal, may("captures:write")]
+
 
 @router.post("/captures", status_code=202, response_model=AcceptedView)
 def order_capture(
-    order: NewCapture, actor: Actor, parts: Wired, idempotency_key: IdempotencyKey = None
+    order: NewCapture, caller: Orderer, parts: Wired, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Order the capture of a listing; when this answers, the order is durable and will be carried out."""
     check_url(order.url, parts.capturing.policy)
     options = _options(parts, order.options)
     secret = _login(parts, order.login_state)
-    evidence_id = new_id("ev", actor, idempotency_key)
+    evidence_id = new_id("ev", caller, idempotency_key)
 
     def perform() -> AcceptedView:
         given = accept(
@@ -53,7 +55,7 @@ def order_capture(
                 evidence_id=evidence_id,
                 matter_id=order.matter_id,
                 kind="platform_capture",
-                operator=actor,
+                operator=caller.actor,
                 accepted={"url": order.url},
                 certificate=order.certificate,
                 urgent=order.urgent,
@@ -66,12 +68,12 @@ def order_capture(
     request = ["capture", order.model_dump(exclude={"options", "login_state"}), *secret]
     if order.options.given():
         request.append(order.options.given())
-    return once(parts, actor, idempotency_key, request, 202, perform)
+    return once(parts, caller, idempotency_key, request, 202, perform)
 
 
 @router.post("/capture-lists", status_code=202, response_model=AcceptedListView)
 def order_list(
-    order: NewCaptureList, actor: Actor, parts: Wired, idempotency_key: IdempotencyKey = None
+    order: NewCaptureList, caller: Orderer, parts: Wired, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Order the capture of up to 5,000 listings.
 
@@ -79,10 +81,10 @@ def order_list(
     receipt.
     """
     secret = _login(parts, order.login_state)
-    list_id = new_id("cl", actor, idempotency_key)
+    list_id = new_id("cl", caller, idempotency_key)
     rows = [
         _row(
-            parts, order, position, raw, new_id("ev", actor, _row_key(raw, idempotency_key, position), "row")
+            parts, order, position, raw, new_id("ev", caller, _row_key(raw, idempotency_key, position), "row")
         )
         for position, raw in enumerate(order.rows, start=1)
     ]
@@ -93,7 +95,7 @@ def order_list(
             ListOrder(
                 id=list_id,
                 matter_id=order.matter_id,
-                operator=actor,
+                operator=caller.actor,
                 certificate=order.certificate,
                 rows=rows,
                 login_state=order.login_state,
@@ -109,7 +111,7 @@ def order_list(
         list(order.rows),
         *secret,
     ]
-    status, _ = remembered(parts, actor, idempotency_key, request, perform)
+    status, _ = remembered(parts, caller, idempotency_key, request, perform)
     # From the record, not from the memory of answers: the same after a repetition, and thousands of receipts
     # are kept once.
     return JSONResponse(
@@ -120,7 +122,7 @@ def order_list(
 
 
 @router.get("/capture-lists/{list_id}")
-def show_list(list_id: str, _: Actor, parts: Wired) -> CaptureListView:
+def show_list(list_id: str, _: Reader, parts: Wired) -> CaptureListView:
     """Where the rows of a list stand, counted."""
     return CaptureListView.of(parts.lists.get(list_id))
 
@@ -128,7 +130,7 @@ def show_list(list_id: str, _: Actor, parts: Wired) -> CaptureListView:
 @router.get("/capture-lists/{list_id}/rows")
 def show_rows(
     list_id: str,
-    _: Actor,
+    _: Reader,
     parts: Wired,
     after: Annotated[int, Query(ge=0, description="Position to go on from")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,

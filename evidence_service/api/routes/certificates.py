@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
-from evidence_service.api.auth import Actor, Wired
+from evidence_service.api.auth import CertificateReader, Principal, Wired, may
 from evidence_service.api.certificates import (
     CertificateDetail,
     CertificateOrderView,
@@ -36,6 +36,8 @@ from evidence_service.store.certificates import Certificate
 
 router = APIRouter(prefix="/v1", tags=["certificates"])
 
+Certifier = Annotated[Principal, may("certificates:write")]
+
 _MOST_ORDERS = 200
 
 
@@ -43,20 +45,20 @@ _MOST_ORDERS = 200
 
 
 @router.post("/evidence/{evidence_id}/certificate", status_code=202)
-def order_certificate(evidence_id: str, actor: Actor, parts: Wired) -> EvidenceView:
+def order_certificate(evidence_id: str, caller: Certifier, parts: Wired) -> EvidenceView:
     """Ask for a certificate of the default edition; it is issued when the evidence is anchored."""
-    place(parts, evidence_id, DEFAULT, actor=actor, order_id=new_id("co", actor, None))
+    place(parts, evidence_id, DEFAULT, actor=caller.actor, order_id=new_id("co", caller, None))
     return EvidenceView.of(parts.records.evidence(evidence_id))
 
 
 @router.get("/evidence/{evidence_id}/certificate")
-def show_certificate(evidence_id: str, _: Actor, parts: Wired) -> CertificateView:
+def show_certificate(evidence_id: str, _: CertificateReader, parts: Wired) -> CertificateView:
     """The current certificate of the default edition."""
     return CertificateView.of(parts.certificates.of_evidence(evidence_id, DEFAULT))
 
 
 @router.get("/evidence/{evidence_id}/certificate.pdf", response_class=Response)
-def download_certificate(evidence_id: str, _: Actor, parts: Wired) -> Response:
+def download_certificate(evidence_id: str, _: CertificateReader, parts: Wired) -> Response:
     """Its sealed PDF."""
     certificate = parts.certificates.of_evidence(evidence_id, DEFAULT)
     return _pdf(parts, certificate, None)
@@ -69,7 +71,7 @@ def download_certificate(evidence_id: str, _: Actor, parts: Wired) -> Response:
 def order_edition(
     evidence_id: str,
     order: NewCertificate,
-    actor: Actor,
+    caller: Certifier,
     parts: Wired,
     idempotency_key: IdempotencyKey = None,
 ) -> CertificateOrderView:
@@ -78,19 +80,21 @@ def order_edition(
     Where one is current, or ordered already, the answer is that one's order: repeating the request issues
     nothing twice.
     """
-    order_id = new_id("co", actor, idempotency_key, evidence_id, order.edition)
-    return CertificateOrderView.of(place(parts, evidence_id, order.edition, actor=actor, order_id=order_id))
+    order_id = new_id("co", caller, idempotency_key, evidence_id, order.edition)
+    return CertificateOrderView.of(
+        place(parts, evidence_id, order.edition, actor=caller.actor, order_id=order_id)
+    )
 
 
 @router.get("/evidence/{evidence_id}/certificates")
-def list_of_evidence(evidence_id: str, _: Actor, parts: Wired) -> list[CertificateView]:
+def list_of_evidence(evidence_id: str, _: CertificateReader, parts: Wired) -> list[CertificateView]:
     """All certificates of a piece of evidence, by number."""
     parts.records.evidence(evidence_id)
     return [CertificateView.of(item) for item in parts.certificates.find(evidence_id=evidence_id, limit=1000)]
 
 
 @router.post("/certificates", status_code=202)
-def order_list(order: NewCertificates, actor: Actor, parts: Wired) -> OrderedRows:
+def order_list(order: NewCertificates, caller: Certifier, parts: Wired) -> OrderedRows:
     """Ask for a certificate of each of up to 1,000 pieces of evidence.
 
     Each row is accepted or refused by itself. Repeating the request issues nothing twice: a row whose
@@ -101,15 +105,15 @@ def order_list(order: NewCertificates, actor: Actor, parts: Wired) -> OrderedRow
         parts,
         order.evidence,
         order.edition,
-        actor=actor,
-        new_id=lambda: new_id("co", actor, None),
+        actor=caller.actor,
+        new_id=lambda: new_id("co", caller, None),
     )
     return OrderedRows(rows=[OrderedRow.of(row) for row in rows])
 
 
 @router.get("/certificate-orders")
 def show_orders(
-    _: Actor,
+    _: CertificateReader,
     parts: Wired,
     order_ids: Annotated[list[str], Query(alias="id", min_length=1, max_length=_MOST_ORDERS)],
 ) -> list[CertificateOrderView]:
@@ -119,7 +123,7 @@ def show_orders(
 
 @router.get("/certificates")
 def list_certificates(
-    _: Actor,
+    _: CertificateReader,
     parts: Wired,
     evidence_id: str | None = None,
     matter_id: str | None = None,
@@ -136,7 +140,7 @@ def list_certificates(
 
 
 @router.get("/certificates/{number}")
-def show_number(number: Number, _: Actor, parts: Wired) -> CertificateDetail:
+def show_number(number: Number, _: CertificateReader, parts: Wired) -> CertificateDetail:
     """One certificate with its history and all its PDFs."""
     return _detail(parts, parts.certificates.certificate(number))
 
@@ -144,7 +148,7 @@ def show_number(number: Number, _: Actor, parts: Wired) -> CertificateDetail:
 @router.get("/certificates/{number}/pdf", response_class=Response)
 def download_number(
     number: Number,
-    _: Actor,
+    _: CertificateReader,
     parts: Wired,
     sha256: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$", description="Of an older PDF")] = None,
 ) -> Response:
@@ -153,44 +157,46 @@ def download_number(
 
 
 @router.post("/certificates/{number}/withdraw")
-def withdraw_certificate(number: Number, order: Withdrawal, actor: Actor, parts: Wired) -> CertificateDetail:
+def withdraw_certificate(
+    number: Number, order: Withdrawal, caller: Certifier, parts: Wired
+) -> CertificateDetail:
     """Withdraw a current certificate.
 
     Its PDF stays and goes on verifying; the register says that it is withdrawn.
     """
-    return _detail(parts, withdraw(parts, number, reason=order.reason, actor=actor))
+    return _detail(parts, withdraw(parts, number, reason=order.reason, actor=caller.actor))
 
 
 @router.post("/certificates/{number}/extend")
-def extend_certificate(number: Number, order: Extension, _: Actor, parts: Wired) -> CertificateDetail:
+def extend_certificate(number: Number, order: Extension, _: Certifier, parts: Wired) -> CertificateDetail:
     """Extend the seal of a current certificate now; the old PDF stays beside the new one."""
     return _detail(parts, extend(parts, number, order.sequence))
 
 
 @router.get("/certificates-due")
-def list_due(_: Actor, parts: Wired) -> list[DueView]:
+def list_due(_: CertificateReader, parts: Wired) -> list[DueView]:
     """Current certificates whose seals are to be extended now, the most pressing first."""
     return [DueView(number=item.number, sequence=item.sequence, ends_at=item.ends_at) for item in due(parts)]
 
 
 @router.post("/certificates/{number}/supersede", status_code=202, response_model=CertificateOrderView)
 def supersede_certificate(
-    number: Number, order: Succession, actor: Actor, parts: Wired, idempotency_key: IdempotencyKey = None
+    number: Number, order: Succession, caller: Certifier, parts: Wired, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Order a new certificate of the same evidence.
 
     The old one is superseded in the moment in which the new one is released.
     """
-    order_id = new_id("co", actor, idempotency_key, number)
+    order_id = new_id("co", caller, idempotency_key, number)
 
     def perform() -> CertificateOrderView:
         placed = supersede(
-            parts, number, edition=order.edition, reason=order.reason, actor=actor, order_id=order_id
+            parts, number, edition=order.edition, reason=order.reason, actor=caller.actor, order_id=order_id
         )
         return CertificateOrderView.of(placed)
 
     request = ["supersede", number, order.model_dump()]
-    return once(parts, actor, idempotency_key, request, 202, perform)
+    return once(parts, caller, idempotency_key, request, 202, perform)
 
 
 def _detail(parts: Parts, certificate: Certificate) -> CertificateDetail:

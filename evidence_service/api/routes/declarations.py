@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from evidence_service.api.auth import Actor, Wired
+from evidence_service.api.auth import CertificateReader, Wired
 from evidence_service.certificate.forms import forms
 from evidence_service.service.declare import Wish, declare, participants
 
@@ -50,7 +50,7 @@ class DeclarationsView(BaseModel):
 
 
 @router.get("")
-def list_declarations(evidence_id: str, _: Actor, parts: Wired) -> DeclarationsView:
+def list_declarations(evidence_id: str, _: CertificateReader, parts: Wired) -> DeclarationsView:
     """Which declarations there are, and who may sign them as the custody log stands."""
     parts.records.evidence(evidence_id)
     return DeclarationsView(
@@ -78,7 +78,7 @@ def list_declarations(evidence_id: str, _: Actor, parts: Wired) -> DeclarationsV
 def download_declaration(
     evidence_id: str,
     form: str,
-    actor: Actor,
+    caller: CertificateReader,
     parts: Wired,
     person: Annotated[
         str, Query(min_length=1, max_length=200, description="Who is to sign, by the name in the custody log")
@@ -89,7 +89,7 @@ def download_declaration(
     language: Annotated[Literal["en", "zh", "en+zh"] | None, Query(description="One of the form's")] = None,
 ) -> Response:
     """A draft, not signed, filled for one person; noted in the custody log."""
-    found = declare(parts, evidence_id, Wish(form, person, name, language), actor=actor)
+    found = declare(parts, evidence_id, Wish(form, person, name, language), actor=caller.actor)
     return Response(
         found.pdf,
         media_type="application/pdf",

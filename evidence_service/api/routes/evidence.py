@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from evidence_service.api.auth import Actor, Wired
+from evidence_service.api.auth import Principal, Reader, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceView, FileView
 from evidence_service.core.manifest import check_path
@@ -22,13 +22,16 @@ from evidence_service.service.preserve import describe_upload
 
 router = APIRouter(prefix="/v1", tags=["evidence"])
 
+Orderer = Annotated[Principal, may("captures:write")]
+Copier = Annotated[Principal, may("evidence:download")]
+
 UPLOAD_LIMIT = 512 * 1024 * 1024
 
 
 @router.post("/uploads", status_code=202, response_model=AcceptedView)
 async def upload(
     request: Request,
-    actor: Actor,
+    caller: Orderer,
     parts: Wired,
     matter_id: str,
     name: Annotated[str, Query(min_length=1, max_length=200, description="Name of the file")],
@@ -51,7 +54,7 @@ async def upload(
             sink.write(chunk)
         sink.flush()
         stored = await run_in_threadpool(parts.objects.put, Path(sink.name))
-    evidence_id = new_id("ev", actor, idempotency_key)
+    evidence_id = new_id("ev", caller, idempotency_key)
 
     def perform() -> AcceptedView:
         capture = describe_upload(parts, name, media_type, stored)
@@ -62,7 +65,7 @@ async def upload(
                 evidence_id=evidence_id,
                 matter_id=matter_id,
                 kind="upload",
-                operator=actor,
+                operator=caller.actor,
                 accepted={
                     "name": name,
                     **{member: file[member] for member in ("size", "sha256", "sha3_512")},
@@ -75,12 +78,12 @@ async def upload(
         return AcceptedView.with_receipt(parts.records.evidence(evidence_id), receipt)
 
     fingerprint = ["upload", matter_id, name, stored.sha256.hex(), certificate, urgent]
-    return await run_in_threadpool(once, parts, actor, idempotency_key, fingerprint, 202, perform)
+    return await run_in_threadpool(once, parts, caller, idempotency_key, fingerprint, 202, perform)
 
 
 @router.get("/evidence")
 def list_evidence(
-    _: Actor,
+    _: Reader,
     parts: Wired,
     matter_id: str | None = None,
     after: str | None = None,
@@ -93,13 +96,13 @@ def list_evidence(
 
 
 @router.get("/evidence/{evidence_id}")
-def show_evidence(evidence_id: str, _: Actor, parts: Wired) -> EvidenceView:
+def show_evidence(evidence_id: str, _: Reader, parts: Wired) -> EvidenceView:
     """Where a piece of evidence stands."""
     return EvidenceView.of(parts.records.evidence(evidence_id))
 
 
 @router.post("/evidence/{evidence_id}/anchor", status_code=202)
-def anchor_now(evidence_id: str, _: Actor, parts: Wired) -> EvidenceView:
+def anchor_now(evidence_id: str, _: Orderer, parts: Wired) -> EvidenceView:
     """Close the batch as soon as the evidence is registered, whatever the timers say."""
     parts.records.evidence(evidence_id)
     parts.records.mark_urgent(evidence_id)
@@ -107,20 +110,20 @@ def anchor_now(evidence_id: str, _: Actor, parts: Wired) -> EvidenceView:
 
 
 @router.get("/evidence/{evidence_id}/custody")
-def show_custody(evidence_id: str, _: Actor, parts: Wired) -> list[dict[str, Any]]:
+def show_custody(evidence_id: str, _: Reader, parts: Wired) -> list[dict[str, Any]]:
     """The custody log, oldest event first."""
     parts.records.evidence(evidence_id)
     return parts.records.custody(evidence_id)
 
 
 @router.get("/evidence/{evidence_id}/bundle", response_class=Response)
-def download_bundle(evidence_id: str, _: Actor, parts: Wired) -> Response:
+def download_bundle(evidence_id: str, _: Reader, parts: Wired) -> Response:
     """The proof bundle, as complete as it is now."""
     return Response(assemble(parts, evidence_id), media_type="application/json")
 
 
 @router.get("/evidence/{evidence_id}/files")
-def list_files(evidence_id: str, _: Actor, parts: Wired) -> list[FileView]:
+def list_files(evidence_id: str, _: Reader, parts: Wired) -> list[FileView]:
     """The preserved files."""
     manifest = parts.records.evidence(evidence_id).manifest
     files = [] if manifest is None else json.loads(manifest)["files"]
@@ -128,16 +131,16 @@ def list_files(evidence_id: str, _: Actor, parts: Wired) -> list[FileView]:
 
 
 @router.get("/evidence/{evidence_id}/files/{path:path}", response_class=FileResponse)
-def download_file(evidence_id: str, path: str, actor: Actor, parts: Wired) -> FileResponse:
+def download_file(evidence_id: str, path: str, caller: Copier, parts: Wired) -> FileResponse:
     """One preserved file; the release is noted in the custody log."""
-    found = next((item for item in list_files(evidence_id, actor, parts) if item.path == path), None)
+    found = next((item for item in list_files(evidence_id, caller, parts) if item.path == path), None)
     if found is None:
         raise NotFoundError(f"evidence {evidence_id} has no such file")
     parts.custody(
         evidence_id,
-        f"copy {path} {actor}",
+        f"copy {path} {caller.actor}",
         "copy",
-        actor=(actor, "applicant"),
+        actor=(caller.actor, "applicant"),
         purpose="download of a file",
         after=found.sha256,
         detail={"path": path},

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from evidence_service.api.auth import Actor, Wired
+from evidence_service.api.auth import Principal, Reader, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.schemas import Text
 from evidence_service.errors import ConflictError
@@ -18,6 +18,9 @@ from evidence_service.service.parts import Parts
 from evidence_service.store.exhibits import Exhibit
 
 router = APIRouter(prefix="/v1", tags=["exhibits"])
+
+Maker = Annotated[Principal, may("exhibits:write")]
+Copier = Annotated[Principal, may("evidence:download")]
 
 Line = Annotated[str, Field(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
@@ -105,28 +108,28 @@ class ExhibitView(BaseModel):
 
 @router.post("/evidence/{evidence_id}/exhibit", status_code=202, response_model=ExhibitView)
 def order_one(
-    evidence_id: str, order: NewExhibit, actor: Actor, parts: Wired, idempotency_key: IdempotencyKey = None
+    evidence_id: str, order: NewExhibit, caller: Maker, parts: Wired, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Order an exhibit of a piece of evidence; it is made by the worker."""
-    return _ordered(parts, actor, order, [evidence_id], idempotency_key)
+    return _ordered(parts, caller, order, [evidence_id], idempotency_key)
 
 
 @router.post("/exhibits", status_code=202, response_model=ExhibitView)
 def order_several(
-    order: NewExhibitOfSeveral, actor: Actor, parts: Wired, idempotency_key: IdempotencyKey = None
+    order: NewExhibitOfSeveral, caller: Maker, parts: Wired, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Order one exhibit of several pieces of evidence, each in its folder."""
-    return _ordered(parts, actor, order, list(dict.fromkeys(order.evidence)), idempotency_key)
+    return _ordered(parts, caller, order, list(dict.fromkeys(order.evidence)), idempotency_key)
 
 
 @router.get("/exhibits/{exhibit_id}")
-def show_exhibit(exhibit_id: str, _: Actor, parts: Wired) -> ExhibitView:
+def show_exhibit(exhibit_id: str, _: Reader, parts: Wired) -> ExhibitView:
     """Where an exhibit stands."""
     return ExhibitView.of(parts.exhibits.exhibit(exhibit_id))
 
 
 @router.get("/exhibits/{exhibit_id}/exhibit.zip", response_class=FileResponse)
-def download_exhibit(exhibit_id: str, actor: Actor, parts: Wired) -> FileResponse:
+def download_exhibit(exhibit_id: str, caller: Copier, parts: Wired) -> FileResponse:
     """The package; who takes it is noted in the custody log of each piece of evidence in it."""
     exhibit = parts.exhibits.exhibit(exhibit_id)
     if exhibit.sha256 is None:
@@ -134,16 +137,16 @@ def download_exhibit(exhibit_id: str, actor: Actor, parts: Wired) -> FileRespons
             f"exhibit {exhibit_id} is {exhibit.status}, not made", what_to_do="look at its status"
         )
     parts.objects.check(exhibit.sha256)
-    note_download(parts, exhibit, actor)
+    note_download(parts, exhibit, caller.actor)
     return FileResponse(
         parts.objects.path(exhibit.sha256), media_type="application/zip", filename=f"{exhibit_id}.zip"
     )
 
 
 def _ordered(
-    parts: Parts, actor: str, order: NewExhibit, evidence: list[str], key: str | None
+    parts: Parts, caller: Principal, order: NewExhibit, evidence: list[str], key: str | None
 ) -> JSONResponse:
-    exhibit_id = new_id("ex", actor, key)
+    exhibit_id = new_id("ex", caller, key)
 
     def perform() -> ExhibitView:
         order_exhibit(
@@ -151,7 +154,7 @@ def _ordered(
             Exhibit(
                 id=exhibit_id,
                 evidence=evidence,
-                operator=actor,
+                operator=caller.actor,
                 audience=order.audience,
                 recipient=order.recipient,
                 purpose=order.purpose,
@@ -167,4 +170,4 @@ def _ordered(
         )
         return ExhibitView.of(parts.exhibits.exhibit(exhibit_id))
 
-    return once(parts, actor, key, ["exhibit", evidence, order.model_dump()], 202, perform)
+    return once(parts, caller, key, ["exhibit", evidence, order.model_dump()], 202, perform)

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 
-from evidence_service.api.auth import Wired
+from evidence_service.api.auth import Installed
 
 router = APIRouter(tags=["health"])
 
@@ -18,7 +18,7 @@ def live() -> dict[str, str]:
 
 
 @router.get("/readyz", response_model=dict[str, str])
-def ready(parts: Wired) -> JSONResponse:
+def ready(parts: Installed) -> JSONResponse:
     """Orders can be accepted; else the failing dependency is named."""
     try:
         parts.records.list_evidence(limit=1)

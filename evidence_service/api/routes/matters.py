@@ -7,21 +7,24 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
-from evidence_service.api.auth import Actor, Wired
+from evidence_service.api.auth import Principal, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.schemas import MatterView, NewMatter
 from evidence_service.store.records import Matter
 
 router = APIRouter(prefix="/v1/matters", tags=["matters"])
 
+MatterReader = Annotated[Principal, may("matters:read")]
+MatterWriter = Annotated[Principal, may("matters:write")]
+
 
 @router.post("", status_code=201, response_model=MatterView)
 def register_matter(
-    order: NewMatter, actor: Actor, parts: Wired, idempotency_key: IdempotencyKey = None
+    order: NewMatter, caller: MatterWriter, parts: Wired, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Register a matter."""
     matter = Matter(
-        new_id("m", actor, idempotency_key),
+        new_id("m", caller, idempotency_key),
         order.reference,
         order.applicant,
         tuple(order.rights),
@@ -32,18 +35,18 @@ def register_matter(
         parts.records.add_matter(matter)
         return MatterView.of(parts.records.matter(matter.id))
 
-    return once(parts, actor, idempotency_key, ["matter", order.model_dump()], 201, perform)
+    return once(parts, caller, idempotency_key, ["matter", order.model_dump()], 201, perform)
 
 
 @router.get("")
 def find_matters(
-    _: Actor, parts: Wired, reference: Annotated[str, Query(min_length=1, max_length=200)]
+    _: MatterReader, parts: Wired, reference: Annotated[str, Query(min_length=1, max_length=200)]
 ) -> list[MatterView]:
     """The matters with a reference, oldest first."""
     return [MatterView.of(matter) for matter in parts.records.matters(reference)]
 
 
 @router.get("/{matter_id}")
-def show_matter(matter_id: str, _: Actor, parts: Wired) -> MatterView:
+def show_matter(matter_id: str, _: MatterReader, parts: Wired) -> MatterView:
     """A matter."""
     return MatterView.of(parts.records.matter(matter_id))

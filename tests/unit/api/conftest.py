@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,15 +10,15 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from evidence_service import bootstrap
 from evidence_service.api.app import create_app
 from evidence_service.config import Settings
 from evidence_service.service.parts import Parts
 from evidence_service.service.preserve import register, seal_manifest
-from evidence_service.store import schema
-from tests.running import serving
+from evidence_service.store.tenancy import API_ROLE
+from tests.running import as_role, empty, operator_key, serving
 
 KEY = "test key"
 
@@ -71,13 +70,14 @@ class Service:
 
 @pytest.fixture
 def service(engine: Engine, tmp_path: Path) -> Iterator[Service]:
-    with engine.begin() as connection:
-        names = ", ".join(table.name for table in schema.metadata.sorted_tables)
-        connection.execute(text(f"TRUNCATE {names} CASCADE"))
+    empty(engine)
     clock = Clock()
     settings = Settings(data_directory=tmp_path, purpose="demonstration", batch_seconds=60, batch_size=4)
+    # What the API does, it does with the rights it has in production; what tests do beside it, as its owner.
+    narrow = as_role(engine, API_ROLE)
     parts = replace(bootstrap.parts(settings, engine), now=clock)
-    app = create_app(parts, {hashlib.sha256(KEY.encode()).hexdigest(): "agent"})
+    app = create_app(replace(bootstrap.parts(settings, narrow), now=clock), operator_key(KEY), overall=parts)
     headers = {"Authorization": f"Bearer {KEY}"}
     with serving(app) as url, httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
         yield Service(parts, clock, http)
+    narrow.dispose()

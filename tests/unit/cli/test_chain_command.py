@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from eth_account import Account
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from evidence_service import bootstrap
 from evidence_service.anchor import contract
@@ -19,9 +19,8 @@ from evidence_service.cli import main
 from evidence_service.config import Settings
 from evidence_service.processes import free_port
 from evidence_service.sandbox.anvil import CHAIN_ID, AnvilChain
-from evidence_service.store import schema
 from tests.faults.anvil import AnvilControl
-from tests.running import ANVIL
+from tests.running import ANVIL, empty
 
 CURRENT, RETIRING = (LocalSigner(account.private_key).address for account in AnvilChain.accounts)
 
@@ -63,9 +62,7 @@ class Installation:
 
 @pytest.fixture
 def installation(tmp_path: Path, engine: Engine, anvil: AnvilControl) -> Installation:
-    with engine.begin() as connection:
-        names = ", ".join(table.name for table in schema.metadata.sorted_tables)
-        connection.execute(text(f"TRUNCATE {names} CASCADE"))
+    empty(engine)
     return Installation(tmp_path, engine, anvil)
 
 

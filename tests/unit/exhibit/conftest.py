@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image, PngImagePlugin
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from evidence_service import bootstrap
 from evidence_service.config import Settings
@@ -19,9 +19,9 @@ from evidence_service.core import manifest
 from evidence_service.service.exhibit import build, order_exhibit
 from evidence_service.service.parts import Parts
 from evidence_service.service.preserve import describe_upload, record_order, register, seal_manifest
-from evidence_service.store import schema
 from evidence_service.store.exhibits import Exhibit
 from evidence_service.store.records import Matter
+from tests.running import empty
 
 FIRST, SECOND = "ev-0000000000000001", "ev-0000000000000002"
 NAME, PHONE = "张小三丰", "13800138000"
@@ -49,9 +49,7 @@ ROLES = {"original.warc.gz.age": "original.encrypted", "capture.wacz": "package.
 
 @pytest.fixture
 def parts(engine: Engine, tmp_path: Path) -> Iterator[Parts]:
-    with engine.begin() as connection:
-        names = ", ".join(table.name for table in schema.metadata.sorted_tables)
-        connection.execute(text(f"TRUNCATE {names} CASCADE"))
+    empty(engine)
     found = bootstrap.parts(Settings(data_directory=tmp_path / "data", purpose="demonstration"), engine)
     found = replace(found, now=lambda: NOW)
     found.records.add_matter(Matter("m-1", "REF/1", "Example Brand Ltd", (), NOW))

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from evidence_service import bootstrap
 from evidence_service.certificate.sealing import Sealed
@@ -30,7 +30,6 @@ from evidence_service.service import extend as extending
 from evidence_service.service.extend import due, extend, extend_due, outlook, wanted
 from evidence_service.service.parts import Parts
 from evidence_service.service.register_digest import digest_evidence_id
-from evidence_service.store import schema
 from evidence_service.store.certificate_orders import NewOrder
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.objects import LocalObjects
@@ -38,6 +37,7 @@ from evidence_service.verify.steps.seal import expected_attachments
 from tests.forgeries.keys import Authority, authority, later
 from tests.forgeries.renewing import until
 from tests.forgeries.world import FIRST, World, built, plain, usual_value
+from tests.running import empty
 from tests.sealing import published_by, sealed_at
 from tests.unit.service.installation import Clock, Immediate, add_matter
 from tests.writes import failing
@@ -117,9 +117,7 @@ def released(world: World) -> bytes:
 def installed(
     engine: Engine, tmp_path: Path, world: World, released: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Installation]:
-    with engine.begin() as connection:
-        names = ", ".join(table.name for table in schema.metadata.sorted_tables)
-        connection.execute(text(f"TRUNCATE {names} CASCADE"))
+    empty(engine)
     clock = Clock(later(minutes=10))
     stamping = Stamping(authority(FIRST), clock)
     trust = tmp_path / "trust.json"

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from evidence_service.anchor import contract
 from evidence_service.anchor.fees import FeePolicy
@@ -28,7 +28,7 @@ from evidence_service.store import schema
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.journal import PostgresJournal
 from tests.faults.anvil import AnvilControl
-from tests.running import ANVIL
+from tests.running import ANVIL, empty
 
 OLD, NEW = (LocalSigner(account.private_key) for account in AnvilChain.accounts)
 
@@ -139,9 +139,7 @@ def anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnvilControl]:
 
 @pytest.fixture
 def world(engine: Engine, anvil: AnvilControl) -> World:
-    with engine.begin() as connection:
-        names = ", ".join(table.name for table in schema.metadata.sorted_tables)
-        connection.execute(text(f"TRUNCATE {names} CASCADE"))
+    empty(engine)
     return World(engine, anvil)
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from evidence_service.store import schema
 from evidence_service.store.batches import Batches
 from evidence_service.store.records import Matter, Records
 from evidence_service.store.trees import TreeFiles
+from tests.running import empty
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -21,9 +21,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def records(engine: Engine) -> Records:
-    with engine.begin() as connection:
-        names = ", ".join(table.name for table in schema.metadata.sorted_tables)
-        connection.execute(text(f"TRUNCATE {names} CASCADE"))
+    empty(engine)
     records = Records(engine)
     records.add_matter(Matter("m-1", "REF/1", "Example Brand Ltd", ("trade mark 1",), NOW))
     return records

@@ -1,0 +1,34 @@
+"""Settings of who may use the API."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field, field_validator
+
+from evidence_service.service.permissions import ROLES
+
+
+class KeySettings(BaseModel):
+    """An API key, known by its hash."""
+
+    actor: str = Field(description="Name written into custody logs")
+    sha256: str = Field(description="SHA-256 of the key, hexadecimal", pattern=r"^[0-9a-f]{64}$")
+    organisation: str = Field(default="o-default", description="Id of the organisation it works for")
+    roles: list[str] = Field(
+        default_factory=lambda: sorted(ROLES),
+        description="What it may do; when not given, everything, the installation's own affairs included",
+    )
+
+    @field_validator("actor")
+    @classmethod
+    def _nobody_else(cls, actor: str) -> str:
+        if actor == "evidence-service":
+            raise ValueError("custody logs call the service itself so; give the key another name")
+        return actor
+
+    @field_validator("roles")
+    @classmethod
+    def _known(cls, roles: list[str]) -> list[str]:
+        unknown = [role for role in roles if role not in ROLES]
+        if unknown:
+            raise ValueError(f"there is no role {unknown[0]}; there are {', '.join(sorted(ROLES))}")
+        return roles
