@@ -4,7 +4,7 @@ PY := .venv/bin/python
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
 	campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-examine bench-gas \
 	bench-merkle bench-sending bench-ordering bench-capture bench-recorder live-capture \
-	live-wire bench-sealing campaign-certificate bench-certificate bench-digests
+	live-wire bench-sealing campaign-restore campaign-certificate bench-certificate bench-digests
 
 setup:
 	./scripts/setup
@@ -35,6 +35,10 @@ generated:
 # kill -9 at every boundary of a piece of evidence's way; nothing may be lost or doubled.
 campaign-resume:
 	$(PY) -m tests.faults.resume
+
+# Backup under load, everything wiped, restored; what was acknowledged before and is not there is counted.
+campaign-restore:
+	$(PY) -m tests.faults.restore
 
 # 10,000 submissions, four workers, random faults, kills and reorganisations; everything is counted at the end.
 campaign-chain:

@@ -43,10 +43,12 @@ from evidence_service.egress.policy import EgressPolicy, parse_exception, parse_
 from evidence_service.egress.resolver import parse_nameserver
 from evidence_service.errors import ConfigurationError
 from evidence_service.service import login_state
+from evidence_service.service.backups.make import Source
+from evidence_service.service.backups.manifest import LOGIN_KEY, RECEIPT_KEY
 from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Stamping
 from evidence_service.service.permissions import scopes_of
-from evidence_service.service.ports import Durable
+from evidence_service.service.ports import Durable, Objects
 from evidence_service.service.receipt_key import ReceiptKey, open_or_make
 from evidence_service.service.validation_data import PublishedLists
 from evidence_service.service.worker import Worker
@@ -72,6 +74,7 @@ from evidence_service.timestamp.calendar import Calendar, require_library
 from evidence_service.timestamp.tsa import Authorities, Authority
 from evidence_service.verify import policy
 
+_TOOL = f"evidence-service {__version__}"
 _PROMISE_MARGIN = 0.1
 """Share of the promised delay that is left when an entry closes its batch early."""
 
@@ -110,6 +113,21 @@ def api_database(settings: Settings, url: str) -> Iterator[Database]:
         engine.dispose()
 
 
+@contextmanager
+def owner_database(settings: Settings) -> Iterator[Database]:
+    """The database as it is, with the rights of the configured login: nothing is brought up to date."""
+    embedded = None if settings.database_url else EmbeddedPostgres(settings.data_directory / "postgres")
+    try:
+        engine = connect(settings.database_url or (embedded.url if embedded else ""))
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+    finally:
+        if embedded is not None:
+            embedded.stop()
+
+
 def _login(settings: Settings, url: str, role: str) -> str:
     return url if settings.database_url else login(url, role)
 
@@ -138,7 +156,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         certificates=Certificates(engine),
         exhibits=Exhibits(engine),
         journal=PostgresJournal(engine, make_submission=Submission, make_attempt=Attempt, make_state=State),
-        objects=LocalObjects(settings.data_directory / "objects"),
+        objects=objects(settings),
         capturing=Capturing(
             directory=settings.data_directory / "captures",
             browser=BrowserSettings(
@@ -169,13 +187,47 @@ def parts(settings: Settings, engine: Database) -> Parts:
             margin=promised_delay(settings) * _PROMISE_MARGIN,
         ),
         promised_delay=promised_delay(settings),
-        receipt_key=ReceiptKey(settings.receipt_key)
-        if settings.receipt_key is not None
-        else open_or_make(settings.data_directory / "receipt-key.pem"),
-        sealing_key=login_state.open_or_make(settings.data_directory / "login-state.key"),
+        receipt_key=receipt_key(settings),
+        sealing_key=login_state.open_or_make(key_files(settings)[LOGIN_KEY]),
         purpose=settings.purpose,
         host=platform.node(),
-        tool=f"evidence-service {__version__}",
+        tool=_TOOL,
+        now=_now,
+    )
+
+
+def objects(settings: Settings) -> Objects:
+    """Where files are kept."""
+    return LocalObjects(settings.data_directory / "objects")
+
+
+def key_files(settings: Settings) -> dict[str, Path]:
+    """The keys that the service makes for itself: name in a backup → file."""
+    return {
+        RECEIPT_KEY: settings.receipt_key or settings.data_directory / RECEIPT_KEY,
+        LOGIN_KEY: settings.data_directory / LOGIN_KEY,
+    }
+
+
+def receipt_key(settings: Settings) -> ReceiptKey:
+    """The key that signs receipts; made on the first start unless the settings name one."""
+    path = key_files(settings)[RECEIPT_KEY]
+    return ReceiptKey(path) if settings.receipt_key is not None else open_or_make(path)
+
+
+def backup_source(settings: Settings, owner: Database) -> Source:
+    """What a backup is made of.
+
+    Raises:
+        ConfigurationError: there is nothing to back up, or a key cannot be read.
+    """
+    return Source(
+        owner=owner,
+        objects=objects(settings),
+        data_directory=settings.data_directory,
+        key_files={name: path for name, path in key_files(settings).items() if path.exists()},
+        receipt_key=receipt_key(settings),
+        tool=_TOOL,
         now=_now,
     )
 

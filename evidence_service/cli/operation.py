@@ -127,9 +127,15 @@ def fsck() -> None:
     settings = config.load()
     with bootstrap.database(settings) as (engine, _):
         parts = bootstrap.parts(settings, engine)
-        # Trees first: a proof asked of a damaged file makes it again.
-        trees, evidence = list(audit_trees(parts)), list(audit(parts))
-        exhibits = list(audit_exhibits(parts))
+        code = report_audit(parts)
+    sys.exit(int(code))
+
+
+def report_audit(parts: Parts) -> ExitCode:
+    """Derive everything again and print what does not hold."""
+    # Trees first: a proof asked of a damaged file makes it again.
+    trees, evidence = list(audit_trees(parts)), list(audit(parts))
+    exhibits = list(audit_exhibits(parts))
     bad = [item for item in (*trees, *evidence, *exhibits) if item.problems]
     for item in bad:
         for words in item.problems:
@@ -138,7 +144,7 @@ def fsck() -> None:
         f"{len(evidence)} pieces of evidence, {len(trees)} batches and {len(exhibits)} exhibits "
         f"derived again, {len(bad)} with problems"
     )
-    sys.exit(int(ExitCode.INVALID if bad else ExitCode.VERIFIED))
+    return ExitCode.INVALID if bad else ExitCode.VERIFIED
 
 
 @click.command()

@@ -19,10 +19,11 @@ def commit(writer: BinaryIO, temporary: Path, target: Path) -> None:
     os.fsync(writer.fileno())
     temporary.replace(target)
     for directory in {target.parent, temporary.parent}:
-        _sync_directory(directory)
+        sync_directory(directory)
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Bring a directory's entries to the disk."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -156,13 +156,28 @@ def bring_up_to_date(engine: Engine) -> None:
             connection.close()
             migrate(engine)
             return
-        found = _revision(connection)
+        require_current(connection)
+
+
+def require_current(connection: Connection) -> str:
+    """The revision of the schema, which is this release's.
+
+    Raises:
+        ConfigurationError: the schema is of another release.
+    """
+    found = _revision(connection)
     wanted = ScriptDirectory.from_config(_config()).get_current_head()
-    if found != wanted:
+    if found is None or found != wanted:
         raise ConfigurationError(
             f"the database is at revision {found or 'none'}, this release needs {wanted}",
             what_to_do="run “evidence migrate” with the URL of the database's owner",
         )
+    return found
+
+
+def knows(revision: str) -> bool:
+    """Whether this release has a revision of the schema."""
+    return revision in {item.revision for item in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
 def _revision(connection: Connection) -> str | None:
@@ -183,8 +198,13 @@ def _config() -> Config:
 
 def migrate(engine: Engine) -> None:
     """Bring the schema to this release; waits for another process that is doing the same."""
-    config = _config()
     with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        upgrade(connection, "head")
+
+
+def upgrade(connection: Connection, revision: str) -> None:
+    """Bring the schema to a revision within the connection's transaction; waits as :func:`migrate` does."""
+    config = _config()
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,11 @@ def test_an_upgrade_from_every_revision_keeps_every_row(first: Engine) -> None:
     with first.connect() as connection:
         filled = contents(connection)
     assert set(filled) == set(schema.metadata.tables)
-    assert [name for name, rows in filled.items() if not rows] == []
+    assert [name for name, table in filled.items() if not table.rows] == []
+    owners = {
+        row["organisation_id"] for table in filled.values() for row in table.rows if "organisation_id" in row
+    }
+    assert owners == {schema.DEFAULT_ORGANISATION}
 
 
 def reflected(connection: Connection) -> list[Table]:
@@ -95,33 +100,42 @@ def reflected(connection: Connection) -> list[Table]:
     return found.sorted_tables
 
 
-def contents(connection: Connection) -> dict[str, dict[tuple[Any, ...], Row]]:
-    """Table → primary key → row."""
+@dataclass(frozen=True)
+class Rows:
+    """All rows of a table, and the columns of its primary key."""
+
+    key: tuple[str, ...]
+    rows: list[Row]
+
+    def by(self, key: tuple[str, ...]) -> dict[tuple[Any, ...], Row]:
+        return {tuple(row[name] for name in key): row for row in self.rows}
+
+
+def contents(connection: Connection) -> dict[str, Rows]:
+    """Table → its rows."""
     return {
-        table.name: {
-            tuple(row[column.name] for column in table.primary_key): dict(row)
-            for row in connection.execute(select(table)).mappings()
-        }
+        table.name: Rows(
+            tuple(column.name for column in table.primary_key),
+            [dict(row) for row in connection.execute(select(table)).mappings()],
+        )
         for table in reflected(connection)
     }
 
 
-def compare(revision: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+def compare(revision: str, before: dict[str, Rows], after: dict[str, Rows]) -> None:
     """Each row is there under its key, and each column that is left holds what it held."""
-    for name, rows in before.items():
+    for name, table in before.items():
         if (revision, name) in MOVED:
             target, column = MOVED[revision, name]
-            kept = [row[column] for row in after[target].values()]
-            assert rows and all(row[column] in kept for row in rows.values()), f"{revision} loses {name}"
+            kept = [row[column] for row in after[target].rows]
+            assert table.rows and all(row[column] in kept for row in table.rows), f"{revision} loses {name}"
             continue
         changed = REWRITTEN.get(revision, {}).get(name, set())
-        for key, row in rows.items():
-            assert key in after[name], f"{revision} loses {key} of {name}"
-            left = {column: value for column, value in row.items() if column in after[name][key]}
-            for column in left.keys() - changed:
-                assert after[name][key][column] == left[column], (
-                    f"{revision} changes {name}.{column} of {key}"
-                )
+        found = after[name].by(table.key)
+        for key, row in table.by(table.key).items():
+            assert key in found, f"{revision} loses {key} of {name}"
+            for column in (row.keys() & found[key].keys()) - changed:
+                assert found[key][column] == row[column], f"{revision} changes {name}.{column} of {key}"
 
 
 def fill(connection: Connection) -> None:

@@ -1,0 +1,323 @@
+"""Back up under load, lose everything, restore, and count what was acknowledged and is not there.
+
+Run as a module it is ``make campaign-restore``: ``RESULT records=… lost=0 seconds=…``; seconds are those of
+``evidence restore``, everything derived again included. Chain, authorities and marketplace are the world
+outside: they go on, and keep what was sent to them after the backup.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyrage
+
+from evidence_service.cli.client import ServiceClient
+from evidence_service.config import ClientSettings
+from evidence_service.core import bundle
+from evidence_service.errors import EvidenceServiceError, RefusedError
+from evidence_service.processes import ManagedProcess, accepts_connections
+from evidence_service.sandbox.installation import DemoInstallation
+from evidence_service.service.backups import manifest
+from evidence_service.store.postgres import EmbeddedPostgres
+from evidence_service.verify.report import Verdict
+from tests.forgeries.run import report_of
+from tests.forgeries.world import Case
+from tests.running import GANACHE, certified, reachable
+
+_PATIENCE = 300.0
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What a client was told, and when.
+
+    Attributes:
+        sha256: of the uploaded file, hexadecimal; None for captures.
+    """
+
+    id: str
+    at: datetime
+    sha256: str | None
+    receipt: dict[str, Any]
+    certificate: bool
+
+
+@dataclass
+class Counted:
+    """The end of a campaign.
+
+    Attributes:
+        records: acknowledged before the backup's point; waiting: of these, still on their way in the backup.
+        later: acknowledged after it, and lost with the machine, as has to be expected.
+        lost: what is not as it was, in words.
+        seconds: that the restore took.
+    """
+
+    records: int = 0
+    waiting: int = 0
+    later: int = 0
+    seconds: float = 0.0
+    lost: list[str] = field(default_factory=list)
+
+
+class Campaign:
+    """One installation that is lost and restored.
+
+    Args:
+        pieces: uploads until the machine is lost; every tenth wants a certificate.
+        captures: listings beside them.
+    """
+
+    def __init__(self, demo: DemoInstallation, *, pieces: int, captures: int) -> None:
+        self._demo = demo
+        self._pieces, self._captures = pieces, captures
+        self._data = demo.directory / "data"
+        self._backups = demo.directory / "backups"
+        self._accepted: list[Accepted] = []
+        self._counted = Counted()
+        identity = pyrage.x25519.Identity.generate()
+        self._recipient, self._identity = str(identity.to_public()), demo.directory / "identity.txt"
+        self._identity.write_text(f"{identity}\n")
+
+    def run(self) -> Counted:
+        """Load, backup, loss, restore, count."""
+        before = self._lose()
+        point = manifest.read(self._backups).value["made_at"]
+        kept = [item for item in self._accepted if item.at < datetime.fromisoformat(point)]
+        self._counted.records, self._counted.later = len(kept), len(self._accepted) - len(kept)
+        self._restore()
+        if self._counted.lost:
+            return self._counted
+        with self._service() as client:
+            for item in kept:
+                self._look(client, item)
+            self._end_of_all(client, kept)
+            self._verify(client, kept, before)
+        return self._counted
+
+    def _lose(self) -> dict[str, bytes]:
+        """Work until the backup is there and everything is accepted, then lose it; certificates of before."""
+        process = self._start()
+        client = self._client()
+        matter = client.create("/v1/matters", json={"reference": "R-1", "applicant": "Restore SA"})["id"]
+        numbers = itertools.count()
+        # A list's iterator is not to be shared; count() is, under the interpreter's lock.
+        loading = [threading.Thread(target=self._load, args=(matter, numbers)) for _ in range(3)]
+        try:
+            for thread in loading:
+                thread.start()
+            while len(self._accepted) < self._pieces // 3:
+                time.sleep(0.05)
+            self._wait_for_certificates(client, 2)
+            self._evidence("backup", str(self._backups), "--recipient", self._recipient)
+            for thread in loading:
+                thread.join()
+            before = self._certificates(client)
+        finally:
+            process.stop(grace=0)
+        EmbeddedPostgres(self._data / "postgres").stop()
+        shutil.rmtree(self._data)
+        return before
+
+    def _load(self, matter: str, numbers: Iterator[int]) -> None:
+        client = self._client()
+        while (number := next(numbers)) < self._pieces + self._captures:
+            if number >= self._captures:
+                self._upload(client, matter, number)
+            else:
+                url = self._demo.marketplace.listing_url("200102")
+                self._accept(
+                    client,
+                    None,
+                    certificate=True,
+                    path="/v1/captures",
+                    json={"matter_id": matter, "url": url},
+                )
+
+    def _upload(self, client: ServiceClient, matter: str, number: int) -> None:
+        data = f"Note {number}\n".encode() * (1 + number % 50) * 20
+        wanted = number % 10 == self._captures
+        self._accept(
+            client,
+            hashlib.sha256(data).hexdigest(),
+            certificate=wanted,
+            path="/v1/uploads",
+            params={"matter_id": matter, "name": "note.txt", "certificate": wanted},
+            content=data,
+            headers={"Content-Type": "text/plain"},
+        )
+
+    def _accept(
+        self, client: ServiceClient, sha256: str | None, *, certificate: bool, path: str, **request: Any
+    ) -> None:
+        answer = client.create(path, **request)
+        self._accepted.append(
+            Accepted(answer["id"], datetime.now(UTC), sha256, answer["receipt"], certificate)
+        )
+
+    def _wait_for_certificates(self, client: ServiceClient, count: int) -> None:
+        self._until(
+            f"{count} certificates",
+            lambda: sum(certified(self._view(client, item.id)) for item in self._wanted()) >= count,
+        )
+
+    def _wanted(self) -> list[Accepted]:
+        return [item for item in list(self._accepted) if item.certificate]
+
+    def _certificates(self, client: ServiceClient) -> dict[str, bytes]:
+        """Evidence → the PDF that was handed out for it before everything was lost."""
+        return {
+            item.id: client.call("GET", f"/v1/evidence/{item.id}/certificate.pdf").content
+            for item in self._wanted()
+            if certified(self._view(client, item.id))
+        }
+
+    def _restore(self) -> None:
+        started = time.monotonic()
+        self._evidence("backup", str(self._backups), "--verify")
+        verified = time.monotonic()
+        said = self._evidence("restore", str(self._backups), "--identity", str(self._identity))
+        self._counted.seconds = time.monotonic() - verified
+        print(f"verified in {verified - started:.1f} s; {said.strip().splitlines()[-2:]}", file=sys.stderr)
+        if " 0 with problems" not in said:
+            self._counted.lost.append(said)
+
+    def _look(self, client: ServiceClient, item: Accepted) -> None:
+        """One piece is there with its receipt and its file, byte for byte."""
+        try:
+            view = self._view(client, item.id)
+            receipt = client.call("GET", f"/v1/evidence/{item.id}/receipt").json()
+            if receipt != item.receipt:
+                self._counted.lost.append(f"{item.id} has another receipt")
+            self._counted.waiting += view["status"] not in ("anchored", "certified")
+            if item.sha256 is not None:
+                found = client.call("GET", f"/v1/evidence/{item.id}/files/note.txt").content
+                if hashlib.sha256(found).hexdigest() != item.sha256:
+                    self._counted.lost.append(f"{item.id} holds another file")
+        except RefusedError as error:
+            self._counted.lost.append(f"{item.id}: {error.message}")
+
+    def _end_of_all(self, client: ServiceClient, kept: list[Accepted]) -> None:
+        """What was in flight goes on to its end."""
+        open_ones = {item.id: ("certified" if item.certificate else "anchored") for item in kept}
+
+        def ended() -> bool:
+            for evidence_id, end in list(open_ones.items()):
+                if self._view(client, evidence_id)["status"] in (end, "certified"):
+                    del open_ones[evidence_id]
+            return not open_ones
+
+        try:
+            self._until("the end of all work", ended)
+        except EvidenceServiceError:
+            self._counted.lost += [f"{item} does not come to its end" for item in open_ones]
+
+    def _verify(self, client: ServiceClient, kept: list[Accepted], before: dict[str, bytes]) -> None:
+        """Certificates of then and of now verify, without a network; what was handed out is still the same."""
+        wanted = [item.id for item in kept if item.certificate]
+        anchors = [
+            anchor
+            for item in wanted
+            for anchor in bundle.parse(client.call("GET", f"/v1/evidence/{item}/bundle").content)["anchors"]
+        ]
+        self._demo.write_trust(anchors)
+        trusted = self._demo.trust_file.read_bytes()
+        for item in wanted:
+            pdf = client.call("GET", f"/v1/evidence/{item}/certificate.pdf").content
+            report = report_of(Case(item, trusted, certificate=pdf, now=datetime.now(UTC)))
+            if report.verdict is not Verdict.DEMONSTRATION:
+                self._counted.lost.append(f"the certificate of {item}: {report.failures()}")
+        if not any(
+            before.get(item) == client.call("GET", f"/v1/evidence/{item}/certificate.pdf").content
+            for item in wanted
+        ):
+            self._counted.lost.append("no certificate of before the loss is there unchanged")
+
+    def _view(self, client: ServiceClient, evidence_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = client.call("GET", f"/v1/evidence/{evidence_id}").json()
+        return found
+
+    def _until(self, what: str, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while not done():
+            if time.monotonic() > deadline:
+                raise RefusedError(f"{what} did not come within {_PATIENCE:g} s")
+            time.sleep(0.2)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "EVIDENCE_CONFIG": str(self._demo.settings_file),
+            "EVIDENCE_BATCH_SECONDS": "0.5",
+        }
+
+    def _evidence(self, *arguments: str) -> str:
+        """A command of the service; what it says."""
+        done = subprocess.run(
+            [sys.executable, "-m", "evidence_service.cli", *arguments],
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            self._counted.lost.append(
+                f"{arguments[0]} ended with {done.returncode}: {done.stdout}{done.stderr}"
+            )
+        return done.stdout
+
+    def _start(self) -> ManagedProcess:
+        process = ManagedProcess(
+            "service",
+            [sys.executable, "-m", "evidence_service.cli", "serve"],
+            log=self._demo.directory / "service.log",
+            environment=self._environment(),
+        )
+        process.wait_until(lambda: accepts_connections(self._demo.api_port), seconds=60)
+        return process
+
+    @contextmanager
+    def _service(self) -> Iterator[ServiceClient]:
+        process = self._start()
+        try:
+            yield self._client()
+        finally:
+            process.stop(grace=20)
+
+    def _client(self) -> ServiceClient:
+        address = f"http://127.0.0.1:{self._demo.api_port}"
+        return ServiceClient(ClientSettings(api_url=address, api_key=self._demo.api_key))
+
+
+def main() -> None:
+    """The long form."""
+    with tempfile.TemporaryDirectory(prefix="evidence-restore-") as scratch:
+        directory = reachable(Path(scratch))
+        directory.chmod(0o755)
+        with DemoInstallation(directory / "demo", ganache=GANACHE) as demo:
+            counted = Campaign(demo, pieces=300, captures=3).run()
+    for words in counted.lost:
+        print(words, file=sys.stderr)
+    print(
+        f"in flight at the backup: {counted.waiting}; acknowledged after it: {counted.later}", file=sys.stderr
+    )
+    print(f"RESULT records={counted.records} lost={len(counted.lost)} seconds={counted.seconds:.1f}")
+    sys.exit(bool(counted.lost) or not counted.records or not counted.waiting)
+
+
+if __name__ == "__main__":
+    main()
