@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import multiprocessing
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,11 +25,12 @@ from typing import Any
 
 import pyrage
 
+from evidence_service import cli
 from evidence_service.cli.client import ServiceClient
 from evidence_service.config import ClientSettings
 from evidence_service.core import bundle
 from evidence_service.errors import EvidenceServiceError, RefusedError
-from evidence_service.processes import ManagedProcess, accepts_connections
+from evidence_service.processes import accepts_connections
 from evidence_service.sandbox.installation import DemoInstallation
 from evidence_service.service.backups import manifest
 from evidence_service.store.postgres import EmbeddedPostgres
@@ -39,6 +40,19 @@ from tests.forgeries.world import Case
 from tests.running import GANACHE, certified, reachable
 
 _PATIENCE = 300.0
+_CLIENTS = 3
+# The programs are loaded once, not again for each process.
+_forkserver = multiprocessing.get_context("forkserver")
+_forkserver.set_forkserver_preload(["evidence_service.cli.operation", "evidence_service.cli.backup"])
+
+
+def command(arguments: Sequence[str], log: str, environment: Mapping[str, str]) -> None:
+    """The command line, in a process of its own."""
+    os.environ.update(environment)
+    sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(sink, 1)
+    os.dup2(sink, 2)
+    cli.main(list(arguments))
 
 
 @dataclass(frozen=True)
@@ -78,13 +92,16 @@ class Campaign:
     """One installation that is lost and restored.
 
     Args:
-        pieces: uploads until the machine is lost; every tenth wants a certificate.
-        captures: listings beside them.
+        pieces: orders before the backup begins, at least; more come until it has ended. Every tenth wants a
+            certificate.
+        captures: how many of them are listings; all others are uploads.
+        pause: seconds between two orders of a client.
     """
 
-    def __init__(self, demo: DemoInstallation, *, pieces: int, captures: int) -> None:
+    def __init__(self, demo: DemoInstallation, *, pieces: int, captures: int, pause: float) -> None:
         self._demo = demo
-        self._pieces, self._captures = pieces, captures
+        self._pieces, self._captures, self._pause = pieces, captures, pause
+        self._backed_up = threading.Event()
         self._data = demo.directory / "data"
         self._backups = demo.directory / "backups"
         self._accepted: list[Accepted] = []
@@ -106,6 +123,8 @@ class Campaign:
             for item in kept:
                 self._look(client, item)
             self._end_of_all(client, kept)
+            for item in kept:
+                self._read(client, item)
             self._verify(client, kept, before)
         return self._counted
 
@@ -114,28 +133,30 @@ class Campaign:
         process = self._start()
         client = self._client()
         matter = client.create("/v1/matters", json={"reference": "R-1", "applicant": "Restore SA"})["id"]
+        # Shared by the threads: count() gives each number once, under the interpreter's lock.
         numbers = itertools.count()
-        # A list's iterator is not to be shared; count() is, under the interpreter's lock.
-        loading = [threading.Thread(target=self._load, args=(matter, numbers)) for _ in range(3)]
+        loading = [threading.Thread(target=self._load, args=(matter, numbers)) for _ in range(_CLIENTS)]
         try:
             for thread in loading:
                 thread.start()
-            while len(self._accepted) < self._pieces // 3:
-                time.sleep(0.05)
-            self._wait_for_certificates(client, 2)
+            self._until("enough orders", lambda: len(self._accepted) >= self._pieces)
+            self._until("a certificate", lambda: bool(self._certificates(client)))
             self._evidence("backup", str(self._backups), "--recipient", self._recipient)
-            for thread in loading:
-                thread.join()
             before = self._certificates(client)
         finally:
-            process.stop(grace=0)
+            self._backed_up.set()
+            for thread in loading:
+                thread.join()
+            process.kill()
+            process.join()
         EmbeddedPostgres(self._data / "postgres").stop()
         shutil.rmtree(self._data)
         return before
 
     def _load(self, matter: str, numbers: Iterator[int]) -> None:
         client = self._client()
-        while (number := next(numbers)) < self._pieces + self._captures:
+        while not self._backed_up.wait(self._pause):
+            number = next(numbers)
             if number >= self._captures:
                 self._upload(client, matter, number)
             else:
@@ -169,12 +190,6 @@ class Campaign:
             Accepted(answer["id"], datetime.now(UTC), sha256, answer["receipt"], certificate)
         )
 
-    def _wait_for_certificates(self, client: ServiceClient, count: int) -> None:
-        self._until(
-            f"{count} certificates",
-            lambda: sum(certified(self._view(client, item.id)) for item in self._wanted()) >= count,
-        )
-
     def _wanted(self) -> list[Accepted]:
         return [item for item in list(self._accepted) if item.certificate]
 
@@ -188,26 +203,28 @@ class Campaign:
 
     def _restore(self) -> None:
         started = time.monotonic()
-        self._evidence("backup", str(self._backups), "--verify")
-        verified = time.monotonic()
         said = self._evidence("restore", str(self._backups), "--identity", str(self._identity))
-        self._counted.seconds = time.monotonic() - verified
-        print(f"verified in {verified - started:.1f} s; {said.strip().splitlines()[-2:]}", file=sys.stderr)
+        self._counted.seconds = time.monotonic() - started
         if " 0 with problems" not in said:
             self._counted.lost.append(said)
 
     def _look(self, client: ServiceClient, item: Accepted) -> None:
-        """One piece is there with its receipt and its file, byte for byte."""
+        """One piece is there, with the receipt that was given for it."""
         try:
-            view = self._view(client, item.id)
-            receipt = client.call("GET", f"/v1/evidence/{item.id}/receipt").json()
-            if receipt != item.receipt:
+            self._counted.waiting += self._view(client, item.id)["status"] not in ("anchored", "certified")
+            if client.call("GET", f"/v1/evidence/{item.id}/receipt").json() != item.receipt:
                 self._counted.lost.append(f"{item.id} has another receipt")
-            self._counted.waiting += view["status"] not in ("anchored", "certified")
-            if item.sha256 is not None:
-                found = client.call("GET", f"/v1/evidence/{item.id}/files/note.txt").content
-                if hashlib.sha256(found).hexdigest() != item.sha256:
-                    self._counted.lost.append(f"{item.id} holds another file")
+        except RefusedError as error:
+            self._counted.lost.append(f"{item.id}: {error.message}")
+
+    def _read(self, client: ServiceClient, item: Accepted) -> None:
+        """Its files are there, byte for byte; an upload's is the one that was sent."""
+        base = f"/v1/evidence/{item.id}/files"
+        try:
+            for file in client.call("GET", base).json():
+                found = hashlib.sha256(client.call("GET", f"{base}/{file['path']}").content).hexdigest()
+                if found != file["sha256"] or (item.sha256 is not None and found != item.sha256):
+                    self._counted.lost.append(f"{item.id} holds another file {file['path']}")
         except RefusedError as error:
             self._counted.lost.append(f"{item.id}: {error.message}")
 
@@ -258,36 +275,25 @@ class Campaign:
                 raise RefusedError(f"{what} did not come within {_PATIENCE:g} s")
             time.sleep(0.2)
 
-    def _environment(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            "EVIDENCE_CONFIG": str(self._demo.settings_file),
-            "EVIDENCE_BATCH_SECONDS": "0.5",
-        }
+    def _begin(self, log: Path, *arguments: str) -> Any:
+        environment = {"EVIDENCE_CONFIG": str(self._demo.settings_file), "EVIDENCE_BATCH_SECONDS": "0.5"}
+        process = _forkserver.Process(target=command, args=(arguments, str(log), environment), daemon=True)
+        process.start()
+        return process
 
     def _evidence(self, *arguments: str) -> str:
         """A command of the service; what it says."""
-        done = subprocess.run(
-            [sys.executable, "-m", "evidence_service.cli", *arguments],
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            self._counted.lost.append(
-                f"{arguments[0]} ended with {done.returncode}: {done.stdout}{done.stderr}"
-            )
-        return done.stdout
+        log = self._demo.directory / f"{arguments[0]}.log"
+        process = self._begin(log, *arguments)
+        process.join()
+        said = log.read_text()
+        if process.exitcode:
+            self._counted.lost.append(f"{arguments[0]} ended with {process.exitcode}: {said}")
+        return said
 
-    def _start(self) -> ManagedProcess:
-        process = ManagedProcess(
-            "service",
-            [sys.executable, "-m", "evidence_service.cli", "serve"],
-            log=self._demo.directory / "service.log",
-            environment=self._environment(),
-        )
-        process.wait_until(lambda: accepts_connections(self._demo.api_port), seconds=60)
+    def _start(self) -> Any:
+        process = self._begin(self._demo.directory / "service.log", "serve")
+        self._until("the service", lambda: accepts_connections(self._demo.api_port) or not process.is_alive())
         return process
 
     @contextmanager
@@ -296,7 +302,8 @@ class Campaign:
         try:
             yield self._client()
         finally:
-            process.stop(grace=20)
+            process.terminate()
+            process.join()
 
     def _client(self) -> ServiceClient:
         address = f"http://127.0.0.1:{self._demo.api_port}"
@@ -309,7 +316,7 @@ def main() -> None:
         directory = reachable(Path(scratch))
         directory.chmod(0o755)
         with DemoInstallation(directory / "demo", ganache=GANACHE) as demo:
-            counted = Campaign(demo, pieces=300, captures=3).run()
+            counted = Campaign(demo, pieces=300, captures=3, pause=0.05).run()
     for words in counted.lost:
         print(words, file=sys.stderr)
     print(
