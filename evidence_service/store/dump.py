@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, MetaData, Table, text
 from sqlalchemy.exc import DBAPIError
 
 from evidence_service.errors import ConfigurationError, ConflictError, MismatchError
-from evidence_service.store import named, postgres
+from evidence_service.store import migrations, named, postgres
 
 _SKIPPED = "alembic_version"
 _SAME_EVERYWHERE = (
@@ -170,7 +170,7 @@ def loading(engine: Engine, revision: str) -> Iterator[Loading]:
         MismatchError: this release does not know the revision.
     """
     with engine.begin() as connection:
-        if not postgres.knows(revision):
+        if revision not in migrations.known():
             raise MismatchError(
                 f"the backup is of schema revision {revision}, which this release does not know",
                 what_to_do="restore with the release that made it, or a later one",

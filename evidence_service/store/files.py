@@ -14,12 +14,21 @@ def commit(writer: BinaryIO, temporary: Path, target: Path) -> None:
         writer: open on ``temporary``, everything written.
         target: on the same file system; a file that is there already is replaced in one step.
     """
-    writer.flush()
-    os.fchmod(writer.fileno(), 0o444)
-    os.fsync(writer.fileno())
+    sync(writer)
     temporary.replace(target)
     for directory in {target.parent, temporary.parent}:
         sync_directory(directory)
+
+
+def sync(writer: BinaryIO) -> None:
+    """Make a written file read-only and bring its bytes to the disk.
+
+    After an error the file must be given up, never synced again: the kernel reports a failed write-back once
+    and then counts the pages as clean.
+    """
+    writer.flush()
+    os.fchmod(writer.fileno(), 0o444)
+    os.fsync(writer.fileno())
 
 
 def sync_directory(directory: Path) -> None:

@@ -12,14 +12,13 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from evidence_service.errors import ConfigurationError, DatabaseUnavailableError
+from evidence_service.store import migrations
 from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE, announce_organisations
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x65766964  # "evid": any constant that nothing else in this database uses
 
 
@@ -166,18 +165,13 @@ def require_current(connection: Connection) -> str:
         ConfigurationError: the schema is of another release.
     """
     found = _revision(connection)
-    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    wanted = migrations.head()
     if found is None or found != wanted:
         raise ConfigurationError(
             f"the database is at revision {found or 'none'}, this release needs {wanted}",
             what_to_do="run “evidence migrate” with the URL of the database's owner",
         )
     return found
-
-
-def knows(revision: str) -> bool:
-    """Whether this release has a revision of the schema."""
-    return revision in {item.revision for item in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
 def _revision(connection: Connection) -> str | None:
@@ -190,12 +184,6 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    return config
-
-
 def migrate(engine: Engine) -> None:
     """Bring the schema to this release; waits for another process that is doing the same."""
     with engine.begin() as connection:
@@ -204,7 +192,8 @@ def migrate(engine: Engine) -> None:
 
 def upgrade(connection: Connection, revision: str) -> None:
     """Bring the schema to a revision within the connection's transaction; waits as :func:`migrate` does."""
-    config = _config()
+    config = Config()
+    config.set_main_option("script_location", str(migrations.DIRECTORY))
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
     config.attributes["connection"] = connection
     command.upgrade(config, revision)

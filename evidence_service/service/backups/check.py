@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from evidence_service.errors import EvidenceServiceError, MalformedError
+from evidence_service.errors import MalformedError
 from evidence_service.service.backups import manifest
 from evidence_service.service.backups.manifest import Backup
-from evidence_service.store.objects import LocalObjects
 
 _TREE = re.compile(r"([0-9a-f]{64})  ((?:trees|renewals)/[0-9a-z-]+)\n")
 
@@ -18,19 +17,14 @@ def problems(backup: Backup) -> Iterator[str]:
     """Every file that is missing or is not what was backed up, by name; none: the backup is whole."""
     damaged = False
     for name, described in backup.files().items():
-        for words in _file(backup.folder / name, described["sha256"]):
+        for words in _file(backup.folder / name, described["sha256"], f"{backup.folder.name}/{name}"):
             damaged = True
             yield words
     if damaged:
         return  # the lists of what else there is are among them
-    store = LocalObjects(backup.content)
     for name, kind, sha256 in contents(backup):
-        try:
-            store.check(sha256)
-        except EvidenceServiceError:
-            path = store.path(sha256)
-            what = "was changed" if path.exists() else "is missing"
-            yield f"{path.relative_to(backup.root)} ({kind} {name}) {what}"
+        path = backup.path(sha256)
+        yield from _file(path, sha256.hex(), f"{path.relative_to(backup.root)} ({kind} {name})")
 
 
 def contents(backup: Backup) -> Iterator[tuple[str, str, bytes]]:
@@ -56,8 +50,7 @@ def trees(backup: Backup) -> Iterator[tuple[bytes, str]]:
             yield bytes.fromhex(found[1]), found[2]
 
 
-def _file(path: Path, sha256: str) -> Iterator[str]:
-    where = f"{path.parent.name}/{path.name}"
+def _file(path: Path, sha256: str, where: str) -> Iterator[str]:
     try:
         if manifest.sha256_of(path) != sha256:
             yield f"{where} was changed"

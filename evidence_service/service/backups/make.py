@@ -92,7 +92,7 @@ def make(source: Source, root: Path, *, recipients: Sequence[str]) -> Made:
     """
     encrypted = keys.encrypt(source.key_files, recipients) if recipients else {}
     with _writing(root), _locked(root):
-        pool = _Pool(LocalObjects(root / manifest.CONTENT))
+        pool = _Pool(LocalObjects(root / manifest.CONTENT, source.now))
         at = source.now()
         name = f"{at:%Y%m%dT%H%M%S}.{at.microsecond // 1000:03}Z-{source.random_bytes(4).hex()}"
         folder = root / f"{manifest.INCOMPLETE}{name}"
@@ -173,9 +173,9 @@ def _copy_objects(objects: Objects, pool: _Pool, listed: Path) -> None:
             sha256 = bytes.fromhex(line)
             size = pool.holds(sha256)
             if size is None:
-                found = objects.check(sha256)
-                copied, size = pool.add(objects.path(sha256))
-                if copied != found.sha256:
+                with objects.open(sha256) as source:
+                    copied, size = pool.add(source)
+                if copied != sha256:
                     raise MismatchError(f"object {sha256.hex()} changed while it was copied")
             pool.count += 1
             pool.size += size
@@ -256,8 +256,6 @@ def _locked(root: Path) -> Iterator[None]:
             ) from error
         for left in root.glob(f"{manifest.INCOMPLETE}*"):
             shutil.rmtree(left)
-        for left in (root / manifest.CONTENT).glob("incoming-*"):
-            left.unlink()
         yield
 
 

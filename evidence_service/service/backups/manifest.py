@@ -68,10 +68,10 @@ class Backup:
     folder: Path
     value: Mapping[str, Any]
 
-    @property
-    def content(self) -> Path:
-        """Where files lie under their SHA-256."""
-        return self.root / CONTENT
+    def path(self, sha256: bytes) -> Path:
+        """Where a file of the shared content lies."""
+        name = sha256.hex()
+        return self.root / CONTENT / name[:2] / name[2:]
 
     @property
     def key_id(self) -> str:

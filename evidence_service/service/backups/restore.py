@@ -18,7 +18,6 @@ from evidence_service.service.backups import check, keys, manifest
 from evidence_service.service.backups.manifest import Backup
 from evidence_service.service.ports import Objects
 from evidence_service.store import dump, files
-from evidence_service.store.objects import LocalObjects
 
 _CHUNK = 1 << 20
 _MARK = "restoring"
@@ -65,9 +64,9 @@ def put_files(backup: Backup, objects: Objects, data_directory: Path) -> int:
     Raises:
         MismatchError: a file of the backup was changed since it was checked.
     """
-    content, count = LocalObjects(backup.content), 0
+    count = 0
     for name, kind, sha256 in check.contents(backup):
-        source = content.path(sha256)
+        source = backup.path(sha256)
         if kind == "object":
             if objects.put(source).sha256 != sha256:
                 raise MismatchError(f"object {sha256.hex()} of the backup was changed")
