@@ -24,6 +24,7 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Engine,
+    Float,
     Integer,
     LargeBinary,
     MetaData,
@@ -162,7 +163,7 @@ def value_of(kind: Any, name: str) -> Any:
     """A value of a column's type."""
     for types, value in (
         ((Boolean,), False),
-        ((Integer, Numeric), 1),
+        ((Integer, Numeric, Float), 1),
         ((DateTime,), NOW),
         ((LargeBinary,), hashlib.sha256(name.encode()).digest()),
         ((JSON,), {"made": "up"}),
