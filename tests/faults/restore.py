@@ -93,8 +93,8 @@ class Campaign:
     """One installation that is lost and restored.
 
     Args:
-        pieces: orders before the backup begins, at least; more come until it has ended. Every tenth wants a
-            certificate.
+        pieces: orders before the backup begins, at least; as many again come until it has ended. Every tenth
+            wants a certificate.
         captures: how many of them are listings; all others are uploads.
         pause: seconds between two orders of a client.
     """
@@ -156,8 +156,7 @@ class Campaign:
 
     def _load(self, matter: str, numbers: Iterator[int]) -> None:
         client = self._client()
-        while not self._backed_up.wait(self._pause):
-            number = next(numbers)
+        while not self._backed_up.wait(self._pause) and (number := next(numbers)) < 2 * self._pieces:
             if number >= self._captures:
                 self._upload(client, matter, number)
             else:
