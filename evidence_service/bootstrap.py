@@ -47,7 +47,7 @@ from evidence_service.service import login_state
 from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Stamping
 from evidence_service.service.permissions import scopes_of
-from evidence_service.service.ports import Durable
+from evidence_service.service.ports import Durable, Objects
 from evidence_service.service.receipt_key import ReceiptKey, open_or_make
 from evidence_service.service.tracing import NoTracing, Tracing
 from evidence_service.service.validation_data import PublishedLists
@@ -55,6 +55,8 @@ from evidence_service.service.worker import Worker
 from evidence_service.store.anchors import Anchors
 from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
+from evidence_service.store.bucket import Bucket
+from evidence_service.store.bucket import connect as connect_s3
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
@@ -70,6 +72,8 @@ from evidence_service.store.postgres import EmbeddedPostgres, bring_up_to_date, 
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
+from evidence_service.store.s3 import S3Objects
+from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE
 from evidence_service.store.trees import TreeFiles
 from evidence_service.timestamp.calendar import Calendar, require_library
@@ -142,7 +146,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         certificates=Certificates(engine),
         exhibits=Exhibits(engine),
         journal=PostgresJournal(engine, make_submission=Submission, make_attempt=Attempt, make_state=State),
-        objects=LocalObjects(settings.data_directory / "objects"),
+        objects=objects(settings),
         capturing=Capturing(
             directory=settings.data_directory / "captures",
             browser=BrowserSettings(
@@ -162,6 +166,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         queue=CaptureQueue(engine),
         custody_log=CustodyLog(engine),
         lists=Lists(engine),
+        searching=Searching(engine),
         logins=Logins(engine),
         operations=Operations(engine),
         stamping=stamping,
@@ -205,6 +210,24 @@ def tracing(settings: Settings) -> Tracing:
         ) from error
     return opentelemetry.OpenTelemetry(
         version=__version__, worker=settings.worker_name, processors=[opentelemetry.processor(exporter)]
+    )
+
+
+def objects(settings: Settings) -> Objects:
+    """The object store; one in a bucket is asked whether it locks what is put there.
+
+    Raises:
+        ConfigurationError: it does not, or cannot be used.
+        StorageUnavailableError: it does not answer, or cannot be opened.
+    """
+    chosen = settings.objects
+    if chosen.kind == "local":
+        return LocalObjects(settings.data_directory / "objects", _now)
+    return S3Objects(
+        Bucket(connect_s3(region=chosen.region, endpoint=chosen.endpoint_url), chosen.bucket),
+        prefix=chosen.prefix,
+        retention=None if chosen.retention_days is None else timedelta(days=chosen.retention_days),
+        now=_now,
     )
 
 

@@ -26,6 +26,7 @@ from evidence_service.api.routes import (
     metrics,
     receipts,
     register,
+    search,
 )
 from evidence_service.service.parts import Parts
 from evidence_service.service.tracing import NoTracing
@@ -42,6 +43,7 @@ _ROUTES = (
     declarations,
     exhibits,
     register,
+    search,
     health,
     metrics,
 )

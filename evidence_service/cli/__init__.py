@@ -29,6 +29,7 @@ _COMMANDS = {
     "certificate": ("certificate", "Issue certificates and look after them."),
     "declaration": ("declaration", "Prepare declarations for people who took part, to be signed by them."),
     "exhibit": ("exhibit", "Make one package for court or opponent, with redaction."),
+    "search": ("search", "Find evidence by what it shows."),
     "anchors": ("anchors", "Show where batches stand on their chains."),
     "verify": ("verification", "Verify certificates or proof bundles."),
     "inspect": ("verification", "Show everything inside a certificate or bundle."),

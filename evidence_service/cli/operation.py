@@ -225,9 +225,10 @@ def _diagnosis(found: list[dict[str, str]]) -> Table:
 def _examinations(settings: Settings, opened: ExitStack) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "browser", lambda: identify(find_browser(settings.chromium)).version
     yield "fonts", lambda: str(font_directory())
+    tried = _without_traces(settings, opened)
+    yield "objects", lambda: bootstrap.objects(tried).inspect()
 
     def database() -> str:
-        tried = _without_traces(settings, opened)
         engine, _ = opened.enter_context(bootstrap.database(tried))
         wired.append(bootstrap.parts(tried, engine))
         if tried is not settings:

@@ -43,6 +43,7 @@ from evidence_service.store.organisations import Organisations
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
+from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import scoped
 from evidence_service.timestamp.calendar import Calendar
 from evidence_service.timestamp.tsa import Authorities
@@ -166,6 +167,7 @@ class Parts:
     queue: CaptureQueue
     custody_log: CustodyLog
     lists: Lists
+    searching: Searching
     logins: Logins
     operations: Operations
     journal: PostgresJournal[Submission]
@@ -272,6 +274,7 @@ _OF_ORGANISATIONS = (
     "renewals",
     "queue",
     "lists",
+    "searching",
     "logins",
     "anchors",
     "chain_status",

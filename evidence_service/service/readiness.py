@@ -58,7 +58,7 @@ def readiness(parts: Parts) -> Readiness:
         version = parts.operations.version()
         if version != "current":
             failing.append("schema")
-    tried("objects", parts.objects.probe)
+    tried("objects", parts.objects.inspect)
     tried("receipt_key", parts.receipt_key.check)
     degraded = () if failing else tuple(_degraded(parts))
     return Readiness(tuple(failing), degraded, version)

@@ -192,6 +192,25 @@ evidence = Table(
     same_organisation("matter_id", "matters.id"),
     UniqueConstraint("organisation_id", "id"),
     Index(None, "organisation_id", "batch_id"),
+    Index(None, "organisation_id", "created_at", "id"),
+)
+
+# What evidence is found by, in lower case; a trigger on evidence keeps it.
+evidence_terms = Table(
+    "evidence_terms",
+    metadata,
+    Column("evidence_id", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("term", Text, primary_key=True),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    Index(
+        "ix_evidence_terms_term",
+        "organisation_id",
+        "kind",
+        "term",
+        postgresql_ops={"term": "text_pattern_ops"},
+    ),
 )
 
 # Views over captures of all organisations, for promises: times, and nothing of what is captured.
