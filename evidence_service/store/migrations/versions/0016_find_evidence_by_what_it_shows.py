@@ -8,7 +8,7 @@ from alembic import op
 from evidence_service.store.migrations.isolation import isolate
 
 revision = "0016"
-down_revision = "0013"
+down_revision = "0015"
 
 
 def upgrade() -> None:
