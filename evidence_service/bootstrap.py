@@ -38,6 +38,7 @@ from evidence_service.config import (
     Settings,
     SignerSettings,
 )
+from evidence_service.config.tracing import trace_exporter
 from evidence_service.egress.http import guarded
 from evidence_service.egress.policy import EgressPolicy, parse_exception, parse_networks
 from evidence_service.egress.resolver import parse_nameserver
@@ -48,6 +49,7 @@ from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Sta
 from evidence_service.service.permissions import scopes_of
 from evidence_service.service.ports import Durable, Objects
 from evidence_service.service.receipt_key import ReceiptKey, open_or_make
+from evidence_service.service.tracing import NoTracing, Tracing
 from evidence_service.service.validation_data import PublishedLists
 from evidence_service.service.worker import Worker
 from evidence_service.store.anchors import Anchors
@@ -58,17 +60,20 @@ from evidence_service.store.bucket import connect as connect_s3
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
+from evidence_service.store.custody_log import CustodyLog
 from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
 from evidence_service.store.objects import LocalObjects
+from evidence_service.store.operations import Operations
 from evidence_service.store.organisations import Organisations
 from evidence_service.store.postgres import EmbeddedPostgres, bring_up_to_date, connect, login
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
 from evidence_service.store.s3 import S3Objects
+from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE
 from evidence_service.store.trees import TreeFiles
 from evidence_service.timestamp.calendar import Calendar, require_library
@@ -159,8 +164,11 @@ def parts(settings: Settings, engine: Database) -> Parts:
         attestations=Attestations(engine),
         renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
         queue=CaptureQueue(engine),
+        custody_log=CustodyLog(engine),
         lists=Lists(engine),
+        searching=Searching(engine),
         logins=Logins(engine),
+        operations=Operations(engine),
         stamping=stamping,
         chains=chains(settings.chains),
         anchors=Anchors(engine),
@@ -180,6 +188,28 @@ def parts(settings: Settings, engine: Database) -> Parts:
         host=platform.node(),
         tool=f"evidence-service {__version__}",
         now=_now,
+        tracing=tracing(settings),
+    )
+
+
+def tracing(settings: Settings) -> Tracing:
+    """Where spans go: nowhere, unless ``OTEL_…`` names an exporter.
+
+    Raises:
+        ConfigurationError: it names one that there is not, or the optional group is not installed.
+    """
+    exporter = trace_exporter()
+    if exporter == "none":
+        return NoTracing()
+    try:
+        from evidence_service.service import opentelemetry  # noqa: PLC0415 - an optional dependency
+    except ImportError as error:
+        raise ConfigurationError(
+            "an exporter of traces is configured, but OpenTelemetry is not installed",
+            what_to_do="install the group: pip install 'evidence-service[otel]', or unset OTEL_…",
+        ) from error
+    return opentelemetry.OpenTelemetry(
+        version=__version__, worker=settings.worker_name, processors=[opentelemetry.processor(exporter)]
     )
 
 
@@ -229,7 +259,7 @@ def worker(settings: Settings, wired: Parts, url: str, *, durable: Durable | Non
         durable: stands in for the one on DBOS's steps; tests of crashes wrap it.
     """
     engine = Engine(url, executor=settings.worker_name)
-    return Worker(wired, engine, durable or DbosDurable(), captures=settings.captures_at_once)
+    return Worker(wired, engine, durable or DbosDurable(wired.tracing), captures=settings.captures_at_once)
 
 
 def _stamping(settings: Settings) -> Stamping:

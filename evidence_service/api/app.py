@@ -8,22 +8,45 @@ from fastapi import FastAPI
 
 from evidence_service import __version__
 from evidence_service.api import problems
+from evidence_service.api.figures import RequestFigures
 from evidence_service.api.keys import KeyHolder, KnownKeys
 from evidence_service.api.limits import BodyLimit
+from evidence_service.api.observing import Observing
 from evidence_service.api.routes import (
     anchors,
     batches,
     captures,
     certificates,
+    custody,
     declarations,
     evidence,
     exhibits,
     health,
     matters,
+    metrics,
     receipts,
     register,
+    search,
 )
 from evidence_service.service.parts import Parts
+from evidence_service.service.tracing import NoTracing
+
+_ROUTES = (
+    matters,
+    captures,
+    evidence,
+    custody,
+    receipts,
+    batches,
+    anchors,
+    certificates,
+    declarations,
+    exhibits,
+    register,
+    search,
+    health,
+    metrics,
+)
 
 
 def create_app(
@@ -36,6 +59,27 @@ def create_app(
         keys: SHA-256 of an API key of the settings → its holder.
         overall: on connections that see all of them, for figures; None where no worker runs in this process.
     """
+    known = KnownKeys(keys, None if parts is None else parts.organisations)
+    app = _application(parts, known, overall)
+    for module in _ROUTES:
+        app.include_router(module.router)
+    return app
+
+
+def create_monitoring(parts: Parts, keys: Mapping[bytes, KeyHolder]) -> FastAPI:
+    """What a worker answers over HTTP: whether it is alive, what is away, and figures.
+
+    Args:
+        parts: on connections that see every organisation.
+        keys: as above; members' keys never open figures of the installation, so none are looked up.
+    """
+    app = _application(parts, KnownKeys(keys, None), parts)
+    for module in (health, metrics):
+        app.include_router(module.router)
+    return app
+
+
+def _application(parts: Parts | None, keys: KnownKeys, overall: Parts | None) -> FastAPI:
     app = FastAPI(
         title="Evidence service",
         version=__version__,
@@ -45,21 +89,12 @@ def create_app(
     )
     app.state.parts = parts
     app.state.overall = overall
-    app.state.keys = KnownKeys(keys, None if parts is None else parts.organisations)
+    app.state.keys = keys
+    app.state.figures = RequestFigures()
     app.add_middleware(BodyLimit)
     problems.install(app)
-    for module in (
-        matters,
-        captures,
-        evidence,
-        receipts,
-        batches,
-        anchors,
-        certificates,
-        declarations,
-        exhibits,
-        register,
-        health,
-    ):
-        app.include_router(module.router)
+    # Last, so that it is outermost and sees what the others answer.
+    app.add_middleware(
+        Observing, figures=app.state.figures, tracing=NoTracing() if parts is None else parts.tracing
+    )
     return app

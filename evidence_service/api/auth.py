@@ -11,7 +11,6 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from starlette.concurrency import run_in_threadpool
 
 from evidence_service.api.keys import KnownKeys
-from evidence_service.errors import NotFoundError
 from evidence_service.service.parts import Parts
 
 _bearer = HTTPBearer(auto_error=False, description="An API key")
@@ -74,25 +73,10 @@ async def wired_parts(
     return parts.within(caller.organisation)
 
 
-def overall(request: Request) -> Parts:
-    """The parts that see every organisation, which only a process with a worker has.
-
-    Raises:
-        NotFoundError: this process has none.
-    """
-    parts: Parts | None = request.app.state.overall
-    if parts is None:
-        raise NotFoundError(
-            "this process serves one organisation at a time and has no figures of all",
-            what_to_do="ask a process that runs a worker",
-        )
-    return parts
-
-
 Installed = Annotated[Parts, Depends(installed)]
-Overall = Annotated[Parts, Depends(overall)]
 Wired = Annotated[Parts, Depends(wired_parts)]
 
 # The callers most routes have.
 Reader = Annotated[Principal, may("evidence:read")]
 CertificateReader = Annotated[Principal, may("certificates:read")]
+Overseer = Annotated[Principal, may("installation:read")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -52,13 +51,12 @@ def install(app: FastAPI) -> None:
     """Make every error of an application a problem document."""
 
     @app.middleware("http")
-    async def request_id(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-        request.state.request_id = secrets.token_hex(8)
+    async def last_resort(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
         try:
             response = await proceed(request)
         except Exception:  # noqa: BLE001 - the last resort: no traceback reaches a caller
             # The cause is for the log; the caller gets the id to quote.
-            _log.exception("request.failed", request_id=request.state.request_id)
+            _log.exception("request.failed")
             response = problem(request, 500, "internal", "an internal error; quote the request id")
         response.headers["X-Request-Id"] = request.state.request_id
         return response

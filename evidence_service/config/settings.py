@@ -52,7 +52,9 @@ class IssuerSettings(BaseModel):
 class Settings(BaseSettings):
     """Everything that can be set."""
 
-    model_config = SettingsConfigDict(env_prefix="EVIDENCE_", env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="EVIDENCE_", env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True
+    )
 
     data_directory: Path = Field(
         default=Path("evidence-data"), description="Objects, embedded database, scratch"

@@ -22,6 +22,9 @@ from evidence_service.service.parts import Parts
 from evidence_service.store.exhibits import Exhibit
 from evidence_service.verify import policy
 
+_MOST_CERTIFICATES = 40
+"""As many as stand beside a bundle within the verifier's limit (docs/spec/exhibit.md, section 7)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -75,17 +78,19 @@ def originals(parts: Parts, evidence_id: str, opened: ExitStack) -> list[Origina
 
 
 def certificates(parts: Parts, evidence_id: str, opened: ExitStack) -> dict[str, Member]:
-    """Its released certificates by their names in its folder of an exhibit; ``opened`` as for originals.
+    """Its current certificates, one of each edition, by their names; ``opened`` as for originals.
 
     Raises:
-        NotFoundError: none was released, or the store has it not.
+        NotFoundError: none is current, or the store has one not.
     """
-    certificate = parts.certificates.of_evidence(evidence_id)
-    sha256 = certificate.sha256 or b""
-    path = opened.enter_context(parts.objects.open(sha256))
-    name = f"certificate-{certificate.number}.pdf"
-    place = exhibit.folder_of(evidence_id) + name
-    return {name: Member(place, "certificate", parts.objects.check(sha256), path, searched=False)}
+    parts.certificates.of_evidence(evidence_id)
+    folder, found = exhibit.folder_of(evidence_id), {}
+    for item in parts.certificates.find(evidence_id=evidence_id, status="released", limit=_MOST_CERTIFICATES):
+        sha256, name = item.sha256 or b"", f"certificate-{item.number}.pdf"
+        path = opened.enter_context(parts.objects.open(sha256))
+        digest = parts.objects.check(sha256)
+        found[name] = Member(folder + name, "certificate", digest, path, searched=False)
+    return found
 
 
 def members(

@@ -95,5 +95,9 @@ def test_fsck_names_a_damaged_tree_file_which_the_next_proof_heals(
     code, words = fsck()
     assert code == 3
     assert "batch-1 (closed): level 1 of the stored tree is not made of the level below it" in words
+    last = service.parts.operations.last_fsck()
+    assert last is not None and (last.examined, last.problems) == (4, 1)
     assert file.read_bytes() == whole
     assert fsck()[0] == 0
+    last = service.parts.operations.last_fsck()
+    assert last is not None and last.problems == 0
