@@ -21,6 +21,7 @@ from evidence_service.anchor.signer import KeystoreSigner, Signer
 from evidence_service.anchor.submission import Attempt, State, Submission
 from evidence_service.anchor.web3signer import Web3Signer
 from evidence_service.api.keys import KeyHolder
+from evidence_service.api.rates import Rate, Rates
 from evidence_service.capture.browser import BrowserSettings
 from evidence_service.capture.environment import Checks
 from evidence_service.capture.recorder import RecorderLimits
@@ -120,6 +121,16 @@ def key_holders(settings: Settings) -> dict[bytes, KeyHolder]:
         bytes.fromhex(item.sha256): KeyHolder(item.organisation, item.actor, scopes_of(item.roles))
         for item in settings.api_keys
     }
+
+
+def rates(settings: Settings) -> Rates:
+    """How often the API may be asked."""
+    given = settings.rate_limits
+    return Rates(
+        caller=Rate(given.requests_per_second, given.burst),
+        public=Rate(given.public_requests_per_second, given.public_burst),
+        failures=Rate(given.failures_per_minute / 60, given.failures_burst),
+    )
 
 
 def parts(settings: Settings, engine: Database) -> Parts:

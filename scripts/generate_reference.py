@@ -21,6 +21,7 @@ from evidence_service.config import (
     IssuerSettings,
     KeySettings,
     KeystoreSettings,
+    RateLimitSettings,
     SealPkcs11Settings,
     SealRemoteSettings,
     SealSettings,
@@ -42,6 +43,7 @@ NESTED = (
     ("seal.remote", SealRemoteSettings),
     ("issuer", IssuerSettings),
     ("api_keys[]", KeySettings),
+    ("rate_limits", RateLimitSettings),
 )
 
 

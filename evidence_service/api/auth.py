@@ -10,7 +10,8 @@ from fastapi import Depends, HTTPException, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from starlette.concurrency import run_in_threadpool
 
-from evidence_service.api.keys import KnownKeys
+from evidence_service.api.keys import KeyHolder, KnownKeys
+from evidence_service.api.rates import Limiter
 from evidence_service.errors import NotFoundError
 from evidence_service.service.parts import Parts
 
@@ -35,16 +36,28 @@ class Principal:
 async def authenticated(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Principal:
-    """The caller."""
-    if credentials is not None:
-        keys: KnownKeys = request.app.state.keys
-        sha256 = hashlib.sha256(credentials.credentials.encode()).digest()
-        holder = keys.remembered(sha256)
-        if holder is None:
-            holder = await run_in_threadpool(keys.look_up, sha256)
-        if holder is not None:
-            return Principal(holder.organisation_id, holder.name, holder.scopes)
-    raise HTTPException(401, "give a known API key as a bearer token")
+    """The caller; found and counted once for each request."""
+    known: Principal | None = getattr(request.state, "caller", None)
+    if known is not None:
+        return known
+    limiter: Limiter = request.app.state.limiter
+    if credentials is None:
+        raise HTTPException(401, "give a known API key as a bearer token")
+    sha256 = hashlib.sha256(credentials.credentials.encode()).digest()
+    limiter.check_address(request, sha256)
+    holder = await _holder(request.app.state.keys, sha256)
+    if holder is None:
+        limiter.failed(request)
+        raise HTTPException(401, "give a known API key as a bearer token")
+    limiter.succeeded(request, sha256)
+    limiter.count(request, holder.organisation_id, holder.name)
+    caller = Principal(holder.organisation_id, holder.name, holder.scopes)
+    request.state.caller = caller
+    return caller
+
+
+async def _holder(keys: KnownKeys, sha256: bytes) -> KeyHolder | None:
+    return keys.remembered(sha256) or await run_in_threadpool(keys.look_up, sha256)
 
 
 async def _permitted(
@@ -61,16 +74,17 @@ def may(scope: str) -> Any:
     return Security(_permitted, scopes=[scope])
 
 
-def installed(request: Request) -> Parts:
+async def installed(request: Request) -> Parts:
     """The service's parts, bound to no organisation: for what is asked without a key."""
+    limiter: Limiter = request.app.state.limiter
+    limiter.count_public(request)
     parts: Parts = request.app.state.parts
     return parts
 
 
-async def wired_parts(
-    parts: Annotated[Parts, Depends(installed)], caller: Annotated[Principal, Depends(authenticated)]
-) -> Parts:
+async def wired_parts(request: Request, caller: Annotated[Principal, Depends(authenticated)]) -> Parts:
     """The service's parts, bound to the caller's organisation."""
+    parts: Parts = request.app.state.parts
     return parts.within(caller.organisation)
 
 

@@ -32,3 +32,22 @@ class KeySettings(BaseModel):
         if unknown:
             raise ValueError(f"there is no role {unknown[0]}; there are {', '.join(sorted(ROLES))}")
         return roles
+
+
+class RateLimitSettings(BaseModel):
+    """How often the API may be asked; each process counts by itself."""
+
+    requests_per_second: float = Field(
+        default=200, gt=0, description="Of each key's or token's holder, in the long run"
+    )
+    burst: int = Field(default=2000, ge=1, description="Of each holder, at once")
+    public_requests_per_second: float = Field(
+        default=20, gt=0, description="Of each address on routes that need no key (an IPv6 /64 is one)"
+    )
+    public_burst: int = Field(default=200, ge=1, description="Of each address, at once")
+    failures_per_minute: float = Field(
+        default=12,
+        gt=0,
+        description="Failed authentications of each address before its keys are not looked at",
+    )
+    failures_burst: int = Field(default=20, ge=1, description="Of them at once")
