@@ -4,7 +4,7 @@ PY := .venv/bin/python
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-chain campaign-forgeries \
 	campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-examine bench-gas \
 	bench-merkle bench-sending bench-ordering bench-capture bench-recorder live-capture \
-	live-wire bench-sealing campaign-certificate bench-certificate
+	live-wire bench-sealing campaign-certificate bench-certificate bench-digests
 
 setup:
 	./scripts/setup
@@ -86,6 +86,10 @@ bench-gas:
 # A million entries, tree and all proofs, beside three other implementations in the same run; five minutes.
 bench-merkle:
 	$(PY) -m bench.merkle
+
+# Manifests of digests that are registered by the thousand, beside manifests made one by one.
+bench-digests:
+	$(PY) -m bench.digest_manifests
 
 # What it takes to bring batches to a chain: time, requests, bytes, signatures.
 bench-sending:

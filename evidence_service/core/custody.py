@@ -88,7 +88,12 @@ def check(value: Any) -> None:
 
 def event_hash(event: Mapping[str, Any]) -> bytes:
     """``SHA-256(0x03 ‖ canonical event)``, 32 bytes."""
-    return hashlib.sha256(b"\x03" + canonical.encode(dict(event))).digest()
+    return hash_of(canonical.encode(dict(event)))
+
+
+def hash_of(encoded: bytes) -> bytes:
+    """The same of an event's canonical bytes."""
+    return hashlib.sha256(b"\x03" + encoded).digest()
 
 
 def verify_chain(events: Sequence[Mapping[str, Any]], *, evidence_id: str) -> None:

@@ -31,6 +31,10 @@ OUTCOMES = (
 )
 """How a capture ended; ``received`` is for uploads and digests, which were never captured by us."""
 
+STATED = "digest"
+"""Role of a file whose digests somebody stated: its bytes were never here, and none that happen to have them
+are handed out for it."""
+
 # A path names a file inside a package on every system: relative, no parent references, no control
 # characters, no backslash, no drive letter.
 PATH = r"(?!/)(?!.*(?:^|/)\.{1,2}(?:/|$))(?!.*//)[^\x00-\x1f\x7f\\:]+(?<!/)"
@@ -185,6 +189,31 @@ def file_record(path: str, media_type: str, role: str, found: digest.Digest) -> 
         "size": found.size,
         "sha256": found.sha256.hex(),
         "sha3_512": found.sha3_512.hex(),
+    }
+
+
+def received(at: str, software: str, not_before: Mapping[str, str]) -> dict[str, Any]:
+    """The members that say how files came, where they came from elsewhere than a capture.
+
+    Args:
+        at: when, in the notation of the formats.
+        not_before: member of the manifest.
+    """
+    return {
+        "subject": {
+            "requested_url": None,
+            "final_url": None,
+            "redirects": [],
+            "http_status": None,
+            "peer_address": None,
+            "listing": {},
+        },
+        "outcome": {"status": "received", "reasons": []},
+        "started_at": at,
+        "finished_at": at,
+        "tool": {"software": software},
+        "egress": {"mode": "none", "exceptions": []},
+        "not_before": not_before,
     }
 
 

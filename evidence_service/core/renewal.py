@@ -89,8 +89,7 @@ class Coverage:
                 self._encoded[name] = canonical.encode(self._members[name])
         parts = {name: self._encoded[name] for name in _COVERED[kind]}
         parts["renewals"] = b"[" + b",".join(self._renewals[:earlier]) + b"]"
-        # RFC 8785 section 3.2.3: members in the order of their names, nothing between them.
-        return b"{" + b",".join(b'"%s":%s' % (name.encode(), parts[name]) for name in sorted(parts)) + b"}"
+        return canonical.joined(parts)
 
 
 def entry(covered_bytes: bytes, salt: bytes) -> bytes:

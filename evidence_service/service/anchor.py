@@ -65,20 +65,20 @@ def record_anchor(parts: Parts, submission_id: str) -> None:
     """Tell every member's custody log that it is anchored on a chain."""
     submission = parts.journal.load(submission_id)
     batch = parts.batches.batch(submission.batch_id or "")
-    for evidence_id in parts.batches.members(batch.id):
-        parts.custody(
-            evidence_id,
-            f"anchor {submission.chain_id}",
-            "anchor",
-            actor=SERVICE,
-            purpose=f"record the batch's commitment in the contract on chain {submission.chain_id}",
-            detail={
-                "batch": str(batch.sequence),
-                "commitment": batch.commitment.hex(),
-                "chain_id": str(submission.chain_id),
-                "contract": submission.contract,
-            },
-        )
+    event = parts.event(
+        "anchor",
+        actor=SERVICE,
+        purpose=f"record the batch's commitment in the contract on chain {submission.chain_id}",
+        detail={
+            "batch": str(batch.sequence),
+            "commitment": batch.commitment.hex(),
+            "chain_id": str(submission.chain_id),
+            "contract": submission.contract,
+        },
+    )
+    parts.records.append_custody_each(
+        parts.batches.members(batch.id), f"anchor {submission.chain_id}", event, now=parts.now()
+    )
     parts.batches.note(submission_id)
 
 
@@ -89,6 +89,4 @@ def finish(parts: Parts, batch_id: str) -> None:
     noted = parts.batches.noted_chains(batch_id)
     if not noted or any(chain.required and chain.chain_id not in noted for chain in parts.chains):
         return
-    for evidence_id in parts.batches.members(batch_id):
-        parts.records.advance(evidence_id, "anchored")
     parts.batches.finish(batch_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from evidence_service.core import bundle
+from evidence_service.core import bundle, manifest
 from evidence_service.errors import EvidenceServiceError, MismatchError
 from evidence_service.service.bundles import assemble
 from evidence_service.service.parts import Parts
@@ -70,6 +70,7 @@ def _problems(parts: Parts, evidence: Evidence) -> Iterator[str]:
         files = [
             EvidenceFile(item["path"], parts.objects.check(bytes.fromhex(item["sha256"])))
             for item in bundle.parse(data)["manifest"]["files"]
+            if item["role"] != manifest.STATED
         ]
         yield from _certificate_problems(parts, evidence.id)
         _check_attestations(parts, evidence)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evidence_service.core import bundle, document, exhibit
+from evidence_service.core import bundle, document, exhibit, manifest
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import ConflictError
 from evidence_service.exhibit import guide
@@ -56,9 +56,15 @@ def originals(parts: Parts, evidence_id: str) -> list[Original]:
 
     Raises:
         NotFoundError, MismatchError: the store has not what was preserved.
+        ConflictError: its bytes were never here.
     """
     found = []
     for item in manifest_of(parts, evidence_id)["files"]:
+        if item["role"] == manifest.STATED:
+            raise ConflictError(
+                f"of evidence {evidence_id} the digest alone was registered",
+                what_to_do="give the proof bundle beside your own file",
+            )
         sha256 = bytes.fromhex(item["sha256"])
         parts.objects.check(sha256)
         found.append(Original(item, parts.objects.path(sha256)))

@@ -19,7 +19,7 @@ from evidence_service.service.examine import examine_upload
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.waiting import until_available
-from evidence_service.store.records import Evidence
+from evidence_service.store.records import Evidence, Matter
 
 OPERATOR = "operator"
 # RFC 6838, section 4.2.
@@ -230,23 +230,7 @@ def describe_upload(parts: Parts, name: str, media_type: str, found: Digest) -> 
 def describe_received(parts: Parts, file: Mapping[str, Any]) -> dict[str, Any]:
     """The same members for one file that came from elsewhere than a capture."""
     at = document.format_time(parts.now())
-    return {
-        "subject": {
-            "requested_url": None,
-            "final_url": None,
-            "redirects": [],
-            "http_status": None,
-            "peer_address": None,
-            "listing": {},
-        },
-        "outcome": {"status": "received", "reasons": []},
-        "started_at": at,
-        "finished_at": at,
-        "tool": {"software": SOFTWARE},
-        "egress": {"mode": "none", "exceptions": []},
-        "not_before": _not_before(parts),
-        "files": [dict(file)],
-    }
+    return {**manifest.received(at, SOFTWARE, _not_before(parts)), "files": [dict(file)]}
 
 
 def _reasons(reasons: Sequence[str]) -> list[str]:
@@ -273,6 +257,16 @@ def _not_before(parts: Parts) -> dict[str, str]:
     }
 
 
+def matter_member(matter: Matter) -> dict[str, Any]:
+    """The matter as a manifest names it."""
+    return {
+        "id": matter.id,
+        "reference": matter.reference,
+        "applicant": matter.applicant,
+        "rights": list(matter.rights),
+    }
+
+
 def seal_manifest(parts: Parts, evidence_id: str) -> None:
     """Build the manifest over the custody log so far and close it with the sealing event, in one go."""
     evidence = parts.records.evidence(evidence_id)
@@ -286,12 +280,7 @@ def seal_manifest(parts: Parts, evidence_id: str) -> None:
                 "evidence_id": evidence.id,
                 "kind": evidence.kind,
                 "purpose": parts.purpose,
-                "matter": {
-                    "id": matter.id,
-                    "reference": matter.reference,
-                    "applicant": matter.applicant,
-                    "rights": list(matter.rights),
-                },
+                "matter": matter_member(matter),
                 "operator": {"id": evidence.operator, "role": OPERATOR},
                 "custody": {"events": len(events), "head": custody.event_hash(events[-1]).hex()},
             }

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select, text, update
 
 from evidence_service.store import schema
+from evidence_service.store.records import STATUSES
 from evidence_service.store.tenancy import Store
 
 
@@ -43,8 +44,15 @@ class Anchoring(Store):
             )
 
     def finish(self, batch_id: str) -> None:
-        """Record that the batch has every anchor it needs."""
+        """Record that the batch has every anchor it needs, and with it all its evidence."""
+        evidence = schema.evidence
+        earlier = STATUSES[: STATUSES.index("anchored")]
         with self._engine.begin() as connection:
+            connection.execute(
+                update(evidence)
+                .where(evidence.c.batch_id == batch_id, evidence.c.status.in_(earlier))
+                .values(status="anchored", progress="anchored", waiting_for=None)
+            )
             connection.execute(
                 update(schema.batches)
                 .where(schema.batches.c.id == batch_id)

@@ -1,7 +1,7 @@
 """Which time stamps evidence hangs on, and when the first certificate behind them ends.
 
-The last link of a piece of evidence is the tokens over its last renewal, or those over its manifest while it
-has none (check 4.5).
+The last link of a piece of evidence is the tokens over its last renewal. While it has none, it is those over
+its manifest or, for a digest without any, over the header of its batch (checks 4.1 and 4.5).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, or_, select, union_all
 
 from evidence_service.store import schema
 
@@ -36,7 +36,9 @@ def find_due(
     limit: int | None = None,
 ) -> list[Due]:
     """What hangs on a certificate that ends by ``until`` and, where given, not by ``after`` already."""
-    links = union_all(_first_link(until, every), _later_link(until, every)).subquery()
+    links = union_all(
+        _first_link(until, every), _batch_link(until, every), _later_link(until, every)
+    ).subquery()
     ends_at = func.min(links.c.ends_at)
     query = (
         select(links.c.evidence_id, links.c.generation, ends_at)
@@ -59,11 +61,24 @@ def find_due(
 
 def _first_link(until: datetime, every: bool) -> Select[Any]:
     """Tokens over the manifest of evidence that no renewal has."""
+    return _unrenewed("manifest", schema.evidence.c.id, until, every)
+
+
+def _batch_link(until: datetime, every: bool) -> Select[Any]:
+    """Tokens over the batch header of digests that no renewal has and that have none over the manifest."""
+    evidence, own = schema.evidence, schema.tokens.alias("own")
+    stamped = select(own.c.id).where(own.c.stamped == "manifest", own.c.subject_id == evidence.c.id).exists()
+    through_batch = _unrenewed("batch_header", evidence.c.batch_id, until, every)
+    return through_batch.where(evidence.c.kind == "digest", ~stamped)
+
+
+def _unrenewed(stamped: str, subject_id: ColumnElement[str], until: datetime, every: bool) -> Select[Any]:
+    """Tokens over something of evidence that no renewal has."""
     evidence, tokens, members = schema.evidence, schema.tokens, schema.renewal_members
     renewed = select(members.c.evidence_id).where(members.c.evidence_id == evidence.c.id).exists()
     query = (
         select(evidence.c.id.label("evidence_id"), literal(0).label("generation"), tokens.c.ends_at)
-        .join(tokens, and_(tokens.c.stamped == "manifest", tokens.c.subject_id == evidence.c.id))
+        .join(tokens, and_(tokens.c.stamped == stamped, tokens.c.subject_id == subject_id))
         .where(evidence.c.status.in_(_RENEWABLE), ~renewed)
     )
     return query if every else query.where(tokens.c.ends_at <= until)

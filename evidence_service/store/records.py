@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, text, update
+from sqlalchemy import Connection, Row, and_, func, insert, select, text, update
 
 from evidence_service.core import custody, document
 from evidence_service.errors import ConflictError, NotFoundError
@@ -65,6 +65,9 @@ class Evidence:
     refused: bool
     organisation_id: str
 
+
+_PORTION = 250
+"""Custody logs that one transaction appends to: each is a lock, and locks have room for some thousands."""
 
 STATUSES = ("accepted", "captured", "sealed", "stamped", "registered", "anchored", "certified")
 
@@ -219,6 +222,16 @@ class Records(Orders):
         with self._engine.begin() as connection:
             return _append_custody(connection, evidence_id, step_key, members, now)
 
+    def append_custody_each(
+        self, evidence_ids: Sequence[str], step_key: str, members: Mapping[str, Any], *, now: datetime
+    ) -> None:
+        """The same event for much evidence, in portions that are a transaction each."""
+        # In one order everywhere: two that append to the same logs must not wait for one another.
+        ordered = sorted(evidence_ids)
+        for start in range(0, len(ordered), _PORTION):
+            with self._engine.begin() as connection:
+                _append_custody_each(connection, ordered[start : start + _PORTION], step_key, members, now)
+
     def seal(
         self,
         evidence_id: str,
@@ -236,7 +249,7 @@ class Records(Orders):
             salt: of the manifest's entry in a batch, 32 bytes.
         """
         with self._engine.begin() as connection:
-            _lock_custody(connection, evidence_id)
+            _lock_custody(connection, [evidence_id])
             sealed = connection.execute(
                 select(schema.evidence.c.manifest).where(schema.evidence.c.id == evidence_id)
             ).scalar_one()
@@ -275,11 +288,13 @@ def _advance(connection: Connection, evidence_id: str, status: str, columns: Map
         )
 
 
-def _lock_custody(connection: Connection, evidence_id: str) -> None:
+def _lock_custody(connection: Connection, evidence_ids: Sequence[str]) -> None:
     """One writer per log: the sequence and the hash of the event before must not change under us."""
-    connection.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"custody {evidence_id}"}
+    names = [f"custody {evidence_id}" for evidence_id in evidence_ids]
+    statement = (
+        "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(CAST(:names AS text[])) AS name"
     )
+    connection.execute(text(statement), {"names": names})
 
 
 def _custody(connection: Connection, evidence_id: str) -> list[dict[str, Any]]:
@@ -294,34 +309,70 @@ def _custody(connection: Connection, evidence_id: str) -> list[dict[str, Any]]:
 def _append_custody(
     connection: Connection, evidence_id: str, step_key: str, members: Mapping[str, Any], now: datetime
 ) -> dict[str, Any]:
-    _lock_custody(connection, evidence_id)
+    return _append_custody_each(connection, [evidence_id], step_key, members, now)[evidence_id]
+
+
+def _append_custody_each(
+    connection: Connection,
+    evidence_ids: Sequence[str],
+    step_key: str,
+    members: Mapping[str, Any],
+    now: datetime,
+) -> dict[str, dict[str, Any]]:
+    """The event of each log, by its evidence; what is there already is left as it is."""
+    _lock_custody(connection, evidence_ids)
     table = schema.custody_events
+    of_these = table.c.evidence_id.in_(evidence_ids)
     repeated = connection.execute(
-        select(table.c.event).where(table.c.evidence_id == evidence_id, table.c.step_key == step_key)
-    ).one_or_none()
-    if repeated is not None:
-        return dict(repeated.event)
-    previous = connection.execute(
-        select(table.c.event)
-        .where(table.c.evidence_id == evidence_id)
-        .order_by(table.c.sequence.desc())
-        .limit(1)
-    ).one_or_none()
-    at = document.format_time(now)
-    if previous is not None:
-        # A clock set back must not make the log contradict itself.
-        at = max(at, previous.event["at"])
-    event = custody.build(
-        {**members, "evidence_id": evidence_id, "at": at},
-        previous=None if previous is None else previous.event,
+        select(table.c.evidence_id, table.c.event).where(of_these, table.c.step_key == step_key)
     )
-    connection.execute(
-        insert(table).values(
-            evidence_id=evidence_id,
-            organisation_id=schema.owner_of(evidence_id),
-            sequence=event["sequence"],
-            step_key=step_key,
-            event=event,
+    found = {row.evidence_id: dict(row.event) for row in repeated}
+    newest = (
+        select(table.c.evidence_id, func.max(table.c.sequence).label("sequence"))
+        .where(of_these)
+        .group_by(table.c.evidence_id)
+        .subquery()
+    )
+    last = connection.execute(
+        select(table.c.evidence_id, table.c.event).join(
+            newest,
+            and_(newest.c.evidence_id == table.c.evidence_id, newest.c.sequence == table.c.sequence),
         )
     )
-    return event
+    previous = {row.evidence_id: row.event for row in last}
+    at = document.format_time(now)
+    new = {
+        evidence_id: _following(previous.get(evidence_id), {**members, "evidence_id": evidence_id, "at": at})
+        for evidence_id in evidence_ids
+        if evidence_id not in found
+    }
+    if new:
+        owners = _owners(connection, list(new))
+        connection.execute(
+            insert(table),
+            [
+                {
+                    "evidence_id": name,
+                    "organisation_id": owners[name],
+                    "sequence": event["sequence"],
+                    "step_key": step_key,
+                    "event": event,
+                }
+                for name, event in new.items()
+            ],
+        )
+    return found | new
+
+
+def _owners(connection: Connection, evidence_ids: Sequence[str]) -> dict[str, str]:
+    """Whose each piece of evidence is: an anchor is noted for everybody in its batch."""
+    table = schema.evidence
+    rows = connection.execute(select(table.c.id, table.c.organisation_id).where(table.c.id.in_(evidence_ids)))
+    return {row.id: row.organisation_id for row in rows}
+
+
+def _following(previous: Mapping[str, Any] | None, members: Mapping[str, Any]) -> dict[str, Any]:
+    if previous is not None:
+        # A clock set back must not make the log contradict itself.
+        members = {**members, "at": max(members["at"], previous["at"])}
+    return custody.build(members, previous=previous)

@@ -17,12 +17,16 @@ from tests.e2e.conftest import Result
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "verify-without-us.md"
 
 
+def authorities(trust: Path) -> bytes:
+    """The roots of a trust file, as the page has them collected."""
+    trusted = json.loads(trust.read_text())["authorities"]["trusted"]
+    roots = [x509.load_der_x509_certificate(base64.b64decode(item["roots"][0])) for item in trusted]
+    return b"".join(root.public_bytes(Encoding.PEM) for root in roots)
+
+
 def test_the_pages_commands_lead_to_the_commitment(result: Result, tmp_path: Path) -> None:
     (tmp_path / "certificate.pdf").write_bytes(result.pdf.read_bytes())
-    trusted = json.loads(result.trust.read_text())["authorities"]["trusted"]
-    roots = [x509.load_der_x509_certificate(base64.b64decode(item["roots"][0])) for item in trusted]
-    pem = b"".join(root.public_bytes(Encoding.PEM) for root in roots)
-    (tmp_path / "authority.pem").write_bytes(pem)
+    (tmp_path / "authority.pem").write_bytes(authorities(result.trust))
     output = ""
     for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
         done = subprocess.run(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.forgeries import blocks, pairing, pdfs, records, renewals, revocations, tokens, updates
+from tests.forgeries import blocks, digests, pairing, pdfs, records, renewals, revocations, tokens, updates
 from tests.forgeries.world import Case, World
 
-PARTS = (records, tokens, revocations, renewals, blocks, pdfs, updates, pairing)
+PARTS = (records, tokens, digests, revocations, renewals, blocks, pdfs, updates, pairing)
 
 
 def forgeries(world: World) -> Iterator[Case]:

@@ -142,6 +142,10 @@ def _evidence(chosen: random.Random) -> Evidence:
         stamping.append((authority("Stranger two", "p384", "sha384"), "manifest"))
     if chosen.random() < 0.3:
         stamping = [item for item in stamping if item[1] == "manifest"]
+    kind = chosen.choice(("platform_capture", "upload", "digest"))
+    if kind == "digest" and len({of for _, of in stamping}) == 2 and chosen.random() < 0.6:
+        # As it is registered in bulk: its time is proved through the batch.
+        stamping = [item for item in stamping if item[1] == "batch_header"]
     usual = usual_manifest()
     subject = {
         **usual["subject"],
@@ -153,7 +157,7 @@ def _evidence(chosen: random.Random) -> Evidence:
         "subject": subject,
         "matter": {**usual["matter"], "applicant": text(), "rights": [text()] * chosen.randrange(4)},
         "purpose": chosen.choice(("evidence", "evidence", "demonstration")),
-        "kind": chosen.choice(("platform_capture", "upload", "digest")),
+        "kind": kind,
     }
     if chosen.random() < 0.5:
         changes["not_before"] = {

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evidence_service.core import bundle
+from tests.forgeries.digests import digest_evidence, old_digest
 from tests.forgeries.keys import Authority, authority, certify, key, later
 from tests.forgeries.renewing import Renewing, day, revocation_list
 from tests.forgeries.run import report_of, second_opinions
@@ -70,6 +71,13 @@ def _header_only() -> dict[str, Any]:
     return dict(value)
 
 
+def _own_dropped() -> dict[str, Any]:
+    """A digest that had time stamps of its own."""
+    value = Evidence(manifest={"kind": "digest"}).value()
+    value["timestamps"] = [item for item in value["timestamps"] if item["of"] == "batch_header"]
+    return value
+
+
 STRANGER = authority("Stranger")
 CASES: list[tuple[str, dict[str, Any], float, str, tuple[str | None, str | None, str | None]]] = [
     ("nothing collected", Evidence().value(), 30, "evidence", ("not_checked", None, None)),
@@ -87,6 +95,11 @@ CASES: list[tuple[str, dict[str, Any], float, str, tuple[str | None, str | None,
     ("a stranger with its root", with_stranger(_travelling(), only_of(STRANGER)), 30, "evidence", ("pass", None, None)),
     ("a stranger, revoked", with_stranger(_travelling(), _revoking), 30, "untrusted", ("fail", None, None)),
     ("only the batch stamped", _header_only(), 1100, "pending", (None, None, "not_checked")),
+    ("a digest", digest_evidence(lists=one_list).value(), 30, "evidence", ("pass", None, None)),
+    ("a digest, version 1", first_version(digest_evidence().value()), 30, "evidence", (None, None, None)),
+    ("a digest, ended", old_digest().value(), 366, "evidence", ("pass", "not_checked", "not_checked")),
+    ("a digest, renewed", old_digest(renewals=usual_renewals()).value(), 1100, "evidence", ("pass", "pass", "not_checked")),
+    ("a digest without the time stamps it had", _own_dropped(), 30, "evidence", ("not_checked", None, None)),
 ]  # fmt: skip
 
 
@@ -124,6 +137,25 @@ def test_the_words_say_until_when(world: World) -> None:
         ("renewal", FIRST, True),
         ("renewal", SECOND, True),
     ]
+
+
+def test_the_words_say_that_the_time_of_a_digest_is_proved_through_the_batch(world: World) -> None:
+    value = digest_evidence().value()
+    case = Case("digest", world.trust(value), bundle=built(value))
+    report = report_of(case)
+    words = {check.id: check.why for check in report.checks}
+    assert words["4.1"] == (
+        "2 tokens, each over the SHA-512 of the batch header: the manifest has none of its own, its time is "
+        "proved through the batch"
+    )
+    assert words["4.2"] == "stamped through the batch by First Authority, Second Authority"
+    assert [(item.of, item.authority) for item in report.findings.timestamps] == [
+        ("batch_header", FIRST),
+        ("batch_header", SECOND),
+    ]
+    (second,) = second_opinions([case])
+    assert second["why"]["4.1"].endswith("the time is proved through the batch")
+    assert second["why"]["4.2"].startswith("stamped through the batch by ")
 
 
 def test_a_root_issued_again_under_its_name_and_key_is_tried_as_well(world: World) -> None:

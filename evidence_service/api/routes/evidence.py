@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from evidence_service.api.auth import Principal, Reader, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceView, FileView
-from evidence_service.core.manifest import check_path
+from evidence_service.core.manifest import STATED, check_path
 from evidence_service.errors import LimitExceededError, MalformedError, NotFoundError, RefusedError
 from evidence_service.service.accept import Order, accept
 from evidence_service.service.bundles import assemble
@@ -148,6 +148,11 @@ def download_file(evidence_id: str, path: str, caller: Copier, parts: Wired) -> 
     found = next((item for item in list_files(evidence_id, caller, parts) if item.path == path), None)
     if found is None:
         raise NotFoundError(f"evidence {evidence_id} has no such file")
+    if found.role == STATED:
+        # Others may have stored a file with this digest: who states a digest is not given their bytes for it.
+        raise NotFoundError(
+            f"of evidence {evidence_id} the digest alone was registered; the file is with you"
+        )
     parts.custody(
         evidence_id,
         f"copy {path} {caller.actor}",

@@ -116,9 +116,10 @@ export function checkInclusion({ value, manifest }) {
  * @param {Bundle} bundle
  * @param {number[]} tokenTimes milliseconds since 1970
  * @param {number[]} blockTimes milliseconds since 1970
+ * @param {boolean} isThroughBatch whether the time is proved through the batch: all tokens are over its header
  * @throws {Refusal} wrong: a clock contradicts another
  */
-export function checkTimes({ value }, tokenTimes, blockTimes) {
+export function checkTimes({ value }, tokenTimes, blockTimes, isThroughBatch) {
   const outside = [...tokenTimes, ...blockTimes];
   const finished = parseTime(value.manifest.finished_at, "finished_at");
   if (outside.some((time) => finished - time > TOLERANCE)) wrong("the capture ended after an outside time");
@@ -130,5 +131,6 @@ export function checkTimes({ value }, tokenTimes, blockTimes) {
   if (value.batch_header !== null) {
     const closed = parseTime(value.batch_header.closed_at, "closed_at");
     if (blockTimes.some((time) => closed - time > TOLERANCE)) wrong("the batch was closed after the block that holds it");
+    if (isThroughBatch && tokenTimes.some((time) => closed - time > TOLERANCE)) wrong("the batch was closed after its header was stamped");
   }
 }

@@ -18,7 +18,7 @@ import { judgeToken, readImprint } from "./token.js";
 /**
  * The tokens of each renewal, once it is known to be about this bundle and not to lie before what it renews.
  * @param {import("./bundle.js").Bundle} bundle
- * @param {Stamp[]} first tokens over the manifest
+ * @param {Stamp[]} first tokens of the first link
  * @param {import("./policy.js").Policy} policy
  * @returns {Promise<Stamp[][]>}
  * @throws {Refusal} wrong: about something else, or out of order; limit: as of cms.js
@@ -51,7 +51,7 @@ function checkInclusion(value, position) {
 
 /**
  * Each link by enough trusted authorities, and renewed before too few of them were left.
- * @param {Stamp[][]} chain tokens over the manifest, then those of each renewal
+ * @param {Stamp[][]} chain tokens of the first link, then those of each renewal
  * @param {number} minimum authorities
  * @returns {{status: "pass" | "fail", family: "trust", why: string}}
  */
@@ -86,7 +86,7 @@ function endsOf(tokens) {
 
 /**
  * For a bundle without renewals.
- * @param {Stamp[]} first tokens over the manifest
+ * @param {Stamp[]} first tokens of the first link
  * @param {number} now milliseconds since 1970
  * @returns {number | null} when the last of them that is trusted ended, null when one has not or none is trusted
  */

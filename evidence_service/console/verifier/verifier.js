@@ -68,6 +68,8 @@ class Run {
     this.evidence = null;
     this.seal = null;
     this.attachments = null;
+    /** What the first link is over (section 8, 4.1): the manifest, or its batch's header. */
+    this.firstOver = "manifest";
     /** Of the parts that vouch: whether each is a demonstration. */
     this.vouching = [];
   }
@@ -208,13 +210,22 @@ class Run {
     }
     this.tokens = await Promise.all(tokens.map((token) => judgeToken(token, this.policy)));
     for (const token of this.tokens) this.evidence.timestamps.push({ of: token.of, ...shown(token) });
-    if (!tokens.some((token) => token.of === "manifest")) return { status: "pending", why: "no time stamp over the manifest yet" };
-    return { why: `${tokens.length} tokens, each over the SHA-512 of the manifest or batch header` };
+    if (this.firstLink().length > 0) return { why: `${tokens.length} tokens, each over the SHA-512 of the manifest or batch header` };
+    const isDigest = this.bundle.value.manifest.kind === "digest";
+    if (!isDigest) return { status: "pending", why: "no time stamp over the manifest yet" };
+    if (tokens.length === 0) return { status: "pending", why: "no time stamp over the manifest, nor over the header of a batch it is in, yet" };
+    // Those of the header are read when the manifest is in its batch alone.
+    this.firstOver = "batch_header";
+    return { why: `${tokens.length} tokens, each over the SHA-512 of the batch header: the time is proved through the batch` };
+  }
+
+  firstLink() {
+    return this.tokens.filter((token) => token.of === this.firstOver);
   }
 
   /** What became of the time stamps afterwards: renewals, then lists of those who were revoked. */
   async checkLater() {
-    const first = this.tokens.filter((token) => token.of === "manifest");
+    const first = this.firstLink();
     const renewing = [];
     if (this.bundle.renewals.length > 0) await this.step("4.5", () => this.checkRenewals(first, renewing));
     else if (endedAt(first, this.now) !== null) {
@@ -232,11 +243,12 @@ class Run {
   }
 
   judgeTokens() {
-    const found = this.tokens.filter((token) => token.of === "manifest" && token.found !== null).map((token) => token.found);
+    const found = this.firstLink().filter((token) => token.found !== null).map((token) => token.found);
     const authorities = new Set(found.map(({ voucher }) => voucher));
     for (const { root } of found) this.vouching.push(isDemonstrationRoot(this.policy.authorities, root));
     if (authorities.size < this.policy.minimum) wrong(`${authorities.size} of the ${this.policy.minimum} required authorities are trusted`);
-    return { why: `stamped by ${[...authorities].map((voucher) => voucher.name).join(", ")}` };
+    const through = this.firstOver === "manifest" ? "" : " through the batch";
+    return { why: `stamped${through} by ${[...authorities].map((voucher) => voucher.name).join(", ")}` };
   }
 
   async checkChain() {
@@ -311,7 +323,7 @@ class Run {
     const tokenTimes = this.tokens.map((token) => token.time);
     const blockTimes = (this.proved ?? []).map(({ header }) => Number(header.time) * 1000);
     if (tokenTimes.length + blockTimes.length === 0) return { status: "not_checked", why: "there is no outside time to compare with" };
-    checkTimes(this.bundle, tokenTimes, blockTimes);
+    checkTimes(this.bundle, tokenTimes, blockTimes, this.firstOver === "batch_header");
     return { why: `capture clock, ${tokenTimes.length} tokens and ${blockTimes.length} blocks agree` };
   }
 }

@@ -21,7 +21,7 @@ def check_renewals(run: Run, value: Mapping[str, Any], stamps: Sequence[Stamp]) 
     Args:
         stamps: tokens of 4.1; none when it did not pass.
     """
-    first = [stamp.judged for stamp in stamps if stamp.of == "manifest"]
+    first = [stamp.judged for stamp in stamps if stamp.of == run.first_over]
     renewals = bundle.renewals(value)
     if not first:
         return []

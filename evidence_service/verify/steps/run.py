@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from evidence_service.errors import EvidenceError, LimitExceededError, UnsupportedVersionError
 from evidence_service.verify.policy import Policy
@@ -79,6 +79,8 @@ class Run:
     Attributes:
         demonstrations: for each part that vouches, whether it is a demonstration (specification, section 11).
         missing: paths of the manifest that were not given.
+        first_over: what the first link is over (specification, 4.1 of section 8); ``batch_header`` where the
+            time of a digest is proved through the batch.
     """
 
     policy: Policy
@@ -86,6 +88,7 @@ class Run:
     checks: list[Check] = field(default_factory=list)
     files: list[GivenFile] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    first_over: Literal["manifest", "batch_header"] = "manifest"
     timestamps: list[ConfirmedTimestamp] = field(default_factory=list)
     renewals: list[ConfirmedRenewal] = field(default_factory=list)
     anchors: list[ConfirmedAnchor] = field(default_factory=list)

@@ -11,15 +11,19 @@ from typing import Any
 import pytest
 
 from evidence_service.core import bundle, renewal
+from evidence_service.core.digest import digest_of
 from evidence_service.service import renew
 from evidence_service.service.audit import audit
 from evidence_service.service.bundles import assemble
 from evidence_service.service.parts import Parts
+from evidence_service.service.preserve import request_stamps
 from evidence_service.timestamp.tsa import Authorities
 from evidence_service.verify.report import Check, Status, Verdict
 from tests.authorities import TimedAuthority
+from tests.digests import enter_digests
 from tests.running import database
 from tests.unit.service.installation import (
+    MATTER,
     Clock,
     Immediate,
     add_evidence,
@@ -226,6 +230,58 @@ def test_a_hash_tree_renewal_follows_a_time_stamp_renewal(world: World) -> None:
     found = world.check(evidence_id)
     assert found is not None and found.status is Status.PASS, found
     sound(world, evidence_id)
+
+
+def add_digests(world: World, count: int = 1) -> list[str]:
+    """Digests in a stamped batch, beside evidence with time stamps of its own."""
+    parts = world.parts
+    digests = [digest_of(b"%d" % number) for number in range(count)]
+    found = enter_digests(parts.records._engine, parts.records.matter(MATTER), digests, now=parts.now())
+    add_evidence(parts)
+    for evidence_id in found:
+        assert parts.records.tokens("manifest", evidence_id) == []
+        parts.records.advance(evidence_id, "anchored")
+    return found
+
+
+def test_a_digest_is_renewed_before_the_time_stamps_of_its_batch_end(world: World) -> None:
+    first, second = add_digests(world, 2)
+    world.go(200)
+    assert world.look() == []
+    world.go(260)
+    assert world.look() == ["renewal-1 0 20261119"]
+    assert len(world.parts.renewals.members("renewal-1")) == 3
+    assert world.look() == [], "once"
+    weak(world)
+    world.go(1400)
+    world.settle()
+    for evidence_id in (first, second):
+        value = world.value(evidence_id)
+        assert [item["of"] for item in value["timestamps"]] == ["batch_header"] * 2
+        assert [item["document"]["kind"] for item in value["renewals"]] == ["timestamp", "hash_tree"]
+        found = world.check(evidence_id)
+        assert found is not None and found.status is Status.PASS, found
+    # Nothing of its files is here, and the audit misses nothing.
+    sound(world, first, second)
+
+
+def test_a_digest_with_time_stamps_of_its_own_is_renewed_for_these(world: World) -> None:
+    [evidence_id] = add_digests(world)
+    parts = world.parts
+    world.go(300)
+    manifest = parts.records.evidence(evidence_id).manifest or b""
+    request_stamps(parts, "manifest", evidence_id, manifest)
+    assert world.look() == ["renewal-1 0 20261229"]
+    assert evidence_id not in [item.evidence_id for item in parts.renewals.members("renewal-1")]
+
+
+def test_a_digest_that_was_not_renewed_says_so(world: World) -> None:
+    [evidence_id] = add_digests(world)
+    found = world.check(evidence_id)
+    assert found is not None and found.status is Status.NOT_CHECKED
+    world.go(410)
+    assert world.look() == []
+    assert "too late for 2 pieces of evidence" in renew.outlook(world.parts)
 
 
 def test_many_are_grouped_up_to_a_limit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

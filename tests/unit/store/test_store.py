@@ -121,6 +121,25 @@ def test_many_writers_make_one_chain(records: Records) -> None:
     custody.verify_chain(events, evidence_id="evidence-1")
 
 
+def test_an_event_is_appended_to_many_logs_at_once(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evidence_service.store.records._PORTION", 2)
+    names = [f"evidence-{number}" for number in (3, 1, 2, 5, 4)]
+    for name in names:
+        add(records, name)
+    records.append_custody("evidence-1", "capture", event(), now=NOW + MINUTE)
+    before = records.append_custody("evidence-2", "anchor 1", event("anchor"), now=NOW)
+    for _ in range(2):
+        records.append_custody_each(names, "anchor 1", event("anchor"), now=NOW)
+    records.append_custody_each([], "anchor 1", event("anchor"), now=NOW)
+    for name in names:
+        events = records.custody(name)
+        custody.verify_chain(events, evidence_id=name)
+        assert [item["action"] for item in events].count("anchor") == 1
+    assert records.custody("evidence-2") == [before]
+    first, second = records.custody("evidence-1")
+    assert second["at"] == first["at"], "a clock set back contradicts nothing"
+
+
 def test_the_first_token_of_an_authority_is_kept(records: Records) -> None:
     def token(authority: str, der: bytes) -> KeptToken:
         return KeptToken(authority, der, {"status": "absent", "why": "test"}, NOW)
@@ -135,7 +154,9 @@ def test_batches_are_anchored_once_and_in_their_order(records: Records, batches:
         add(records, f"evidence-{number}", registered=NOW)
         assert batches.close_due(Due(MINUTE, 1), now=NOW) is not None
     assert [item.id for item in batches.unanchored()] == ["batch-1", "batch-2"]
+    records.advance("evidence-1", "certified")
     batches.finish("batch-1")
+    assert [records.evidence(f"evidence-{number}").status for number in range(2)] == ["anchored", "certified"]
     assert [item.id for item in batches.unanchored()] == ["batch-2"]
 
 
