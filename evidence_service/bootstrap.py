@@ -51,6 +51,7 @@ from evidence_service.service.ports import Durable
 from evidence_service.service.receipt_key import ReceiptKey, open_or_make
 from evidence_service.service.validation_data import PublishedLists
 from evidence_service.service.worker import Worker
+from evidence_service.store.administration import Administration
 from evidence_service.store.anchors import Anchors
 from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
@@ -61,6 +62,7 @@ from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
+from evidence_service.store.members import Members
 from evidence_service.store.objects import LocalObjects
 from evidence_service.store.organisations import Organisations
 from evidence_service.store.postgres import EmbeddedPostgres, bring_up_to_date, connect, login
@@ -144,6 +146,8 @@ def parts(settings: Settings, engine: Database) -> Parts:
     return Parts(
         database=engine,
         organisations=Organisations(engine),
+        members=Members(engine),
+        administration=Administration(engine),
         records=Records(engine),
         batches=Batches(engine, TreeFiles(settings.data_directory / "trees")),
         certificates=Certificates(engine),

@@ -21,6 +21,7 @@ from evidence_service.api.routes import (
     exhibits,
     health,
     matters,
+    organisations,
     receipts,
     register,
 )
@@ -61,6 +62,7 @@ def create_app(
     problems.install(app)
     document.install(app)
     for module in (
+        organisations,
         matters,
         captures,
         evidence,
