@@ -21,6 +21,7 @@ from evidence_service.anchor.signer import KeystoreSigner, Signer
 from evidence_service.anchor.submission import Attempt, State, Submission
 from evidence_service.anchor.web3signer import Web3Signer
 from evidence_service.api.keys import KeyHolder
+from evidence_service.api.oidc import Identities, Provider
 from evidence_service.api.rates import Rate, Rates
 from evidence_service.capture.browser import BrowserSettings
 from evidence_service.capture.environment import Checks
@@ -123,6 +124,23 @@ def key_holders(settings: Settings) -> dict[bytes, KeyHolder]:
         bytes.fromhex(item.sha256): KeyHolder(item.organisation, item.actor, scopes_of(item.roles))
         for item in settings.api_keys
     }
+
+
+def identities(settings: Settings) -> Identities | None:
+    """Whom tokens of the configured OpenID providers are about; None where there is none."""
+    if not settings.oidc:
+        return None
+    providers = [
+        Provider(
+            item.issuer,
+            item.audience,
+            tuple(item.algorithms),
+            item.jwks_url,
+            frozenset(item.authorised_parties),
+        )
+        for item in settings.oidc
+    ]
+    return Identities(providers, guarded(egress_policy(settings)))
 
 
 def rates(settings: Settings) -> Rates:

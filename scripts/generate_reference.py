@@ -21,6 +21,7 @@ from evidence_service.config import (
     IssuerSettings,
     KeySettings,
     KeystoreSettings,
+    ProviderSettings,
     RateLimitSettings,
     SealPkcs11Settings,
     SealRemoteSettings,
@@ -43,6 +44,7 @@ NESTED = (
     ("seal.remote", SealRemoteSettings),
     ("issuer", IssuerSettings),
     ("api_keys[]", KeySettings),
+    ("oidc[]", ProviderSettings),
     ("rate_limits", RateLimitSettings),
 )
 

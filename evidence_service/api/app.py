@@ -10,6 +10,7 @@ from evidence_service import __version__
 from evidence_service.api import document, problems
 from evidence_service.api.keys import KeyHolder, KnownKeys
 from evidence_service.api.limits import PATIENCE, Bounds
+from evidence_service.api.oidc import Identities
 from evidence_service.api.rates import Limiter, Rates
 from evidence_service.api.routes import (
     anchors,
@@ -33,6 +34,7 @@ def create_app(
     keys: Mapping[bytes, KeyHolder],
     *,
     overall: Parts | None = None,
+    identities: Identities | None = None,
     rates: Rates | None = None,
     patience: float = PATIENCE,
 ) -> FastAPI:
@@ -42,6 +44,7 @@ def create_app(
         parts: on connections that see one organisation at a time; None only to generate the OpenAPI document.
         keys: SHA-256 of an API key of the settings → its holder.
         overall: on connections that see all of them, for figures; None where no worker runs in this process.
+        identities: whom tokens of OpenID providers are about; None takes no tokens.
         rates: how often somebody may ask.
         patience: seconds a body may take however small it is.
     """
@@ -57,6 +60,7 @@ def create_app(
     app.state.parts = parts
     app.state.overall = overall
     app.state.keys = KnownKeys(keys, None if parts is None else parts.organisations)
+    app.state.identities = identities
     app.state.limiter = Limiter(rates or Rates())
     app.add_middleware(Bounds, patience=patience)
     problems.install(app)

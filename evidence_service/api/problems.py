@@ -86,7 +86,7 @@ def problem(
     if status == 503:
         sent.setdefault("Retry-After", _RETRY_SECONDS)
     if status == 401:
-        sent["WWW-Authenticate"] = "Bearer"
+        sent.setdefault("WWW-Authenticate", "Bearer")
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=sent)
 
 

@@ -59,6 +59,7 @@ def serve(with_worker: bool) -> None:
             bootstrap.parts(settings, narrow),
             bootstrap.key_holders(settings),
             overall=parts if with_worker else None,
+            identities=bootstrap.identities(settings),
             rates=bootstrap.rates(settings),
         )
         running = bootstrap.worker(settings, parts, url) if with_worker else None

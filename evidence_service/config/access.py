@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, Field, field_validator
 
 from evidence_service.service.permissions import ROLES
@@ -32,6 +34,24 @@ class KeySettings(BaseModel):
         if unknown:
             raise ValueError(f"there is no role {unknown[0]}; there are {', '.join(sorted(ROLES))}")
         return roles
+
+
+class ProviderSettings(BaseModel):
+    """An OpenID provider whose tokens are taken beside API keys."""
+
+    issuer: str = Field(
+        pattern=r"^(https://|http://(127\.0\.0\.1|\[::1\]|localhost)[:/])\S+$",
+        description="Its address, exactly as its tokens name it (`iss`)",
+    )
+    audience: str = Field(min_length=1, description="What its tokens for this service name (`aud`)")
+    jwks_url: str | None = Field(default=None, description="Of its keys; null: found by discovery")
+    algorithms: list[Literal["RS256", "PS256", "ES256", "ES384", "EdDSA"]] = Field(
+        default=["RS256", "ES256", "EdDSA"], min_length=1, description="That its tokens may be signed with"
+    )
+    authorised_parties: list[str] = Field(
+        default_factory=list,
+        description="Clients (`azp`, `client_id`) its tokens may be made for; empty: any",
+    )
 
 
 class RateLimitSettings(BaseModel):
