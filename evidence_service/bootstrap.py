@@ -40,6 +40,7 @@ from evidence_service.config import (
     Settings,
     SignerSettings,
 )
+from evidence_service.config.tracing import trace_exporter
 from evidence_service.egress.http import guarded
 from evidence_service.egress.policy import EgressPolicy, parse_exception, parse_networks
 from evidence_service.egress.resolver import parse_nameserver
@@ -48,28 +49,35 @@ from evidence_service.service import login_state
 from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Stamping
 from evidence_service.service.permissions import scopes_of
-from evidence_service.service.ports import Durable
+from evidence_service.service.ports import Durable, Objects
 from evidence_service.service.receipt_key import ReceiptKey, open_or_make
+from evidence_service.service.tracing import NoTracing, Tracing
 from evidence_service.service.validation_data import PublishedLists
 from evidence_service.service.worker import Worker
 from evidence_service.store.administration import Administration
 from evidence_service.store.anchors import Anchors
 from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
+from evidence_service.store.bucket import Bucket
+from evidence_service.store.bucket import connect as connect_s3
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
+from evidence_service.store.custody_log import CustodyLog
 from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
 from evidence_service.store.members import Members
 from evidence_service.store.objects import LocalObjects
+from evidence_service.store.operations import Operations
 from evidence_service.store.organisations import Organisations
 from evidence_service.store.postgres import EmbeddedPostgres, bring_up_to_date, connect, login
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
+from evidence_service.store.s3 import S3Objects
+from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE
 from evidence_service.store.trees import TreeFiles
 from evidence_service.timestamp.calendar import Calendar, require_library
@@ -171,7 +179,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         certificates=Certificates(engine),
         exhibits=Exhibits(engine),
         journal=PostgresJournal(engine, make_submission=Submission, make_attempt=Attempt, make_state=State),
-        objects=LocalObjects(settings.data_directory / "objects"),
+        objects=objects(settings),
         capturing=Capturing(
             directory=settings.data_directory / "captures",
             browser=BrowserSettings(
@@ -189,8 +197,11 @@ def parts(settings: Settings, engine: Database) -> Parts:
         attestations=Attestations(engine),
         renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
         queue=CaptureQueue(engine),
+        custody_log=CustodyLog(engine),
         lists=Lists(engine),
+        searching=Searching(engine),
         logins=Logins(engine),
+        operations=Operations(engine),
         stamping=stamping,
         chains=chains(settings.chains),
         anchors=Anchors(engine),
@@ -209,6 +220,46 @@ def parts(settings: Settings, engine: Database) -> Parts:
         purpose=settings.purpose,
         host=platform.node(),
         tool=f"evidence-service {__version__}",
+        now=_now,
+        tracing=tracing(settings),
+    )
+
+
+def tracing(settings: Settings) -> Tracing:
+    """Where spans go: nowhere, unless ``OTEL_…`` names an exporter.
+
+    Raises:
+        ConfigurationError: it names one that there is not, or the optional group is not installed.
+    """
+    exporter = trace_exporter()
+    if exporter == "none":
+        return NoTracing()
+    try:
+        from evidence_service.service import opentelemetry  # noqa: PLC0415 - an optional dependency
+    except ImportError as error:
+        raise ConfigurationError(
+            "an exporter of traces is configured, but OpenTelemetry is not installed",
+            what_to_do="install the group: pip install 'evidence-service[otel]', or unset OTEL_…",
+        ) from error
+    return opentelemetry.OpenTelemetry(
+        version=__version__, worker=settings.worker_name, processors=[opentelemetry.processor(exporter)]
+    )
+
+
+def objects(settings: Settings) -> Objects:
+    """The object store; one in a bucket is asked whether it locks what is put there.
+
+    Raises:
+        ConfigurationError: it does not, or cannot be used.
+        StorageUnavailableError: it does not answer, or cannot be opened.
+    """
+    chosen = settings.objects
+    if chosen.kind == "local":
+        return LocalObjects(settings.data_directory / "objects", _now)
+    return S3Objects(
+        Bucket(connect_s3(region=chosen.region, endpoint=chosen.endpoint_url), chosen.bucket),
+        prefix=chosen.prefix,
+        retention=None if chosen.retention_days is None else timedelta(days=chosen.retention_days),
         now=_now,
     )
 
@@ -241,7 +292,7 @@ def worker(settings: Settings, wired: Parts, url: str, *, durable: Durable | Non
         durable: stands in for the one on DBOS's steps; tests of crashes wrap it.
     """
     engine = Engine(url, executor=settings.worker_name)
-    return Worker(wired, engine, durable or DbosDurable(), captures=settings.captures_at_once)
+    return Worker(wired, engine, durable or DbosDurable(wired.tracing), captures=settings.captures_at_once)
 
 
 def _stamping(settings: Settings) -> Stamping:

@@ -8,8 +8,10 @@ from fastapi import FastAPI
 
 from evidence_service import __version__
 from evidence_service.api import document, problems
+from evidence_service.api.figures import RequestFigures
 from evidence_service.api.keys import KeyHolder, KnownKeys
 from evidence_service.api.limits import PATIENCE, Bounds
+from evidence_service.api.observing import Observing
 from evidence_service.api.oidc import Identities
 from evidence_service.api.rates import Limiter, Rates
 from evidence_service.api.routes import (
@@ -17,16 +19,38 @@ from evidence_service.api.routes import (
     batches,
     captures,
     certificates,
+    custody,
     declarations,
     evidence,
     exhibits,
     health,
     matters,
+    metrics,
     organisations,
     receipts,
     register,
+    search,
 )
 from evidence_service.service.parts import Parts
+from evidence_service.service.tracing import NoTracing
+
+_ROUTES = (
+    organisations,
+    matters,
+    captures,
+    evidence,
+    custody,
+    receipts,
+    batches,
+    anchors,
+    certificates,
+    declarations,
+    exhibits,
+    register,
+    search,
+    health,
+    metrics,
+)
 
 
 def create_app(
@@ -48,6 +72,35 @@ def create_app(
         rates: how often somebody may ask.
         patience: seconds a body may take however small it is.
     """
+    known = KnownKeys(keys, None if parts is None else parts.organisations)
+    app = _application(parts, known, overall, identities=identities, rates=rates, patience=patience)
+    for module in _ROUTES:
+        app.include_router(module.router)
+    return app
+
+
+def create_monitoring(parts: Parts, keys: Mapping[bytes, KeyHolder]) -> FastAPI:
+    """What a worker answers over HTTP: whether it is alive, what is away, and figures.
+
+    Args:
+        parts: on connections that see every organisation.
+        keys: as above; members' keys never open figures of the installation, so none are looked up.
+    """
+    app = _application(parts, KnownKeys(keys, None), parts)
+    for module in (health, metrics):
+        app.include_router(module.router)
+    return app
+
+
+def _application(
+    parts: Parts | None,
+    keys: KnownKeys,
+    overall: Parts | None,
+    *,
+    identities: Identities | None = None,
+    rates: Rates | None = None,
+    patience: float = PATIENCE,
+) -> FastAPI:
     app = FastAPI(
         title="Evidence service",
         version=__version__,
@@ -59,25 +112,15 @@ def create_app(
     )
     app.state.parts = parts
     app.state.overall = overall
-    app.state.keys = KnownKeys(keys, None if parts is None else parts.organisations)
+    app.state.keys = keys
     app.state.identities = identities
     app.state.limiter = Limiter(rates or Rates())
+    app.state.figures = RequestFigures()
     app.add_middleware(Bounds, patience=patience)
     problems.install(app)
     document.install(app)
-    for module in (
-        organisations,
-        matters,
-        captures,
-        evidence,
-        receipts,
-        batches,
-        anchors,
-        certificates,
-        declarations,
-        exhibits,
-        register,
-        health,
-    ):
-        app.include_router(module.router)
+    # Last, so that it is outermost and sees what the others answer.
+    app.add_middleware(
+        Observing, figures=app.state.figures, tracing=NoTracing() if parts is None else parts.tracing
+    )
     return app

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from evidence_service.api.keys import KeyHolder, KnownKeys
 from evidence_service.api.oidc import Identities, TokenRefusedError, is_token
 from evidence_service.api.rates import Limiter
-from evidence_service.errors import NotFoundError, RefusedError
+from evidence_service.errors import RefusedError
 from evidence_service.service.parts import Parts
 from evidence_service.service.permissions import scopes_of
 
@@ -132,25 +132,10 @@ async def wired_parts(request: Request, caller: Annotated[Principal, Depends(aut
     return parts.within(caller.organisation)
 
 
-def overall(request: Request) -> Parts:
-    """The parts that see every organisation, which only a process with a worker has.
-
-    Raises:
-        NotFoundError: this process has none.
-    """
-    parts: Parts | None = request.app.state.overall
-    if parts is None:
-        raise NotFoundError(
-            "this process serves one organisation at a time and has no figures of all",
-            what_to_do="ask a process that runs a worker",
-        )
-    return parts
-
-
 Installed = Annotated[Parts, Depends(installed)]
-Overall = Annotated[Parts, Depends(overall)]
 Wired = Annotated[Parts, Depends(wired_parts)]
 
 # The callers most routes have.
 Reader = Annotated[Principal, may("evidence:read")]
 CertificateReader = Annotated[Principal, may("certificates:read")]
+Overseer = Annotated[Principal, may("installation:read")]

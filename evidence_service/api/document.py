@@ -91,6 +91,8 @@ def _add_errors(operation: dict[str, Any], path: str, method: str) -> None:
         possible -= {"415"}
     responses = operation["responses"]
     responses.pop("422", None)
+    if method == "get":
+        possible -= set(responses)  # an answer of its own, e.g. of what is not ready
     for status in sorted(possible):
         responses[status] = {"$ref": f"#/components/responses/problem-{status}"}
     # A method that is not there, a slow body, a fault of the service: possible everywhere.

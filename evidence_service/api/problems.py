@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 
 import structlog
@@ -97,7 +96,7 @@ def of_status(request: Request, error: HTTPException) -> JSONResponse:
 
 
 class Envelope:
-    """Gives every request its id, and an answer whatever happens; the outermost of our middleware."""
+    """Gives every request an answer whatever happens, and every answer its id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -107,9 +106,7 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = secrets.token_hex(8)
-        state = scope.setdefault("state", {})
-        state["request_id"] = request_id
+        state = scope["state"]  # the id is there: see observing.Observing
         started = False
 
         async def named(message: Message) -> None:
@@ -117,7 +114,7 @@ class Envelope:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
+                headers["X-Request-Id"] = state["request_id"]
                 headers.update(state.get("answer_headers", {}))
             await send(message)
 
@@ -125,7 +122,7 @@ class Envelope:
             await self._app(scope, receive, named)
         except Exception:
             # The cause is for the log; the caller gets the id to quote.
-            _log.exception("request.failed", request_id=request_id)
+            _log.exception("request.failed")
             if started:
                 raise  # the connection has to break: half an answer must not look like a whole one
             answer = problem(Request(scope), 500, "internal", "an internal error; quote the request id")

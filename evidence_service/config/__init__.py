@@ -14,6 +14,7 @@ from evidence_service.config.chains import (
     Web3SignerSettings,
 )
 from evidence_service.config.client import ClientSettings
+from evidence_service.config.objects import ObjectSettings
 from evidence_service.config.seal import SealPkcs11Settings, SealRemoteSettings, SealSettings
 from evidence_service.config.settings import (
     AuthoritySettings,
@@ -33,6 +34,7 @@ __all__ = [
     "IssuerSettings",
     "KeySettings",
     "KeystoreSettings",
+    "ObjectSettings",
     "ProviderSettings",
     "RateLimitSettings",
     "SealPkcs11Settings",

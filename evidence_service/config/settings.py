@@ -17,6 +17,7 @@ from pydantic_settings import (
 from evidence_service.config.access import KeySettings, ProviderSettings, RateLimitSettings
 from evidence_service.config.capture import AGE_RECIPIENT, CaptureLimitSettings
 from evidence_service.config.chains import ChainSettings
+from evidence_service.config.objects import ObjectSettings
 from evidence_service.config.seal import SealSettings
 from evidence_service.errors import ConfigurationError
 
@@ -51,12 +52,17 @@ class IssuerSettings(BaseModel):
 class Settings(BaseSettings):
     """Everything that can be set."""
 
-    model_config = SettingsConfigDict(env_prefix="EVIDENCE_", env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="EVIDENCE_", env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True
+    )
 
     data_directory: Path = Field(
         default=Path("evidence-data"), description="Objects, embedded database, scratch"
     )
     database_url: str = Field(default="", description="PostgreSQL; empty starts the embedded one")
+    objects: ObjectSettings = Field(
+        default_factory=ObjectSettings, description="Where evidence and certificates are kept"
+    )
     purpose: Literal["evidence", "demonstration"] = Field(
         default="evidence",
         description="Written into every manifest; a demonstration can never become evidence",

@@ -26,6 +26,7 @@ from evidence_service.errors import ConfigurationError
 from evidence_service.service.login_state import SealingKey
 from evidence_service.service.ports import Objects
 from evidence_service.service.receipt_key import ReceiptKey
+from evidence_service.service.tracing import NoTracing, Tracing
 from evidence_service.store.administration import Administration
 from evidence_service.store.anchors import Anchors
 from evidence_service.store.attestations import Attestations
@@ -33,15 +34,18 @@ from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
+from evidence_service.store.custody_log import CustodyLog
 from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
 from evidence_service.store.members import Members
+from evidence_service.store.operations import Operations
 from evidence_service.store.organisations import Organisations
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
+from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import scoped
 from evidence_service.timestamp.calendar import Calendar
 from evidence_service.timestamp.tsa import Authorities
@@ -165,8 +169,11 @@ class Parts:
     attestations: Attestations
     renewals: Renewals
     queue: CaptureQueue
+    custody_log: CustodyLog
     lists: Lists
+    searching: Searching
     logins: Logins
+    operations: Operations
     journal: PostgresJournal[Submission]
     objects: Objects
     capturing: Capturing
@@ -184,6 +191,7 @@ class Parts:
     tool: str
     now: Callable[[], datetime]
     random_bytes: Callable[[int], bytes] = secrets.token_bytes
+    tracing: Tracing = field(default_factory=NoTracing)
 
     def within(self, organisation_id: str) -> Parts:
         """The same parts, with the record bound to one organisation.
@@ -264,6 +272,7 @@ _OF_ORGANISATIONS = (
     "members",
     "administration",
     "records",
+    "custody_log",
     "batches",
     "certificates",
     "exhibits",
@@ -271,6 +280,7 @@ _OF_ORGANISATIONS = (
     "renewals",
     "queue",
     "lists",
+    "searching",
     "logins",
     "anchors",
     "chain_status",

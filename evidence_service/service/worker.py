@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import structlog
 from sqlalchemy.exc import OperationalError
+from structlog.contextvars import bound_contextvars
 
 from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.anchor import finish, note_anchor, stamp_batch, submit
@@ -25,6 +26,7 @@ from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import preserve
 from evidence_service.service.renew import renew
 from evidence_service.service.rounds import Rounds
+from evidence_service.service.tracing import about, whose
 from evidence_service.service.upkeep import Upkeep
 from evidence_service.store.queue import Waiting
 
@@ -164,8 +166,10 @@ class Worker:
         """Where a workflow is refused for good, the record says why, for people."""
 
         def run(subject_id: str) -> None:
+            subject = whose(subject_id)
             try:
-                workflow(subject_id)
+                with about(name, subject), bound_contextvars(workflow=name, about=subject):
+                    workflow(subject_id)
             except Exception as error:
                 if self._stopping.is_set():
                     raise  # cut off by the end of this worker: the next one resumes it

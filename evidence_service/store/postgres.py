@@ -12,14 +12,13 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from evidence_service.errors import ConfigurationError, DatabaseUnavailableError
+from evidence_service.store import migrations
 from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE, announce_organisations
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x65766964  # "evid": any constant that nothing else in this database uses
 
 
@@ -157,7 +156,7 @@ def bring_up_to_date(engine: Engine) -> None:
             migrate(engine)
             return
         found = _revision(connection)
-    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    wanted = migrations.head()
     if found != wanted:
         raise ConfigurationError(
             f"the database is at revision {found or 'none'}, this release needs {wanted}",
@@ -175,15 +174,10 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    return config
-
-
 def migrate(engine: Engine) -> None:
     """Bring the schema to this release; waits for another process that is doing the same."""
-    config = _config()
+    config = Config()
+    config.set_main_option("script_location", str(migrations.DIRECTORY))
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         config.attributes["connection"] = connection

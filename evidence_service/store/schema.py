@@ -13,6 +13,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -205,6 +206,25 @@ evidence = Table(
     same_organisation("matter_id", "matters.id"),
     UniqueConstraint("organisation_id", "id"),
     Index(None, "organisation_id", "batch_id"),
+    Index(None, "organisation_id", "created_at", "id"),
+)
+
+# What evidence is found by, in lower case; a trigger on evidence keeps it.
+evidence_terms = Table(
+    "evidence_terms",
+    metadata,
+    Column("evidence_id", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("term", Text, primary_key=True),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    Index(
+        "ix_evidence_terms_term",
+        "organisation_id",
+        "kind",
+        "term",
+        postgresql_ops={"term": "text_pattern_ops"},
+    ),
 )
 
 # Views over captures of all organisations, for promises: times, and nothing of what is captured.
@@ -276,6 +296,42 @@ custody_events = Table(
     UniqueConstraint("evidence_id", "step_key"),
     organisation_column(),
     same_organisation("evidence_id", "evidence.id"),
+)
+
+# Events that are recorded and not in their organisation's log yet; a trigger on custody_events queues them.
+custody_pending = Table(
+    "custody_pending",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("evidence_id", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    organisation_column(),
+    UniqueConstraint("evidence_id", "sequence"),
+    Index(None, "organisation_id", "id"),
+)
+
+# All custody events of an organisation in one chain. No reference to them: what is gone is still logged.
+custody_log = Table(
+    "custody_log",
+    metadata,
+    organisation_column(),
+    Column("position", BigInteger, nullable=False),
+    Column("evidence_id", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("event_hash", LargeBinary, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("organisation_id", "position"),
+    UniqueConstraint("evidence_id", "sequence"),
+)
+
+custody_checkpoints = Table(
+    "custody_checkpoints",
+    metadata,
+    organisation_column(),
+    Column("size", BigInteger, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("evidence_id", Text, nullable=False, unique=True),
+    PrimaryKeyConstraint("organisation_id", "size"),
 )
 
 tokens = Table(
@@ -555,6 +611,18 @@ idempotency_keys = Table(
     Column("body", JSONB, nullable=False),
     Column("created_at", _Time, nullable=False),
     PrimaryKeyConstraint("organisation_id", "key"),
+)
+
+# What audits of the whole record found; of no organisation.
+fsck_runs = Table(
+    "fsck_runs",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("finished_at", _Time, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("examined", BigInteger, nullable=False),
+    Column("problems", BigInteger, nullable=False),
+    Index(None, "finished_at"),
 )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
-from evidence_service.api.auth import Overall, Principal, Wired, may
+from evidence_service.api.auth import Overseer, Principal, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once, remembered
 from evidence_service.api.keys import KnownKeys
 from evidence_service.api.organisations import (
@@ -26,18 +26,19 @@ from evidence_service.api.organisations import (
     OrganisationView,
     RegisteredView,
 )
+from evidence_service.errors import NotFoundError
 from evidence_service.service import add_member as adding
 from evidence_service.service import issue_key as issuing
 from evidence_service.service import register_organisation as registering
 from evidence_service.service.change_roles import change_roles
 from evidence_service.service.end_member import end_member
+from evidence_service.service.parts import Parts
 from evidence_service.service.revoke_key import revoke_key
 from evidence_service.store.members import ADMINISTRATOR
 
 router = APIRouter(prefix="/v1", tags=["organisations"])
 
 Installer = Annotated[Principal, may("installation:manage")]
-Overseer = Annotated[Principal, may("installation:read")]
 Member = Annotated[Principal, may("organisation:read")]
 Administrator = Annotated[Principal, may("organisation:manage")]
 Auditor = Annotated[Principal, may("audit:read")]
@@ -51,6 +52,24 @@ _SHOWN = (
 
 
 # --- of the installation ---
+
+
+def overall(request: Request) -> Parts:
+    """The parts that see every organisation, which only a process with a worker has.
+
+    Raises:
+        NotFoundError: this process has none.
+    """
+    parts: Parts | None = request.app.state.overall
+    if parts is None:
+        raise NotFoundError(
+            "this process sees one organisation at a time",
+            what_to_do="ask a process that runs a worker",
+        )
+    return parts
+
+
+Overall = Annotated[Parts, Depends(overall)]
 
 
 @router.post("/organisations", status_code=201, response_model=RegisteredView)
@@ -90,10 +109,10 @@ def register_organisation(
 
 @router.get("/organisations")
 def list_organisations(
-    _: Overseer, overall: Overall, after: str | None = None, limit: Limit = 50
+    _: Overseer, every: Overall, after: str | None = None, limit: Limit = 50
 ) -> OrganisationPage:
     """The organisations of the installation, by id."""
-    found = overall.organisations.all(after=after or "", limit=limit + 1)
+    found = every.organisations.all(after=after or "", limit=limit + 1)
     more = found[limit - 1].id if len(found) > limit else None
     return OrganisationPage(items=[OrganisationView.of(item) for item in found[:limit]], next=more)
 

@@ -33,7 +33,7 @@ THINGS = {
 # Names of nothing that belongs to anybody.
 PLAIN = {
     "after", "before", "limit", "reference", "status", "open_only", "sha256", "person", "name", "language",
-    "certificate", "urgent",
+    "certificate", "urgent", "url", "seller", "listing_id", "outcome", "kind", "since",
 }  # fmt: skip
 # Things that exist in every organisation under the same name.
 COMMON = {"file": "note.txt", "form": "custodian"}

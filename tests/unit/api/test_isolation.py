@@ -16,9 +16,10 @@ from sqlalchemy import Engine, text
 
 from evidence_service import bootstrap
 from evidence_service.api.app import create_app
-from evidence_service.api.auth import Overall, Principal, Reader, Wired, may
+from evidence_service.api.auth import Principal, Reader, Wired, may
 from evidence_service.api.keys import KeyHolder
 from evidence_service.api.rates import Rate, Rates
+from evidence_service.api.routes.organisations import Overall
 from evidence_service.config import Settings
 from evidence_service.service.parts import Parts
 from evidence_service.service.permissions import OF_MEMBERS, ROLES, scopes_of
