@@ -21,6 +21,8 @@ from evidence_service.anchor.signer import KeystoreSigner, Signer
 from evidence_service.anchor.submission import Attempt, State, Submission
 from evidence_service.anchor.web3signer import Web3Signer
 from evidence_service.api.keys import KeyHolder
+from evidence_service.api.oidc import Identities, Provider
+from evidence_service.api.rates import Rate, Rates
 from evidence_service.capture.browser import BrowserSettings
 from evidence_service.capture.environment import Checks
 from evidence_service.capture.recorder import RecorderLimits
@@ -54,6 +56,7 @@ from evidence_service.service.receipt_key import ReceiptKey, open_or_make
 from evidence_service.service.tracing import NoTracing, Tracing
 from evidence_service.service.validation_data import PublishedLists
 from evidence_service.service.worker import Worker
+from evidence_service.store.administration import Administration
 from evidence_service.store.anchors import Anchors
 from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
@@ -67,6 +70,7 @@ from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
+from evidence_service.store.members import Members
 from evidence_service.store.objects import LocalObjects
 from evidence_service.store.operations import Operations
 from evidence_service.store.organisations import Organisations
@@ -148,6 +152,33 @@ def key_holders(settings: Settings) -> dict[bytes, KeyHolder]:
     }
 
 
+def identities(settings: Settings) -> Identities | None:
+    """Whom tokens of the configured OpenID providers are about; None where there is none."""
+    if not settings.oidc:
+        return None
+    providers = [
+        Provider(
+            item.issuer,
+            item.audience,
+            tuple(item.algorithms),
+            item.jwks_url,
+            frozenset(item.authorised_parties),
+        )
+        for item in settings.oidc
+    ]
+    return Identities(providers, guarded(egress_policy(settings)))
+
+
+def rates(settings: Settings) -> Rates:
+    """How often the API may be asked."""
+    given = settings.rate_limits
+    return Rates(
+        caller=Rate(given.requests_per_second, given.burst),
+        public=Rate(given.public_requests_per_second, given.public_burst),
+        failures=Rate(given.failures_per_minute / 60, given.failures_burst),
+    )
+
+
 def parts(settings: Settings, engine: Database) -> Parts:
     """Everything the use cases work with.
 
@@ -159,6 +190,8 @@ def parts(settings: Settings, engine: Database) -> Parts:
     return Parts(
         database=engine,
         organisations=Organisations(engine),
+        members=Members(engine),
+        administration=Administration(engine),
         records=Records(engine),
         batches=Batches(engine, TreeFiles(settings.data_directory / "trees")),
         certificates=Certificates(engine),

@@ -65,6 +65,8 @@ def serve(with_worker: bool) -> None:
             narrowed,
             bootstrap.key_holders(settings),
             overall=parts if with_worker else None,
+            identities=bootstrap.identities(settings),
+            rates=bootstrap.rates(settings),
         )
         running = bootstrap.worker(settings, parts, url) if with_worker else None
         if running is not None:
