@@ -70,6 +70,8 @@ def serve(with_worker: bool) -> None:
             narrowed,
             bootstrap.key_holders(settings),
             overall=parts if with_worker else None,
+            identities=bootstrap.identities(settings),
+            rates=bootstrap.rates(settings),
         )
         server = uvicorn.Server(
             uvicorn.Config(
@@ -201,15 +203,19 @@ def fsck() -> None:
     settings = config.load()
     with bootstrap.database(settings) as (engine, _):
         parts = bootstrap.parts(settings, engine)
-        started = time.monotonic()
-        # Trees first: a proof asked of a damaged file makes it again.
-        trees, evidence = list(audit_trees(parts)), list(audit(parts))
-        exhibits, custody = list(audit_exhibits(parts)), list(audit_custody(parts))
-        everything = (*trees, *evidence, *exhibits, *custody)
-        bad = [item for item in everything if item.problems]
-        parts.operations.note_fsck(
-            FsckRun(parts.now(), time.monotonic() - started, len(everything), len(bad))
-        )
+        code = report_audit(parts)
+    sys.exit(int(code))
+
+
+def report_audit(parts: Parts) -> ExitCode:
+    """Derive everything again, print what does not hold, and note both for monitoring."""
+    started = time.monotonic()
+    # Trees first: a proof asked of a damaged file makes it again.
+    trees, evidence = list(audit_trees(parts)), list(audit(parts))
+    exhibits, custody = list(audit_exhibits(parts)), list(audit_custody(parts))
+    everything = (*trees, *evidence, *exhibits, *custody)
+    bad = [item for item in everything if item.problems]
+    parts.operations.note_fsck(FsckRun(parts.now(), time.monotonic() - started, len(everything), len(bad)))
     for item in bad:
         for words in item.problems:
             click.secho(plain(f"{item.subject_id} ({item.status}): {words}"), fg="red")
@@ -217,7 +223,7 @@ def fsck() -> None:
         f"{len(evidence)} pieces of evidence, {len(trees)} batches, {len(exhibits)} exhibits and "
         f"{len(custody)} custody logs derived again, {len(bad)} with problems"
     )
-    sys.exit(int(ExitCode.INVALID if bad else ExitCode.VERIFIED))
+    return ExitCode.INVALID if bad else ExitCode.VERIFIED
 
 
 @click.command()

@@ -14,7 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from evidence_service.config.access import KeySettings
+from evidence_service.config.access import KeySettings, ProviderSettings, RateLimitSettings
 from evidence_service.config.capture import AGE_RECIPIENT, CaptureLimitSettings
 from evidence_service.config.chains import ChainSettings
 from evidence_service.config.objects import ObjectSettings
@@ -178,6 +178,13 @@ class Settings(BaseSettings):
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on")
     api_port: int = Field(default=8080, ge=0, le=65535, description="Port the API listens on")
     api_keys: list[KeySettings] = Field(default_factory=list, description="Who may use the API")
+    oidc: list[ProviderSettings] = Field(
+        default_factory=list,
+        description="OpenID providers whose tokens are taken; asked for their keys under the egress policy",
+    )
+    rate_limits: RateLimitSettings = Field(
+        default_factory=RateLimitSettings, description="How often the API may be asked"
+    )
     worker_name: str = Field(
         default="",
         max_length=100,

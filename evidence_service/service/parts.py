@@ -27,6 +27,7 @@ from evidence_service.service.login_state import SealingKey
 from evidence_service.service.ports import Objects
 from evidence_service.service.receipt_key import ReceiptKey
 from evidence_service.service.tracing import NoTracing, Tracing
+from evidence_service.store.administration import Administration
 from evidence_service.store.anchors import Anchors
 from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
@@ -38,6 +39,7 @@ from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
+from evidence_service.store.members import Members
 from evidence_service.store.operations import Operations
 from evidence_service.store.organisations import Organisations
 from evidence_service.store.queue import CaptureQueue
@@ -159,6 +161,8 @@ class Parts:
 
     database: Engine
     organisations: Organisations
+    members: Members
+    administration: Administration
     records: Records
     batches: Batches
     certificates: Certificates
@@ -267,6 +271,8 @@ class Parts:
 
 _OF_ORGANISATIONS = (
     "organisations",
+    "members",
+    "administration",
     "records",
     "custody_log",
     "batches",

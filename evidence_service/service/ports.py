@@ -82,6 +82,9 @@ class Objects(Protocol):
     def remove(self, sha256: bytes) -> bool:
         """Remove an object for good; whether it was there. When this returns, the removal is durable.
 
+        Who removes has to know that nobody else needs it: organisations that put the same bytes share one
+        object, and a put that finds it while it is being removed is acknowledged.
+
         Raises:
             RefusedError: it is held, or its retention is not over; says until when.
         """

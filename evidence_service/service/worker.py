@@ -106,6 +106,7 @@ class Worker:
         self._stopping = threading.Event()
         # Asking twice would be harmless, only slower.
         self._asked: set[tuple[str, str]] = set()
+        self._mended = False
         self._rounds = [Rounds(parts, chain) for chain in parts.chains]
         self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
         for name, queue, workflow in (
@@ -222,6 +223,10 @@ class Worker:
             self._ask("certify", order_id)
         for exhibit_id in parts.exhibits.ordered(_AHEAD):
             self._ask("exhibit", exhibit_id)
+        # Once: the API cannot make a tree again, as it does not see the entries of everybody.
+        if not self._mended:
+            self._mended = True
+            parts.batches.make_missing_trees()
         # Last: a disk that takes no tree holds up nothing else.
         parts.batches.close_due(parts.batching, now=parts.now())
 

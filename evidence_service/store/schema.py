@@ -143,6 +143,20 @@ api_keys = Table(
     Index(None, "member_id"),
 )
 
+# What administrators did; a log that is only added to.
+administration_events = Table(
+    "administration_events",
+    metadata,
+    Column("sequence", BigInteger, nullable=False),
+    Column("at", _Time, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSONB, nullable=False),
+    organisation_column(),
+    PrimaryKeyConstraint("organisation_id", "sequence"),
+)
+
 matters = Table(
     "matters",
     metadata,

@@ -9,6 +9,9 @@ import pytest
 
 from tests.faults.resume import CAPTURE, UPLOAD, Boundary, Campaign, campaign
 
+# Two dozen processes one after the other.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:

@@ -19,7 +19,7 @@ from tests.ports import servers
 
 START = datetime(2026, 11, 25, 12, 0, 0, 500_000, tzinfo=UTC)
 RETENTION = timedelta(days=30)
-PART = 64 << 10
+PART = 256 << 10
 _buckets = count()
 
 

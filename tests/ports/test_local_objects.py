@@ -243,6 +243,14 @@ def test_what_a_killed_writer_left_is_swept_and_nothing_else(local: World, objec
     assert objects.check(stored.sha256) == stored
 
 
+def test_a_store_that_is_opened_while_another_writes_leaves_its_file_alone(
+    local: World, objects: LocalObjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = files.sync
+    monkeypatch.setattr(files, "sync", lambda writer: (local.reopen(), sync(writer)))
+    assert objects.read(objects.put_bytes(CONTENT).sha256) == CONTENT
+
+
 def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageUnavailableError, match="cannot be opened"):

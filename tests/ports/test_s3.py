@@ -138,6 +138,14 @@ def test_a_service_that_drops_the_lock_is_given_it_once_more(s3: World) -> None:
     assert met
 
 
+def test_a_lock_that_does_not_bind_everybody_is_none(s3: World) -> None:
+    with (
+        faults.between(s3.client, "HEAD", faults.without_headers("x-amz-object-lock-mode"), times=9),
+        pytest.raises(ConfigurationError, match="does not lock what is put there"),
+    ):
+        s3.objects.put_bytes(CONTENT)
+
+
 def test_a_service_that_knows_no_lock_is_not_believed(s3: World) -> None:
     lock = ("x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold")
     with faults.between(s3.client, "HEAD", faults.without_headers(*lock), times=9):
