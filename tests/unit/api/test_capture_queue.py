@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, insert, text
 
 from evidence_service import bootstrap
 from evidence_service.config import Settings
@@ -20,7 +20,7 @@ from evidence_service.errors import PolicyRefusedError
 from evidence_service.service import preserve
 from evidence_service.service.promise import pace
 from evidence_service.service.worker import Worker
-from evidence_service.store.organisations import Organisation
+from evidence_service.store import schema
 from evidence_service.store.records import Matter
 from tests.unit.api.conftest import Service
 from tests.unit.api.test_login_secrets import captured
@@ -128,7 +128,9 @@ def test_another_organisation_does_not_wait_for_a_list(
     order_list(service, *(str(number) for number in range(30)))
     start(1)
     until(lambda: browser.begun == ["0"] and enqueued(engine) == 3)
-    service.parts.organisations.add(Organisation("o-other", "Other", None, service.parts.now()))
+    with engine.begin() as connection:
+        new = {"id": "o-other", "name": "Other", "created_at": service.parts.now()}
+        connection.execute(insert(schema.organisations).values(**new))
     other = service.parts.within("o-other")
     other.records.add_matter(Matter("m-other", "O", "Other", (), other.now()))
     for name in ("x", "y", "z"):
