@@ -41,6 +41,8 @@ _COMMANDS = {
     "chain": ("chain", "Check the configured chains, or deploy the contract on one."),
     "devchain": ("operation", "Run a local development chain with the contract."),
     "migrate": ("operation", "Bring the database to this release."),
+    "backup": ("backup", "Back up database, objects, trees and keys, or check a backup."),
+    "restore": ("backup", "Restore a backup into an empty installation."),
     "fsck": ("operation", "Derive every stored digest, proof and anchor again."),
 }
 """Commands by name: module and one line of help."""

@@ -30,6 +30,8 @@ SHARED = {
     "chain_status": "what the last look at a chain showed",
     "nonces": "the worker's alone",
     "alembic_version": "the schema's release",
+    "workers": "who works, since when, on which machine",
+    "takeovers": "which worker took over how much of whose work",
     "fsck_runs": "how many pieces of evidence were derived again, and how many had problems",
 }
 # Logs, and what was released: added to, and never changed or taken away, by neither role.
