@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, insert, select, text, update
 
 from evidence_service.core import custody, document
+from evidence_service.core.rights import Right
 from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.store import logins, schema
 from evidence_service.store.orders import Orders
@@ -17,13 +18,23 @@ from evidence_service.store.orders import Orders
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """A dispute that evidence is collected for."""
+    """A dispute that evidence is collected for.
+
+    Attributes:
+        rights: in the words of manifests, all of them.
+        structured_rights: those of them that are known in their members.
+        respondent, court, case_number: not in manifests; None where not known.
+    """
 
     id: str
     reference: str
     applicant: str
     rights: tuple[str, ...]
     created_at: datetime
+    structured_rights: tuple[Right, ...] = ()
+    respondent: str | None = None
+    court: str | None = None
+    case_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +94,23 @@ class Records(Orders):
             connection.execute(
                 insert(schema.matters).values(
                     id=matter.id,
-                    reference=matter.reference,
-                    applicant=matter.applicant,
-                    rights=list(matter.rights),
                     created_at=matter.created_at,
+                    **_columns({name: getattr(matter, name) for name in _CHANGEABLE}),
                 )
             )
+
+    def change_matter(self, matter_id: str, changes: Mapping[str, Any]) -> Matter:
+        """Change members of a matter; the matter as it is then. Sealed manifests keep what they say.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        with self._engine.begin() as connection:
+            if changes:
+                connection.execute(
+                    update(schema.matters).where(schema.matters.c.id == matter_id).values(**_columns(changes))
+                )
+        return self.matter(matter_id)
 
     def matter(self, matter_id: str) -> Matter:
         """A matter.
@@ -104,10 +126,16 @@ class Records(Orders):
             raise NotFoundError(f"there is no matter {matter_id}", what_to_do="register the matter first")
         return _matter(row)
 
-    def matters(self, reference: str) -> list[Matter]:
-        """Matters with a reference, oldest first."""
+    def matters(
+        self, *, reference: str | None = None, after: str | None = None, limit: int = 50
+    ) -> list[Matter]:
+        """Matters in the order of their ids, all or those with a reference, from just after one of them."""
         table = schema.matters
-        query = select(table).where(table.c.reference == reference).order_by(table.c.created_at, table.c.id)
+        query = select(table).order_by(table.c.id).limit(limit)
+        if reference is not None:
+            query = query.where(table.c.reference == reference)
+        if after is not None:
+            query = query.where(table.c.id > after)
         with self._engine.connect() as connection:
             return [_matter(row) for row in connection.execute(query)]
 
@@ -260,7 +288,29 @@ class Records(Orders):
 
 
 def _matter(row: Row[Any]) -> Matter:
-    return Matter(row.id, row.reference, row.applicant, tuple(row.rights), row.created_at)
+    return Matter(
+        row.id,
+        row.reference,
+        row.applicant,
+        tuple(row.rights),
+        row.created_at,
+        tuple(Right(**item) for item in row.structured_rights),
+        row.respondent,
+        row.court,
+        row.case_number,
+    )
+
+
+_CHANGEABLE = ("reference", "applicant", "rights", "structured_rights", "respondent", "court", "case_number")
+
+
+def _columns(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Members of a matter as its row holds them."""
+    found = dict(members)
+    if "rights" in found:
+        found["rights"] = list(found["rights"])
+        found["structured_rights"] = [asdict(right) for right in found["structured_rights"]]
+    return found
 
 
 def _advance(connection: Connection, evidence_id: str, status: str, columns: Mapping[str, Any]) -> None:

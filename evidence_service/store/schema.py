@@ -148,8 +148,14 @@ matters = Table(
     Column("id", Text, primary_key=True),
     Column("reference", Text, nullable=False),
     Column("applicant", Text, nullable=False),
+    # As manifests name them.
     Column("rights", JSONB, nullable=False),
     Column("created_at", _Time, nullable=False),
+    # Those of the rights that were given in their members.
+    Column("structured_rights", JSONB, nullable=False, server_default="[]"),
+    Column("respondent", Text),
+    Column("court", Text),
+    Column("case_number", Text),
     organisation_column(),
     UniqueConstraint("organisation_id", "id"),
 )

@@ -9,8 +9,7 @@ from fastapi.responses import JSONResponse
 
 from evidence_service.api.auth import Principal, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
-from evidence_service.api.schemas import MatterView, NewMatter
-from evidence_service.store.records import Matter
+from evidence_service.api.matters import MatterChange, MatterPage, MatterView, NewMatter
 
 router = APIRouter(prefix="/v1/matters", tags=["matters"])
 
@@ -23,30 +22,38 @@ def register_matter(
     order: NewMatter, caller: MatterWriter, parts: Wired, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Register a matter."""
-    matter = Matter(
-        new_id("m", caller, idempotency_key),
-        order.reference,
-        order.applicant,
-        tuple(order.rights),
-        parts.now(),
-    )
+    matter = order.matter(new_id("m", caller, idempotency_key), parts.now())
 
     def perform() -> MatterView:
         parts.records.add_matter(matter)
         return MatterView.of(parts.records.matter(matter.id))
 
-    return once(parts, caller, idempotency_key, ["matter", order.model_dump()], 201, perform)
+    return once(parts, caller, idempotency_key, ["matter", order.fingerprint()], 201, perform)
 
 
 @router.get("")
-def find_matters(
-    _: MatterReader, parts: Wired, reference: Annotated[str, Query(min_length=1, max_length=200)]
-) -> list[MatterView]:
-    """The matters with a reference, oldest first."""
-    return [MatterView.of(matter) for matter in parts.records.matters(reference)]
+def list_matters(
+    _: MatterReader,
+    parts: Wired,
+    reference: Annotated[
+        str | None, Query(min_length=1, max_length=200, description="Only those with this reference")
+    ] = None,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> MatterPage:
+    """Matters, by id."""
+    found = parts.records.matters(reference=reference, after=after, limit=limit + 1)
+    more = found[limit - 1].id if len(found) > limit else None
+    return MatterPage(items=[MatterView.of(matter) for matter in found[:limit]], next=more)
 
 
 @router.get("/{matter_id}")
 def show_matter(matter_id: str, _: MatterReader, parts: Wired) -> MatterView:
     """A matter."""
     return MatterView.of(parts.records.matter(matter_id))
+
+
+@router.patch("/{matter_id}")
+def change_matter(matter_id: str, change: MatterChange, _: MatterWriter, parts: Wired) -> MatterView:
+    """Change a matter. Manifests that are sealed already go on saying what they say."""
+    return MatterView.of(parts.records.change_matter(matter_id, change.changes()))
