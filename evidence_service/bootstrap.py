@@ -62,6 +62,7 @@ from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
 from evidence_service.store.custody_log import CustodyLog
 from evidence_service.store.exhibits import Exhibits
+from evidence_service.store.holds import Holds
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
@@ -72,6 +73,7 @@ from evidence_service.store.postgres import EmbeddedPostgres, bring_up_to_date, 
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
+from evidence_service.store.requests import Requests
 from evidence_service.store.s3 import S3Objects
 from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE
@@ -145,6 +147,8 @@ def parts(settings: Settings, engine: Database) -> Parts:
         batches=Batches(engine, TreeFiles(settings.data_directory / "trees")),
         certificates=Certificates(engine),
         exhibits=Exhibits(engine),
+        holds=Holds(engine),
+        requests=Requests(engine),
         journal=PostgresJournal(engine, make_submission=Submission, make_attempt=Attempt, make_state=State),
         objects=objects(settings),
         capturing=Capturing(

@@ -22,10 +22,12 @@ from evidence_service.api.routes import (
     evidence,
     exhibits,
     health,
+    holds,
     matters,
     metrics,
     receipts,
     register,
+    requests,
     search,
 )
 from evidence_service.service.parts import Parts
@@ -42,6 +44,8 @@ _ROUTES = (
     certificates,
     declarations,
     exhibits,
+    holds,
+    requests,
     register,
     search,
     health,

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from evidence_service.errors import (
     ConflictError,
+    DeletedError,
     EvidenceError,
     EvidenceServiceError,
     NotFoundError,
@@ -23,6 +24,7 @@ from evidence_service.errors import (
 _log = structlog.get_logger(__name__)
 _RETRY_SECONDS = "5"
 _KINDS: tuple[tuple[type[EvidenceServiceError], int, str], ...] = (
+    (DeletedError, 410, "deleted"),
     (NotFoundError, 404, "not-found"),
     (ConflictError, 409, "conflict"),
     (RefusedError, 422, "refused"),

@@ -33,6 +33,9 @@ class EvidenceView(BaseModel):
     reasons: list[str] = Field(description="Why it ended so; of an upload, what its examination found")
     batch: str | None
     created_at: datetime
+    deleted_at: datetime | None = Field(
+        description="When its files were deleted; its manifest, custody log and proofs stay"
+    )
 
     @classmethod
     def of(cls, evidence: Evidence) -> Self:
@@ -54,6 +57,7 @@ class EvidenceView(BaseModel):
             reasons=(evidence.capture or {}).get("outcome", {}).get("reasons", []),
             batch=evidence.batch_id,
             created_at=evidence.created_at,
+            deleted_at=evidence.deleted_at,
         )
 
 

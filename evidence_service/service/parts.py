@@ -35,6 +35,7 @@ from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
 from evidence_service.store.custody_log import CustodyLog
 from evidence_service.store.exhibits import Exhibits
+from evidence_service.store.holds import Holds
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
@@ -43,6 +44,7 @@ from evidence_service.store.organisations import Organisations
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
+from evidence_service.store.requests import Requests
 from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import scoped
 from evidence_service.timestamp.calendar import Calendar
@@ -162,6 +164,8 @@ class Parts:
     batches: Batches
     certificates: Certificates
     exhibits: Exhibits
+    holds: Holds
+    requests: Requests
     attestations: Attestations
     renewals: Renewals
     queue: CaptureQueue
@@ -270,6 +274,8 @@ _OF_ORGANISATIONS = (
     "batches",
     "certificates",
     "exhibits",
+    "holds",
+    "requests",
     "attestations",
     "renewals",
     "queue",

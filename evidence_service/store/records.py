@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, text, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, select, text, update
 
 from evidence_service.core import custody, document
 from evidence_service.core.rights import Right
@@ -51,6 +51,7 @@ class Evidence:
         options: how the listing is captured, as ordered; None for what is not captured by the service.
         refused: its work has ended for good; progress says why.
         organisation_id: whose it is.
+        deleted_at: when its files were deleted; None while they are kept.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Evidence:
     options: Mapping[str, Any] | None
     refused: bool
     organisation_id: str
+    deleted_at: datetime | None
 
 
 _PORTION = 250
@@ -154,7 +156,7 @@ class Records(Orders):
         """
         with self._engine.connect() as connection:
             row = connection.execute(
-                select(schema.evidence).where(schema.evidence.c.id == evidence_id)
+                select_evidence().where(schema.evidence.c.id == evidence_id)
             ).one_or_none()
         if row is None:
             raise NotFoundError(f"there is no evidence {evidence_id}")
@@ -162,7 +164,7 @@ class Records(Orders):
 
     def some_evidence(self, evidence_ids: Sequence[str]) -> dict[str, Evidence]:
         """Those pieces of evidence that there are, by id."""
-        query = select(schema.evidence).where(schema.evidence.c.id.in_(evidence_ids))
+        query = select_evidence().where(schema.evidence.c.id.in_(evidence_ids))
         with self._engine.connect() as connection:
             return {row.id: Evidence(**row._mapping) for row in connection.execute(query)}
 
@@ -170,7 +172,7 @@ class Records(Orders):
         self, *, matter_id: str | None = None, after: str | None = None, limit: int = 100
     ) -> list[Evidence]:
         """Evidence in the order of its ids, from just after one of them."""
-        query = select(schema.evidence).order_by(schema.evidence.c.id).limit(limit)
+        query = select_evidence().order_by(schema.evidence.c.id).limit(limit)
         if matter_id is not None:
             query = query.where(schema.evidence.c.matter_id == matter_id)
         if after is not None:
@@ -285,6 +287,21 @@ class Records(Orders):
         """Events, oldest first."""
         with self._engine.connect() as connection:
             return _custody(connection, evidence_id)
+
+
+def select_evidence() -> Select[Any]:
+    """Rows of :class:`Evidence`."""
+    table, tombstones = schema.evidence, schema.tombstones
+    return select(table, tombstones.c.at.label("deleted_at")).outerjoin(
+        tombstones, tombstones.c.evidence_id == table.c.id
+    )
+
+
+def append_custody(
+    connection: Connection, evidence_id: str, step_key: str, members: Mapping[str, Any], now: datetime
+) -> None:
+    """As :meth:`Records.append_custody`, in the transaction that does what the event tells of."""
+    _append_custody(connection, evidence_id, step_key, members, now)
 
 
 def _matter(row: Row[Any]) -> Matter:

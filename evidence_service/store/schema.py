@@ -91,6 +91,9 @@ UNANCHORED = "status = 'closed'"
 UNNOTED = "state = 'sealed' AND NOT noted AND batch_id IS NOT NULL"
 LATE = "late > 0"
 UNMADE = "status = 'ordered'"
+UNNOTED_HOLD = "NOT noted"
+EXECUTABLE = "kind = 'delete' AND state = 'approved'"
+DELETION = "kind = 'delete' AND state IN ('requested', 'approved')"
 
 # Who uses the service. What belongs to whom is in each table's organisation_id, which row-level security
 # compares with the transaction's organisation; see store.tenancy.
@@ -591,6 +594,105 @@ exhibits = Table(
     CheckConstraint("status = 'ordered' OR plan IS NULL", name="forgotten"),
     Index("ix_exhibits_ordered", "ordered_at", postgresql_where=UNMADE),
     organisation_column(),
+)
+
+# What keeps evidence from being deleted, and what became of it.
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # One of the two: what is held.
+    Column("evidence_id", Text),
+    Column("matter_id", Text),
+    Column("reason", Text, nullable=False),
+    Column("placed_by", Text, nullable=False),
+    Column("at", _Time, nullable=False),
+    Column("lifted_by", Text),
+    Column("lifted_at", _Time),
+    Column("lift_reason", Text),
+    # Of a whole matter: whether the custody logs of its evidence say so already.
+    Column("noted", Boolean, nullable=False),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    same_organisation("matter_id", "matters.id"),
+    CheckConstraint("(evidence_id IS NULL) <> (matter_id IS NULL)", name="subject"),
+    CheckConstraint("(lifted_by IS NULL) = (lifted_at IS NULL)", name="lifted"),
+    Index(None, "evidence_id"),
+    Index(None, "matter_id"),
+    Index("ix_holds_unnoted", "id", postgresql_where=UNNOTED_HOLD),
+)
+
+retentions = Table(
+    "retentions",
+    metadata,
+    Column("evidence_id", Text, primary_key=True),
+    Column("keep_until", _Time, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("at", _Time, nullable=False),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+)
+
+# What one person asks for and another one approves.
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("evidence_id", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", _Time, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("decided_by", Text),
+    Column("decision_reason", Text),
+    Column("decided_at", _Time),
+    # Why it is not carried out yet, or never will be.
+    Column("waiting_for", Text),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    UniqueConstraint("organisation_id", "id"),
+    CheckConstraint("kind IN ('delete', 'release')", name="kind"),
+    CheckConstraint("state IN ('requested', 'approved', 'refused', 'stopped', 'executed')", name="state"),
+    CheckConstraint("(state = 'requested') = (decided_by IS NULL)", name="decided"),
+    CheckConstraint("(decided_by IS NULL) = (decided_at IS NULL)", name="decided_at"),
+    CheckConstraint("decided_by <> requested_by", name="two_persons"),
+    Index("uq_requests_deletion", "evidence_id", unique=True, postgresql_where=DELETION),
+    Index("ix_requests_executable", "id", postgresql_where=EXECUTABLE),
+    Index(None, "organisation_id", "state", "id"),
+)
+
+# Evidence whose files are gone, or are going: from here on nothing brings them back.
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("evidence_id", Text, primary_key=True),
+    Column("request_id", Text, nullable=False, unique=True),
+    Column("reason", Text, nullable=False),
+    Column("at", _Time, nullable=False),
+    Column("finished_at", _Time),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    same_organisation("request_id", "requests.id"),
+)
+
+# Which stored bytes evidence refers to; a trigger on evidence keeps it.
+kept_files = Table(
+    "kept_files",
+    metadata,
+    Column("sha256", LargeBinary, primary_key=True),
+    Column("evidence_id", Text, primary_key=True),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    Index(None, "evidence_id"),
+)
+
+# Bytes that were removed from the object store, numbered: who stores the same at that time stores them again.
+removed_objects = Table(
+    "removed_objects",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("sha256", LargeBinary, nullable=False),
 )
 
 idempotency_keys = Table(

@@ -6,10 +6,14 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from evidence_service.store.migrations.isolation import isolate, share
+from evidence_service.store.tenancy import WORKER_ROLE as WORKER
+
 revision = "0014"
-down_revision = "0016"
+down_revision = ("0015", "0016")
 
 _OF_MATTERS = ("respondent", "court", "case_number")
+_Time = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
@@ -19,8 +23,185 @@ def upgrade() -> None:
     )
     for name in _OF_MATTERS:
         op.add_column("matters", sa.Column(name, sa.Text(), nullable=True))
+    _make_holds()
+    _make_requests()
+    _make_references()
 
 
 def downgrade() -> None:
+    op.execute("DROP TRIGGER refer_to_files ON evidence")
+    op.execute("DROP FUNCTION evidence_refer_to_files()")
+    for table in ("removed_objects", "kept_files", "tombstones", "requests", "retentions", "holds"):
+        op.drop_table(table)
     for name in (*_OF_MATTERS, "structured_rights"):
         op.drop_column("matters", name)
+
+
+def _make_holds() -> None:
+    op.create_table(
+        "holds",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("evidence_id", sa.Text(), nullable=True),
+        sa.Column("matter_id", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("placed_by", sa.Text(), nullable=False),
+        sa.Column("at", _Time, nullable=False),
+        sa.Column("lifted_by", sa.Text(), nullable=True),
+        sa.Column("lifted_at", _Time, nullable=True),
+        sa.Column("lift_reason", sa.Text(), nullable=True),
+        sa.Column("noted", sa.Boolean(), nullable=False),
+        *_owned("holds", ("evidence_id", "evidence"), ("matter_id", "matters")),
+        sa.CheckConstraint("(evidence_id IS NULL) <> (matter_id IS NULL)", name=op.f("ck_holds_subject")),
+        sa.CheckConstraint("(lifted_by IS NULL) = (lifted_at IS NULL)", name=op.f("ck_holds_lifted")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_holds")),
+    )
+    op.create_index(op.f("ix_holds_evidence_id"), "holds", ["evidence_id"])
+    op.create_index(op.f("ix_holds_matter_id"), "holds", ["matter_id"])
+    op.create_index("ix_holds_unnoted", "holds", ["id"], postgresql_where=sa.text("NOT noted"))
+    op.create_table(
+        "retentions",
+        sa.Column("evidence_id", sa.Text(), nullable=False),
+        sa.Column("keep_until", _Time, nullable=False),
+        sa.Column("set_by", sa.Text(), nullable=False),
+        sa.Column("at", _Time, nullable=False),
+        *_owned("retentions", ("evidence_id", "evidence")),
+        sa.PrimaryKeyConstraint("evidence_id", name=op.f("pk_retentions")),
+    )
+    # What was placed stays recorded as it was placed.
+    isolate("holds", api="SELECT, INSERT, UPDATE (lifted_by, lifted_at, lift_reason, noted)")
+    isolate("retentions")
+
+
+def _make_requests() -> None:
+    op.create_table(
+        "requests",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("evidence_id", sa.Text(), nullable=False),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", _Time, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decision_reason", sa.Text(), nullable=True),
+        sa.Column("decided_at", _Time, nullable=True),
+        sa.Column("waiting_for", sa.Text(), nullable=True),
+        *_owned("requests", ("evidence_id", "evidence")),
+        sa.UniqueConstraint("organisation_id", "id", name=op.f("uq_requests_organisation_id_id")),
+        sa.CheckConstraint("kind IN ('delete', 'release')", name=op.f("ck_requests_kind")),
+        sa.CheckConstraint(
+            "state IN ('requested', 'approved', 'refused', 'stopped', 'executed')",
+            name=op.f("ck_requests_state"),
+        ),
+        sa.CheckConstraint("(state = 'requested') = (decided_by IS NULL)", name=op.f("ck_requests_decided")),
+        sa.CheckConstraint(
+            "(decided_by IS NULL) = (decided_at IS NULL)", name=op.f("ck_requests_decided_at")
+        ),
+        sa.CheckConstraint("decided_by <> requested_by", name=op.f("ck_requests_two_persons")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_requests")),
+    )
+    op.create_index(
+        "uq_requests_deletion",
+        "requests",
+        ["evidence_id"],
+        unique=True,
+        postgresql_where=sa.text("kind = 'delete' AND state IN ('requested', 'approved')"),
+    )
+    op.create_index(
+        "ix_requests_executable",
+        "requests",
+        ["id"],
+        postgresql_where=sa.text("kind = 'delete' AND state = 'approved'"),
+    )
+    op.create_index(
+        op.f("ix_requests_organisation_id_state_id"), "requests", ["organisation_id", "state", "id"]
+    )
+    op.create_table(
+        "tombstones",
+        sa.Column("evidence_id", sa.Text(), nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", _Time, nullable=False),
+        sa.Column("finished_at", _Time, nullable=True),
+        *_owned("tombstones", ("evidence_id", "evidence"), ("request_id", "requests")),
+        sa.UniqueConstraint("request_id", name=op.f("uq_tombstones_request_id")),
+        sa.PrimaryKeyConstraint("evidence_id", name=op.f("pk_tombstones")),
+    )
+    # Who asked stays who asked; nobody who serves requests can say that something was deleted.
+    isolate(
+        "requests",
+        api="SELECT, INSERT, UPDATE (state, decided_by, decision_reason, decided_at)",
+        worker="SELECT, INSERT, UPDATE",
+    )
+    isolate("tombstones", api="SELECT", worker="SELECT, INSERT, UPDATE")
+
+
+def _make_references() -> None:
+    op.create_table(
+        "kept_files",
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("evidence_id", sa.Text(), nullable=False),
+        *_owned("kept_files", ("evidence_id", "evidence")),
+        sa.PrimaryKeyConstraint("sha256", "evidence_id", name=op.f("pk_kept_files")),
+    )
+    op.create_index(op.f("ix_kept_files_evidence_id"), "kept_files", ["evidence_id"])
+    isolate("kept_files", api="SELECT, INSERT")
+    op.create_table(
+        "removed_objects",
+        sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_removed_objects")),
+    )
+    share(("removed_objects",), worker="SELECT, INSERT")
+    # Of a digest that was only stated nothing is stored. The lock is the one under which bytes are removed:
+    # whoever records a reference waits for a removal that has begun, and then sees that they are gone.
+    op.execute(
+        """
+        CREATE FUNCTION evidence_refer_to_files() RETURNS trigger LANGUAGE plpgsql AS $$
+        DECLARE
+            digest text;
+        BEGIN
+            FOR digest IN
+                SELECT DISTINCT file ->> 'sha256' FROM jsonb_array_elements(NEW.capture -> 'files') AS file
+                WHERE file ->> 'role' <> 'digest' ORDER BY 1
+            LOOP
+                PERFORM pg_advisory_xact_lock_shared(hashtextextended('object ' || digest, 0));
+                INSERT INTO kept_files (sha256, evidence_id, organisation_id)
+                VALUES (decode(digest, 'hex'), NEW.id, NEW.organisation_id) ON CONFLICT DO NOTHING;
+            END LOOP;
+            RETURN NULL;
+        END $$
+        """
+    )
+    op.execute(
+        "CREATE TRIGGER refer_to_files AFTER INSERT OR UPDATE OF capture ON evidence FOR EACH ROW "
+        "WHEN (NEW.capture IS NOT NULL) EXECUTE FUNCTION evidence_refer_to_files()"
+    )
+    op.execute(f"SET LOCAL ROLE {WORKER}")
+    op.execute(
+        "INSERT INTO kept_files (sha256, evidence_id, organisation_id) "
+        "SELECT DISTINCT decode(file ->> 'sha256', 'hex'), evidence.id, evidence.organisation_id "
+        "FROM evidence, jsonb_array_elements(capture -> 'files') AS file "
+        "WHERE file ->> 'role' <> 'digest'"
+    )
+    op.execute("RESET ROLE")
+
+
+def _owned(table: str, *references: tuple[str, str]) -> tuple[sa.schema.SchemaItem, ...]:
+    """Whose a row is, and what it refers to within the same organisation."""
+    return (
+        sa.Column(
+            "organisation_id", sa.Text(), nullable=False, server_default=sa.text("evidence_organisation()")
+        ),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"], ["organisations.id"], name=op.f(f"fk_{table}_organisation_id")
+        ),
+        *(
+            sa.ForeignKeyConstraint(
+                [column, "organisation_id"],
+                [f"{target}.id", f"{target}.organisation_id"],
+                name=op.f(f"fk_{table}_{column}_organisation_id"),
+            )
+            for column, target in references
+        ),
+    )
