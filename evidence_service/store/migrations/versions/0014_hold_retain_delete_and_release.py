@@ -10,7 +10,7 @@ from evidence_service.store.migrations.isolation import isolate, share
 from evidence_service.store.tenancy import WORKER_ROLE as WORKER
 
 revision = "0014"
-down_revision = ("0015", "0016")
+down_revision = "0016"
 
 _OF_MATTERS = ("respondent", "court", "case_number")
 _Time = sa.DateTime(timezone=True)
