@@ -72,6 +72,7 @@ from evidence_service.store.organisations import Organisations
 from evidence_service.store.postgres import EmbeddedPostgres, bring_up_to_date, connect, login
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
+from evidence_service.store.releases import Releases
 from evidence_service.store.renewals import Renewals
 from evidence_service.store.requests import Requests
 from evidence_service.store.s3 import S3Objects
@@ -149,6 +150,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         exhibits=Exhibits(engine),
         holds=Holds(engine),
         requests=Requests(engine),
+        releases=Releases(engine),
         journal=PostgresJournal(engine, make_submission=Submission, make_attempt=Attempt, make_state=State),
         objects=objects(settings),
         capturing=Capturing(

@@ -27,6 +27,7 @@ from evidence_service.api.routes import (
     metrics,
     receipts,
     register,
+    releases,
     requests,
     search,
 )
@@ -46,6 +47,7 @@ _ROUTES = (
     exhibits,
     holds,
     requests,
+    releases,
     register,
     search,
     health,

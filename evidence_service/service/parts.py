@@ -43,6 +43,7 @@ from evidence_service.store.operations import Operations
 from evidence_service.store.organisations import Organisations
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
+from evidence_service.store.releases import Releases
 from evidence_service.store.renewals import Renewals
 from evidence_service.store.requests import Requests
 from evidence_service.store.searching import Searching
@@ -166,6 +167,7 @@ class Parts:
     exhibits: Exhibits
     holds: Holds
     requests: Requests
+    releases: Releases
     attestations: Attestations
     renewals: Renewals
     queue: CaptureQueue
@@ -276,6 +278,7 @@ _OF_ORGANISATIONS = (
     "exhibits",
     "holds",
     "requests",
+    "releases",
     "attestations",
     "renewals",
     "queue",

@@ -687,6 +687,45 @@ kept_files = Table(
     Index(None, "evidence_id"),
 )
 
+# Addresses under which something is given out without a key, and whether two persons decide about them.
+release_rules = Table(
+    "release_rules",
+    metadata,
+    organisation_column(),
+    Column("two_persons", Boolean, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("at", _Time, nullable=False),
+    PrimaryKeyConstraint("organisation_id"),
+)
+
+release_links = Table(
+    "release_links",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("evidence_id", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    # Path of the file, id of the exhibit, number of the certificate; empty for the bundle.
+    Column("name", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("at", _Time, nullable=False),
+    Column("expires_at", _Time, nullable=False),
+    Column("max_downloads", Integer, nullable=False),
+    Column("downloads", Integer, nullable=False, server_default="0"),
+    # Of the token in the address; the address itself is shown once and kept nowhere.
+    Column("token_sha256", LargeBinary, nullable=False, unique=True),
+    # What another person has to approve before it opens anything.
+    Column("request_id", Text),
+    Column("revoked_by", Text),
+    Column("revoked_at", _Time),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    same_organisation("request_id", "requests.id"),
+    CheckConstraint("downloads <= max_downloads", name="downloads"),
+    Index(None, "evidence_id", "id"),
+)
+
 # Bytes that were removed from the object store, numbered: who stores the same at that time stores them again.
 removed_objects = Table(
     "removed_objects",

@@ -7,6 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 from evidence_service.store.migrations.isolation import isolate, share
+from evidence_service.store.tenancy import API_ROLE as API
 from evidence_service.store.tenancy import WORKER_ROLE as WORKER
 
 revision = "0014"
@@ -26,9 +27,13 @@ def upgrade() -> None:
     _make_holds()
     _make_requests()
     _make_references()
+    _make_releases()
 
 
 def downgrade() -> None:
+    op.execute("DROP FUNCTION evidence_release(bytea, timestamptz, boolean)")
+    op.drop_table("release_links")
+    op.drop_table("release_rules")
     op.execute("DROP TRIGGER refer_to_files ON evidence")
     op.execute("DROP FUNCTION evidence_refer_to_files()")
     for table in ("removed_objects", "kept_files", "tombstones", "requests", "retentions", "holds"):
@@ -185,6 +190,71 @@ def _make_references() -> None:
         "WHERE file ->> 'role' <> 'digest'"
     )
     op.execute("RESET ROLE")
+
+
+def _make_releases() -> None:
+    op.create_table(
+        "release_rules",
+        *_owned("release_rules"),
+        sa.Column("two_persons", sa.Boolean(), nullable=False),
+        sa.Column("set_by", sa.Text(), nullable=False),
+        sa.Column("at", _Time, nullable=False),
+        sa.PrimaryKeyConstraint("organisation_id", name=op.f("pk_release_rules")),
+    )
+    op.create_table(
+        "release_links",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("evidence_id", sa.Text(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("at", _Time, nullable=False),
+        sa.Column("expires_at", _Time, nullable=False),
+        sa.Column("max_downloads", sa.Integer(), nullable=False),
+        sa.Column("downloads", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("token_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=True),
+        sa.Column("revoked_by", sa.Text(), nullable=True),
+        sa.Column("revoked_at", _Time, nullable=True),
+        *_owned("release_links", ("evidence_id", "evidence"), ("request_id", "requests")),
+        sa.CheckConstraint("downloads <= max_downloads", name=op.f("ck_release_links_downloads")),
+        sa.UniqueConstraint("token_sha256", name=op.f("uq_release_links_token_sha256")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_release_links")),
+    )
+    op.create_index(op.f("ix_release_links_evidence_id_id"), "release_links", ["evidence_id", "id"])
+    isolate("release_rules")
+    # Downloads are counted by the function below alone.
+    isolate(
+        "release_links",
+        api="SELECT, INSERT, UPDATE (revoked_by, revoked_at)",
+        worker="SELECT, INSERT, UPDATE",
+    )
+    # Whose a token is, asked before the organisation is known; counted in the statement that finds it, so
+    # that requests at the same time never get more than there are.
+    op.execute(
+        """
+        CREATE FUNCTION evidence_release(held bytea, moment timestamptz, counted boolean)
+        RETURNS SETOF release_links LANGUAGE sql VOLATILE SECURITY DEFINER
+        SET search_path = pg_catalog, public AS $$
+            UPDATE release_links SET downloads = downloads + counted::int
+            WHERE token_sha256 = held AND revoked_at IS NULL AND expires_at > moment
+            AND downloads < max_downloads AND (
+                request_id IS NULL OR EXISTS (
+                    SELECT FROM requests WHERE requests.id = request_id AND requests.state = 'approved'
+                )
+            )
+            RETURNING *
+        $$
+        """
+    )
+    op.execute(f"GRANT CREATE ON SCHEMA public TO {WORKER}")  # whoever is to own something has to have it
+    signature = "evidence_release(bytea, timestamptz, boolean)"
+    op.execute(f"ALTER FUNCTION {signature} OWNER TO {WORKER}")
+    op.execute(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION {signature} TO {API}")
+    op.execute(f"REVOKE CREATE ON SCHEMA public FROM {WORKER}")
 
 
 def _owned(table: str, *references: tuple[str, str]) -> tuple[sa.schema.SchemaItem, ...]:
