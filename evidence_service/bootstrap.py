@@ -79,6 +79,7 @@ from evidence_service.store.s3 import S3Objects
 from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE
 from evidence_service.store.trees import TreeFiles
+from evidence_service.store.upload_sessions import UploadSessions
 from evidence_service.timestamp.calendar import Calendar, require_library
 from evidence_service.timestamp.tsa import Authorities, Authority
 from evidence_service.verify import policy
@@ -151,6 +152,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         holds=Holds(engine),
         requests=Requests(engine),
         releases=Releases(engine),
+        upload_sessions=UploadSessions(engine, settings.data_directory / "uploads"),
         journal=PostgresJournal(engine, make_submission=Submission, make_attempt=Attempt, make_state=State),
         objects=objects(settings),
         capturing=Capturing(

@@ -30,6 +30,7 @@ from evidence_service.api.routes import (
     releases,
     requests,
     search,
+    upload_sessions,
 )
 from evidence_service.service.parts import Parts
 from evidence_service.service.tracing import NoTracing
@@ -38,6 +39,7 @@ _ROUTES = (
     matters,
     captures,
     evidence,
+    upload_sessions,
     custody,
     receipts,
     batches,

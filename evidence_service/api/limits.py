@@ -6,8 +6,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_LIMIT = 32 * 1024 * 1024
-_STREAMED = frozenset({"/v1/uploads"})
-"""Paths that take their body in portions and have a limit of their own."""
+_STREAMED = frozenset({("POST", "/v1/uploads"), ("PATCH", "/v1/uploads/sessions")})
+"""Method and path, or path above it, of what takes its body in portions and has a limit of its own."""
 
 
 class BodyLimit:
@@ -18,7 +18,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI 3.0."""
-        if scope["type"] != "http" or scope["path"] in _STREAMED:
+        if scope["type"] != "http" or _streamed(scope):
             await self._app(scope, receive, send)
             return
         received = 0
@@ -32,3 +32,8 @@ class BodyLimit:
             return message
 
         await self._app(scope, counted, send)
+
+
+def _streamed(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return not _STREAMED.isdisjoint({(scope["method"], path), (scope["method"], path.rpartition("/")[0])})

@@ -48,6 +48,7 @@ from evidence_service.store.renewals import Renewals
 from evidence_service.store.requests import Requests
 from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import scoped
+from evidence_service.store.upload_sessions import UploadSessions
 from evidence_service.timestamp.calendar import Calendar
 from evidence_service.timestamp.tsa import Authorities
 from evidence_service.verify.policy import Policy
@@ -168,6 +169,7 @@ class Parts:
     holds: Holds
     requests: Requests
     releases: Releases
+    upload_sessions: UploadSessions
     attestations: Attestations
     renewals: Renewals
     queue: CaptureQueue
@@ -279,6 +281,7 @@ _OF_ORGANISATIONS = (
     "holds",
     "requests",
     "releases",
+    "upload_sessions",
     "attestations",
     "renewals",
     "queue",

@@ -726,6 +726,33 @@ release_links = Table(
     Index(None, "evidence_id", "id"),
 )
 
+# Files that are being received in portions; what is here of each is on disk.
+upload_sessions = Table(
+    "upload_sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("matter_id", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    # As it was announced; null where it was not.
+    Column("sha256", LargeBinary),
+    Column("media_type", Text, nullable=False),
+    Column("certificate", Boolean, nullable=False),
+    Column("urgent", Boolean, nullable=False),
+    Column("at", _Time, nullable=False),
+    Column("expires_at", _Time, nullable=False),
+    # Bytes that were acknowledged.
+    Column("received", BigInteger, nullable=False, server_default="0"),
+    # What the file became; the bytes are in the object store then.
+    Column("evidence_id", Text),
+    organisation_column(),
+    same_organisation("matter_id", "matters.id"),
+    same_organisation("evidence_id", "evidence.id"),
+    CheckConstraint("received BETWEEN 0 AND size", name="received"),
+    Index(None, "organisation_id", "actor", "id"),
+)
+
 # Bytes that were removed from the object store, numbered: who stores the same at that time stores them again.
 removed_objects = Table(
     "removed_objects",

@@ -28,9 +28,11 @@ def upgrade() -> None:
     _make_requests()
     _make_references()
     _make_releases()
+    _make_upload_sessions()
 
 
 def downgrade() -> None:
+    op.drop_table("upload_sessions")
     op.execute("DROP FUNCTION evidence_release(bytea, timestamptz, boolean)")
     op.drop_table("release_links")
     op.drop_table("release_rules")
@@ -255,6 +257,34 @@ def _make_releases() -> None:
     op.execute(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION {signature} TO {API}")
     op.execute(f"REVOKE CREATE ON SCHEMA public FROM {WORKER}")
+
+
+def _make_upload_sessions() -> None:
+    op.create_table(
+        "upload_sessions",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("matter_id", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=True),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("certificate", sa.Boolean(), nullable=False),
+        sa.Column("urgent", sa.Boolean(), nullable=False),
+        sa.Column("at", _Time, nullable=False),
+        sa.Column("expires_at", _Time, nullable=False),
+        sa.Column("received", sa.BigInteger(), nullable=False, server_default="0"),
+        sa.Column("evidence_id", sa.Text(), nullable=True),
+        *_owned("upload_sessions", ("matter_id", "matters"), ("evidence_id", "evidence")),
+        sa.CheckConstraint("received BETWEEN 0 AND size", name=op.f("ck_upload_sessions_received")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_upload_sessions")),
+    )
+    op.create_index(
+        op.f("ix_upload_sessions_organisation_id_actor_id"),
+        "upload_sessions",
+        ["organisation_id", "actor", "id"],
+    )
+    isolate("upload_sessions", api="SELECT, INSERT, UPDATE, DELETE")
 
 
 def _owned(table: str, *references: tuple[str, str]) -> tuple[sa.schema.SchemaItem, ...]:
