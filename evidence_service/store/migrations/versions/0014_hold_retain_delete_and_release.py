@@ -11,7 +11,7 @@ from evidence_service.store.tenancy import API_ROLE as API
 from evidence_service.store.tenancy import WORKER_ROLE as WORKER
 
 revision = "0014"
-down_revision = "0016"
+down_revision = "0017"
 
 _OF_MATTERS = ("respondent", "court", "case_number")
 _Time = sa.DateTime(timezone=True)
