@@ -14,13 +14,6 @@ from evidence_service.store.records import Evidence
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class MatterPage(BaseModel):
-    """Some matters, and where to go on."""
-
-    items: list[MatterView]
-    next: str | None = Field(description="Give it as “after” for the next page; null on the last")
-
-
 class EvidenceView(BaseModel):
     """Where a piece of evidence stands."""
 

@@ -165,16 +165,16 @@ async def append_to_upload(
     request: Request,
     caller: Sender,
     parts: Wired,
-    upload_offset: Annotated[str, Header(description="Where this portion begins")],
+    upload_offset: Annotated[str | None, Header(description="Where this portion begins")] = None,
 ) -> Response:
     """Append a portion. When this answers, it is on disk; what arrived of one that broke off is, too.
 
     Another offset than the upload's own is answered with 409 and that one.
     """
-    if _NUMBER.fullmatch(upload_offset) is None:
-        raise RefusedError("Upload-Offset is not a number of bytes", what_to_do="ask for it with HEAD")
     now = parts.now()
     session = await run_in_threadpool(parts.upload_sessions.session, session_id, caller.actor, now)
+    if upload_offset is None or _NUMBER.fullmatch(upload_offset) is None:
+        raise RefusedError("Upload-Offset is not a number of bytes", what_to_do="ask for it with HEAD")
     if session.evidence_id is not None or session.received != int(upload_offset):
         return _elsewhere(request, session)
     taking = parts.upload_sessions.portion(session, now)
