@@ -63,8 +63,10 @@ from evidence_service.store.logins import Logins
 from evidence_service.store.objects import LocalObjects
 from evidence_service.store.organisations import Organisations
 from evidence_service.store.postgres import EmbeddedPostgres, bring_up_to_date, connect, login
+from evidence_service.store.proofs import Proofs
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
+from evidence_service.store.registrations import Registrations
 from evidence_service.store.renewals import Renewals
 from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE
 from evidence_service.store.trees import TreeFiles
@@ -157,6 +159,8 @@ def parts(settings: Settings, engine: Database) -> Parts:
         renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
         queue=CaptureQueue(engine),
         lists=Lists(engine),
+        registrations=Registrations(engine),
+        proofs=Proofs(engine, TreeFiles(settings.data_directory / "trees")),
         logins=Logins(engine),
         stamping=stamping,
         chains=chains(settings.chains),

@@ -22,6 +22,7 @@ from evidence_service.api.routes import (
     matters,
     receipts,
     register,
+    registrations,
 )
 from evidence_service.service.parts import Parts
 
@@ -46,9 +47,12 @@ def create_app(
     app.state.parts = parts
     app.state.overall = overall
     app.state.keys = KnownKeys(keys, None if parts is None else parts.organisations)
+    if parts is not None:
+        app.state.intake = registrations.intake(parts)
     app.add_middleware(BodyLimit)
     problems.install(app)
     for module in (
+        registrations,
         matters,
         captures,
         evidence,

@@ -61,6 +61,11 @@ def may(scope: str) -> Any:
     return Security(_permitted, scopes=[scope])
 
 
+async def admitted(request: Request, scope: str) -> Principal:
+    """The caller of a route whose parameters are read directly (:mod:`evidence_service.api.direct`)."""
+    return await _permitted(SecurityScopes([scope]), await authenticated(request, await _bearer(request)))
+
+
 def installed(request: Request) -> Parts:
     """The service's parts, bound to no organisation: for what is asked without a key."""
     parts: Parts = request.app.state.parts

@@ -37,8 +37,10 @@ from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
 from evidence_service.store.organisations import Organisations
+from evidence_service.store.proofs import Proofs
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
+from evidence_service.store.registrations import Registrations
 from evidence_service.store.renewals import Renewals
 from evidence_service.store.tenancy import scoped
 from evidence_service.timestamp.calendar import Calendar
@@ -162,6 +164,8 @@ class Parts:
     renewals: Renewals
     queue: CaptureQueue
     lists: Lists
+    registrations: Registrations
+    proofs: Proofs
     logins: Logins
     journal: PostgresJournal[Submission]
     objects: Objects
@@ -265,6 +269,8 @@ _OF_ORGANISATIONS = (
     "renewals",
     "queue",
     "lists",
+    "registrations",
+    "proofs",
     "logins",
     "anchors",
     "chain_status",

@@ -17,6 +17,7 @@ from evidence_service.service.anchor import finish, note_anchor, stamp_batch, su
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify, order_wanted, refuse
 from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, EXHIBITS, STAMPS, Engine
+from evidence_service.service.enter_registrations import enter_registrations
 from evidence_service.service.exhibit import make_exhibit
 from evidence_service.service.extend import extend_due
 from evidence_service.service.note_certificate import tell
@@ -110,6 +111,7 @@ class Worker:
         # First: it comes seldom, and must not wait for what is looked for all the time.
         for name, subject in self._upkeep.wanted():
             self._ask(name, subject)
+        enter_registrations(parts)
         # Not all of it: thousands of workflows at once would hold up everything below.
         for waiting in parts.queue.next(_AHEAD * self._captures):
             self._ask("preserve", waiting.id, priority=_priority(waiting))

@@ -1,0 +1,102 @@
+"""What a digest leads to: registrations of a content, evidence of a manifest, and where it is in a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from evidence_service.core import batch
+from evidence_service.core.digest import digest_of
+from evidence_service.store.batches import Batch, Batches
+
+_FIND = """
+WITH found AS (
+  SELECT id, 'content' AS matched FROM registrations
+  WHERE organisation_id = %(organisation)s AND sha256 = %(sha256)s
+  UNION
+  SELECT evidence.id, 'manifest' FROM entries
+  JOIN evidence ON evidence.batch_id = entries.batch_id AND evidence.leaf_index = entries.leaf_index
+  WHERE entries.sha256 = %(sha256)s
+)
+SELECT found.id, found.matched, coalesce(e.matter_id, r.matter_id) AS matter_id,
+  coalesce(e.status, 'accepted') AS status, coalesce(e.created_at, r.accepted_at) AS accepted_at,
+  e.manifest, e.salt, e.leaf_index, b.id AS batch_id, b.sequence, b.status AS batch_status, b.header,
+  b.commitment, b.size, b.closed_at, b.waiting_for
+FROM found
+LEFT JOIN registrations r ON r.id = found.id
+LEFT JOIN evidence e ON e.id = found.id
+LEFT JOIN batches b ON b.id = e.batch_id
+WHERE found.id > %(after)s ORDER BY found.id LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A piece of evidence that a digest leads to.
+
+    Attributes:
+        matched: ``content`` where the digest was registered, ``manifest`` where it is the manifest's.
+        index, size, path, commitment: of its entry and its batch; None until it is in one. The path is
+            checked against the batch's header.
+    """
+
+    id: str
+    matter_id: str
+    matched: str
+    status: str
+    accepted_at: datetime
+    batch_id: str | None
+    index: int | None
+    size: int | None
+    path: Sequence[bytes] | None
+    commitment: bytes | None
+
+
+class Proofs(Batches):
+    """Batches, asked by digest."""
+
+    def of_digest(self, organisation_id: str, sha256: bytes, *, after: str = "", limit: int) -> list[Proof]:
+        """Every registration of a content and every piece of evidence with this manifest, by id.
+
+        Args:
+            organisation_id: whose; the one the engine is bound to.
+            after: id to go on from.
+
+        Raises:
+            MismatchError, StorageUnavailableError: a path cannot be given; see :meth:`Batches.path`.
+        """
+        wanted = {"organisation": organisation_id, "sha256": sha256, "after": after, "limit": limit}
+        with self._engine.connect() as connection:
+            rows = connection.exec_driver_sql(_FIND, wanted).all()
+        return [self._proof(row) for row in rows]
+
+    def _proof(self, row: Row[Any]) -> Proof:
+        path = None
+        if row.batch_id is not None:
+            found = Batch(
+                row.batch_id,
+                row.sequence,
+                row.batch_status,
+                row.header,
+                row.commitment,
+                row.size,
+                row.closed_at,
+                row.waiting_for,
+            )
+            path = self.path_of(found, row.leaf_index, batch.entry_leaf(digest_of(row.manifest), row.salt))
+        return Proof(
+            row.id,
+            row.matter_id,
+            row.matched,
+            row.status,
+            row.accepted_at,
+            row.batch_id,
+            row.leaf_index,
+            row.size,
+            path,
+            row.commitment,
+        )
