@@ -51,6 +51,7 @@ def create_app(
         app.state.intake = registrations.intake(parts)
     app.add_middleware(BodyLimit)
     problems.install(app)
+    app.include_router(registrations.direct)
     for module in (
         registrations,
         matters,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evidence_service.errors import (
     ConflictError,
@@ -48,20 +49,43 @@ def problem(request: Request, status: int, kind: str, title: str, *, what_to_do:
     return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)
 
 
+class Envelope:
+    """Gives every request its id, and an answer whatever happens; the outermost of our middleware."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI 3.0."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+
+        async def named(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, named)
+        except Exception:
+            # The cause is for the log; the caller gets the id to quote.
+            _log.exception("request.failed", request_id=request_id)
+            if started:
+                raise  # the connection has to break: half an answer must not look like a whole one
+            answer = problem(Request(scope), 500, "internal", "an internal error; quote the request id")
+            await answer(scope, receive, named)
+
+
 def install(app: FastAPI) -> None:
     """Make every error of an application a problem document."""
 
-    @app.middleware("http")
-    async def request_id(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-        request.state.request_id = secrets.token_hex(8)
-        try:
-            response = await proceed(request)
-        except Exception:  # noqa: BLE001 - the last resort: no traceback reaches a caller
-            # The cause is for the log; the caller gets the id to quote.
-            _log.exception("request.failed", request_id=request.state.request_id)
-            response = problem(request, 500, "internal", "an internal error; quote the request id")
-        response.headers["X-Request-Id"] = request.state.request_id
-        return response
+    app.add_middleware(Envelope)
 
     @app.exception_handler(EvidenceServiceError)
     async def ours(request: Request, error: EvidenceServiceError) -> JSONResponse:

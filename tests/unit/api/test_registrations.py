@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
-
-import pytest
 
 from evidence_service.core import receipt
 from evidence_service.service.enter_registrations import enter_registrations
-from evidence_service.verify.receipt import check_signature, judge_promise, read_public_key
-from evidence_service.verify.report import Status
+from evidence_service.verify.receipt import check_signature, read_public_key
 from tests.unit.api.conftest import Service
 
 
