@@ -56,6 +56,7 @@ from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
+from evidence_service.store.custody_log import CustodyLog
 from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
@@ -158,6 +159,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         attestations=Attestations(engine),
         renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
         queue=CaptureQueue(engine),
+        custody_log=CustodyLog(engine),
         lists=Lists(engine),
         registrations=Registrations(engine),
         proofs=Proofs(engine, TreeFiles(settings.data_directory / "trees")),

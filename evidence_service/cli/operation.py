@@ -32,6 +32,7 @@ from evidence_service.errors import ConfigurationError, EvidenceServiceError
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.service import extend
 from evidence_service.service.audit import audit, audit_exhibits, audit_trees
+from evidence_service.service.audit_custody import audit_custody
 from evidence_service.service.parts import Chain, Parts
 from evidence_service.service.renew import outlook
 from evidence_service.verify.report import ExitCode
@@ -129,14 +130,14 @@ def fsck() -> None:
         parts = bootstrap.parts(settings, engine)
         # Trees first: a proof asked of a damaged file makes it again.
         trees, evidence = list(audit_trees(parts)), list(audit(parts))
-        exhibits = list(audit_exhibits(parts))
-    bad = [item for item in (*trees, *evidence, *exhibits) if item.problems]
+        exhibits, custody = list(audit_exhibits(parts)), list(audit_custody(parts))
+    bad = [item for item in (*trees, *evidence, *exhibits, *custody) if item.problems]
     for item in bad:
         for words in item.problems:
             click.secho(plain(f"{item.subject_id} ({item.status}): {words}"), fg="red")
     click.echo(
-        f"{len(evidence)} pieces of evidence, {len(trees)} batches and {len(exhibits)} exhibits "
-        f"derived again, {len(bad)} with problems"
+        f"{len(evidence)} pieces of evidence, {len(trees)} batches, {len(exhibits)} exhibits and "
+        f"{len(custody)} custody logs derived again, {len(bad)} with problems"
     )
     sys.exit(int(ExitCode.INVALID if bad else ExitCode.VERIFIED))
 

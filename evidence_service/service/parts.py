@@ -32,6 +32,7 @@ from evidence_service.store.batches import Batches
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
+from evidence_service.store.custody_log import CustodyLog
 from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
@@ -163,6 +164,7 @@ class Parts:
     attestations: Attestations
     renewals: Renewals
     queue: CaptureQueue
+    custody_log: CustodyLog
     lists: Lists
     registrations: Registrations
     proofs: Proofs
@@ -262,6 +264,7 @@ class Parts:
 _OF_ORGANISATIONS = (
     "organisations",
     "records",
+    "custody_log",
     "batches",
     "certificates",
     "exhibits",

@@ -1,4 +1,4 @@
-"""Upkeep: what stored evidence needs again and again, looked for now and then by the worker."""
+"""Upkeep: what stored evidence needs again and again, done or looked for now and then by the worker."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from evidence_service.service import attest, extend, note_certificate, renew
+from evidence_service.service.log_custody import log_custody
 from evidence_service.service.parts import Parts
 
 PAUSE = 15.0
@@ -26,10 +27,11 @@ class Upkeep:
         self._next = clock()
 
     def wanted(self) -> Iterator[tuple[str, str]]:
-        """Workflow and subject of each attempt; nothing between two looks."""
+        """Workflow and subject of each attempt, and custody logged on the way; nothing between two looks."""
         if self._clock() < self._next:
             return
         self._next = self._clock() + PAUSE
+        log_custody(self._parts)
         for subject in attest.wanted(self._parts):
             yield "attest", subject
         for subject in renew.wanted(self._parts):

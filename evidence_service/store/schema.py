@@ -316,6 +316,42 @@ custody_events = Table(
     same_organisation("evidence_id", "evidence.id"),
 )
 
+# Events that are recorded and not in their organisation's log yet; a trigger on custody_events queues them.
+custody_pending = Table(
+    "custody_pending",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("evidence_id", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    organisation_column(),
+    UniqueConstraint("evidence_id", "sequence"),
+    Index(None, "organisation_id", "id"),
+)
+
+# All custody events of an organisation in one chain. No reference to them: what is gone is still logged.
+custody_log = Table(
+    "custody_log",
+    metadata,
+    organisation_column(),
+    Column("position", BigInteger, nullable=False),
+    Column("evidence_id", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("event_hash", LargeBinary, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("organisation_id", "position"),
+    UniqueConstraint("evidence_id", "sequence"),
+)
+
+custody_checkpoints = Table(
+    "custody_checkpoints",
+    metadata,
+    organisation_column(),
+    Column("size", BigInteger, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("evidence_id", Text, nullable=False, unique=True),
+    PrimaryKeyConstraint("organisation_id", "size"),
+)
+
 tokens = Table(
     "tokens",
     metadata,

@@ -13,7 +13,7 @@ CHAINS = (1, 2)
 
 
 def add_batch(service: Service, sequence: int) -> str:
-    """A closed batch that nothing was begun for; its id."""
+    """A closed batch of one piece of evidence that nothing was begun for; its id."""
     name = f"batch-{sequence}"
     with service.parts.batches._engine.begin() as connection:
         connection.execute(
@@ -25,6 +25,22 @@ def add_batch(service: Service, sequence: int) -> str:
                 commitment=hashlib.sha256(name.encode()).digest(),
                 size=1,
                 closed_at=service.clock.now,
+            )
+        )
+        # An organisation sees the batches that hold evidence of its own.
+        connection.execute(
+            schema.evidence.insert().values(
+                id=f"ev-of-{name}",
+                matter_id=service.matter,
+                kind="upload",
+                operator="agent",
+                certificate_wanted=False,
+                status="registered",
+                progress="registered",
+                created_at=service.clock.now,
+                registered_at=service.clock.now,
+                batch_id=name,
+                leaf_index=0,
             )
         )
     return name

@@ -76,7 +76,11 @@ def service(engine: Engine, tmp_path: Path) -> Iterator[Service]:
     # What the API does, it does with the rights it has in production; what tests do beside it, as its owner.
     narrow = as_role(engine, API_ROLE)
     parts = replace(bootstrap.parts(settings, engine), now=clock)
-    app = create_app(replace(bootstrap.parts(settings, narrow), now=clock), operator_key(KEY), overall=parts)
+    app = create_app(
+        replace(bootstrap.parts(settings, narrow), now=clock, capturing=parts.capturing),
+        operator_key(KEY),
+        overall=parts,
+    )
     headers = {"Authorization": f"Bearer {KEY}"}
     with serving(app) as url, httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
         yield Service(parts, clock, http)
