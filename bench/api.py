@@ -1,7 +1,8 @@
 """``make bench-api``: registering digests over HTTP, beside a bare FastAPI handler in the same run.
 
 Two servers of one process each on one PostgreSQL, the same client, alternating rounds; rates are medians of
-rounds. The bare one inserts and commits for each request and asks nobody who calls (:mod:`bench.api_servers`).
+rounds. The bare one inserts and commits for each request and asks nobody who calls; see
+:mod:`bench.api_servers`.
 
 * ``single_ratio``: our registrations a second beside the bare inserts, at 32 and 64 connections; at least 1;
 * ``batch_ratio``: our lists of 1,000 a second beside bare ones that COPY; at least 0.6;

@@ -1,8 +1,8 @@
 """The two servers ``make bench-api`` compares, each for a process of its own; uvicorn makes them.
 
 :func:`bare` is what one writes in an afternoon: a FastAPI handler that validates, inserts and commits for
-each request, and one that validates a list and copies it. Nobody is asked who he is, nothing keeps rows apart, a
-repetition is a second row. :func:`ours` is the service's API with the rights it has in production.
+each request, and one that validates a list and copies it. Nobody is asked who they are, nothing keeps rows
+apart, a repetition is a second row. :func:`ours` is the service's API with the rights it has in production.
 """
 
 from __future__ import annotations
@@ -110,4 +110,6 @@ def ours() -> FastAPI:
     """The service's API; its workers are other processes, and none runs."""
     settings = Settings(data_directory=Path(os.environ[DATA]), purpose="demonstration")
     engine = connect(os.environ[URL], role=API_ROLE)
-    return create_app(bootstrap.parts(settings, engine), {})
+    app = create_app(bootstrap.parts(settings, engine), {})
+    bootstrap.settle()  # as “evidence serve” does
+    return app

@@ -69,6 +69,7 @@ def serve(with_worker: bool) -> None:
         # would run.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
+        bootstrap.settle()
         try:
             uvicorn.run(app, host=settings.api_host, port=settings.api_port, log_level="warning")
         finally:

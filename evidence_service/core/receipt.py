@@ -57,9 +57,9 @@ SHAPE = document.one_of(
 )
 
 
-def list_line(position: int, evidence_id: str, found: Digest) -> str:
+def list_line(position: int, evidence_id: str, size: int, sha256: bytes, sha3_512: bytes) -> str:
     """The line of an accepted row, in the text whose SHA-256 the receipt of a list of digests states."""
-    return f"{position} {evidence_id} {found.size} {found.sha256.hex()} {found.sha3_512.hex()}\n"
+    return f"{position} {evidence_id} {size} {sha256.hex()} {sha3_512.hex()}\n"
 
 
 def key_id(public_key: bytes) -> str:

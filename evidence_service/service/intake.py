@@ -21,7 +21,6 @@ from evidence_service.errors import (
     ConflictError,
     DatabaseUnavailableError,
     EvidenceServiceError,
-    NotFoundError,
 )
 from evidence_service.service.parts import Parts
 from evidence_service.service.preserve import OPERATOR
@@ -30,9 +29,12 @@ from evidence_service.store.registrations import (
     NewRegistrationList,
     RegistrationList,
     Stated,
+    no_matter,
 )
 
 KIND = "digest"
+_LIST_DIGITS = slice(3, 18)
+"""Of a list's id, which has 20 after its prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,11 @@ class WantedList:
 
 
 def row_id(list_id: str, position: int) -> str:
-    """Id of the evidence that an accepted row becomes."""
-    return f"ev-{hashlib.sha256(f'{list_id} {position}'.encode()).hexdigest()[:20]}"
+    """Id of the evidence that an accepted row becomes.
+
+    Fifteen digits of the list's id and five of the position: rows of a list are neighbours in every index.
+    """
+    return f"ev-{list_id[_LIST_DIGITS]}{position:05x}"
 
 
 def take(parts: Parts, wanted: Sequence[Wanted]) -> list[NewRegistration | Exception]:
@@ -121,7 +126,7 @@ def _take(parts: Parts, wanted: Sequence[Wanted]) -> list[NewRegistration | Exce
 
 def _outcome(item: Wanted, found: NewRegistration | None) -> NewRegistration | Exception:
     if found is None:
-        return _no_matter(item.matter_id)
+        return no_matter(item.matter_id)
     if (found.matter_id, found.operator, found.stated) != (item.matter_id, item.operator, item.stated):
         return _conflict()
     return found
@@ -131,13 +136,12 @@ def take_list(parts: Parts, wanted: WantedList) -> RegistrationList:
     """Make a list durable with all its accepted rows; repeating it gives what was recorded first.
 
     Args:
-        parts: bound to the list's organisation.
+        parts: bound to no organisation.
 
     Raises:
         NotFoundError: no such matter; nothing is recorded.
         ConflictError: its id stands for another request.
     """
-    parts.records.matter(wanted.matter_id)
     accepted_at, batch_by = _moment(parts)
     rows = [
         (position, row_id(wanted.id, position), stated) for position, stated in sorted(wanted.rows.items())
@@ -185,10 +189,6 @@ def _moment(parts: Parts) -> tuple[datetime, datetime]:
     return now, now + parts.promised_delay
 
 
-def _no_matter(matter_id: str) -> NotFoundError:
-    return NotFoundError(f"there is no matter {matter_id}", what_to_do="register the matter first")
-
-
 def _conflict() -> ConflictError:
     return ConflictError(
         "this Idempotency-Key was used for another request", what_to_do="use a new key for a new request"
@@ -226,7 +226,8 @@ class _Receipts:
     def of_list(self, list_id: str, rows: Sequence[tuple[int, str, Stated]]) -> bytes:
         """The receipt of a list, over a digest of its accepted rows."""
         text = "".join(
-            receipt.list_line(position, evidence_id, stated.digest) for position, evidence_id, stated in rows
+            receipt.list_line(position, evidence_id, stated.size, stated.sha256, stated.sha3_512)
+            for position, evidence_id, stated in rows
         )
         accepted = {"digests": len(rows), "sha256": hashlib.sha256(text.encode()).hexdigest()}
         return self._signed(list_id, receipt.LIST, canonical.encode(accepted))

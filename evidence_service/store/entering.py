@@ -14,12 +14,11 @@ from typing import Any
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, Engine, Row, select, text, update
 
-from evidence_service.core.digest import Digest
 from evidence_service.store import schema
 from evidence_service.store.records import Matter
 from evidence_service.store.registrations import Stated
 
-_ROWS, _MATTERS = schema.registrations, schema.matters
+_ROWS, _LISTS, _MATTERS = schema.registrations, schema.registration_lists, schema.matters
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +83,12 @@ def enter(engine: Engine, make: Make, *, now: datetime, portion: int) -> int:
     """
     with engine.begin() as connection:
         query = (
-            select(_ROWS)
+            select(_ROWS, _LISTS.c.matter_id.label("of_list"))
+            .select_from(_ROWS.outerjoin(_LISTS, _LISTS.c.id == _ROWS.c.list_id))
             .where(text(schema.UNENTERED))
             .order_by(_ROWS.c.batch_by)
             .limit(portion)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, of=_ROWS)
         )
         rows = [_waiting(row) for row in connection.execute(query)]
         if rows and (entered := make(rows, _matters(connection, rows))):
@@ -97,11 +97,11 @@ def enter(engine: Engine, make: Make, *, now: datetime, portion: int) -> int:
 
 
 def _waiting(row: Row[Any]) -> Waiting:
-    stated = Stated(row.name, row.media_type, Digest(row.size, row.sha256, row.sha3_512))
+    stated = Stated(row.name, row.media_type, row.size, row.sha256, row.sha3_512)
     return Waiting(
         row.id,
         row.organisation_id,
-        row.matter_id,
+        row.matter_id or row.of_list,
         row.operator,
         stated,
         row.accepted_at,

@@ -22,12 +22,13 @@ WITH found AS (
   JOIN evidence ON evidence.batch_id = entries.batch_id AND evidence.leaf_index = entries.leaf_index
   WHERE entries.sha256 = %(sha256)s
 )
-SELECT found.id, found.matched, coalesce(e.matter_id, r.matter_id) AS matter_id,
+SELECT found.id, found.matched, coalesce(e.matter_id, r.matter_id, l.matter_id) AS matter_id,
   coalesce(e.status, 'accepted') AS status, coalesce(e.created_at, r.accepted_at) AS accepted_at,
   e.manifest, e.salt, e.leaf_index, b.id AS batch_id, b.sequence, b.status AS batch_status, b.header,
   b.commitment, b.size, b.closed_at, b.waiting_for
 FROM found
 LEFT JOIN registrations r ON r.id = found.id
+LEFT JOIN registration_lists l ON l.id = r.list_id
 LEFT JOIN evidence e ON e.id = found.id
 LEFT JOIN batches b ON b.id = e.batch_id
 WHERE found.id > %(after)s ORDER BY found.id LIMIT %(limit)s

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
 
 from evidence_service.core.digest import Digest
 from evidence_service.errors import NotFoundError
@@ -21,18 +22,24 @@ from evidence_service.store.tenancy import Store, work_for
 _ROWS, _LISTS, _EVIDENCE = schema.registrations, schema.registration_lists, schema.evidence
 
 
-@dataclass(frozen=True, slots=True)
-class Stated:
-    """A file as its owner states it.
+class Stated(NamedTuple):
+    """A file as its owner states it; a tuple, for there are thousands in a request.
 
     Attributes:
         name: in the form of a path (formats.md, section 3).
-        digest: size in bytes, SHA-256, SHA3-512.
+        size: in bytes; sha256: 32 bytes; sha3_512: 64 bytes.
     """
 
     name: str
     media_type: str
-    digest: Digest
+    size: int
+    sha256: bytes
+    sha3_512: bytes
+
+    @property
+    def digest(self) -> Digest:
+        """Size and digests."""
+        return Digest(self.size, self.sha256, self.sha3_512)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,11 @@ class Registration:
     batch_id: str | None
 
 
-_FACTS = [item for item in schema.facts(_ROWS) if item.name != "entered"]
+_FACTS = [
+    func.coalesce(_ROWS.c.matter_id, _LISTS.c.matter_id).label("matter_id"),
+    *(item for item in schema.facts(_ROWS) if item.name not in ("matter_id", "entered")),
+]
+_JOINED = _ROWS.outerjoin(_LISTS, _LISTS.c.id == _ROWS.c.list_id)
 # Arrays of a row each, in binary: as text, thousands of them take a hundred times as long.
 _ADD = """
 INSERT INTO registrations (organisation_id, id, matter_id, operator, name, media_type, size, sha256, sha3_512,
@@ -126,13 +137,25 @@ SELECT %(organisation)s, * FROM unnest(%(ids)b::text[], %(matters)b::text[], %(o
   %(accepted)b::timestamptz[], %(batch_by)b::timestamptz[], %(receipts)b::bytea[])
 ON CONFLICT DO NOTHING RETURNING id
 """
+_ADD_LIST = """
+INSERT INTO registration_lists (id, matter_id, operator, accepted_at, batch_by, size, refused, request_sha256,
+  receipt)
+VALUES (%(id)s, %(matter_id)s, %(operator)s, %(accepted_at)s, %(batch_by)s, %(size)s, %(refused)s,
+  %(request_sha256)s, %(receipt)s)
+ON CONFLICT DO NOTHING
+"""
 _ADD_ROWS = """
-INSERT INTO registrations (organisation_id, matter_id, list_id, operator, accepted_at, batch_by, position, id,
+INSERT INTO registrations (organisation_id, list_id, operator, accepted_at, batch_by, position, id,
   name, media_type, size, sha256, sha3_512)
-SELECT %(organisation)s, %(matter)s, %(list)s, %(operator)s, %(accepted)s, %(batch_by)s, *
+SELECT %(organisation)s, %(list)s, %(operator)s, %(accepted)s, %(batch_by)s, *
 FROM unnest(%(positions)b::int[], %(ids)b::text[], %(names)b::text[], %(media_types)b::text[],
   %(sizes)b::bigint[], %(sha256)b::bytea[], %(sha3_512)b::bytea[])
 """
+
+
+def no_matter(matter_id: str) -> NotFoundError:
+    """Says that a matter is not there, or not one's own."""
+    return NotFoundError(f"there is no matter {matter_id}", what_to_do="register the matter first")
 
 
 class Registrations(Store):
@@ -162,16 +185,24 @@ class Registrations(Store):
         """Record a list with its rows in one transaction, once; what is recorded under its id now.
 
         Args:
-            organisation_id: the one the engine is bound to.
+            organisation_id: whose; the engine has to be bound to none.
+
+        Raises:
+            NotFoundError: there is no such matter; nothing is recorded.
         """
-        with self._engine.begin() as connection:
-            values = {name: getattr(new, name) for name in RegistrationList.__slots__}
-            added = connection.execute(
-                upsert(_LISTS).values(values).on_conflict_do_nothing().returning(_LISTS.c.id)
-            ).one_or_none()
-            if added is not None and new.rows:
-                _add_rows(connection, organisation_id, new)
-            return _list(connection, new.id)
+        values = {name: getattr(new, name) for name in RegistrationList.__slots__}
+        try:
+            with self._engine.begin() as connection:
+                work_for(connection, organisation_id)
+                added = connection.exec_driver_sql(_ADD_LIST, {**values, "refused": Jsonb(new.refused)})
+                if not added.rowcount:
+                    return _list(connection, new.id)
+                if new.rows:
+                    _add_rows(connection, organisation_id, new)
+        except IntegrityError as error:
+            # The list refers to its matter, and its rows to nothing else than the list.
+            raise no_matter(new.matter_id) from error
+        return RegistrationList(**values)
 
     def get(self, registration_id: str) -> Registration:
         """One registration.
@@ -188,7 +219,7 @@ class Registrations(Store):
         """Those registrations that there are, by id."""
         query = (
             select(*_FACTS, _EVIDENCE.c.status, _EVIDENCE.c.batch_id)
-            .select_from(_ROWS.outerjoin(_EVIDENCE, _EVIDENCE.c.id == _ROWS.c.id))
+            .select_from(_JOINED.outerjoin(_EVIDENCE, _EVIDENCE.c.id == _ROWS.c.id))
             .where(_ROWS.c.id.in_(ids))
         )
         with self._engine.connect() as connection:
@@ -260,13 +291,13 @@ def _add(
 
 
 def _recorded(connection: Connection, ids: Sequence[str]) -> dict[str, NewRegistration]:
-    rows = connection.execute(select(*_FACTS).where(_ROWS.c.id.in_(ids)))
+    rows = connection.execute(select(*_FACTS).select_from(_JOINED).where(_ROWS.c.id.in_(ids)))
     return {
         row.id: NewRegistration(
             row.id,
             row.matter_id,
             row.operator,
-            Stated(row.name, row.media_type, Digest(row.size, row.sha256, row.sha3_512)),
+            Stated(row.name, row.media_type, row.size, row.sha256, row.sha3_512),
             row.accepted_at,
             row.batch_by,
             row.receipt,
@@ -280,7 +311,6 @@ def _add_rows(connection: Connection, organisation_id: str, new: NewRegistration
         _ADD_ROWS,
         {
             "organisation": organisation_id,
-            "matter": new.matter_id,
             "list": new.id,
             "operator": new.operator,
             "accepted": new.accepted_at,
@@ -296,7 +326,7 @@ def _columns(stated: Sequence[Stated]) -> dict[str, list[Any]]:
     return {
         "names": [item.name for item in stated],
         "media_types": [item.media_type for item in stated],
-        "sizes": [item.digest.size for item in stated],
-        "sha256": [item.digest.sha256 for item in stated],
-        "sha3_512": [item.digest.sha3_512 for item in stated],
+        "sizes": [item.size for item in stated],
+        "sha256": [item.sha256 for item in stated],
+        "sha3_512": [item.sha3_512 for item in stated],
     }

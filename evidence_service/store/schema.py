@@ -280,7 +280,8 @@ registrations = Table(
     metadata,
     # Of the evidence it becomes.
     Column("id", Text, primary_key=True),
-    Column("matter_id", Text, nullable=False),
+    # Null for a row of a list, whose matter is the list's: that reference is checked once, not for each row.
+    Column("matter_id", Text),
     # Both null for one that came by itself.
     Column("list_id", Text),
     Column("position", Integer),
@@ -299,8 +300,11 @@ registrations = Table(
     Column("organisation_id", Text, nullable=False, server_default=text("evidence_organisation()")),
     same_organisation("matter_id", "matters.id"),
     same_organisation("list_id", "registration_lists.id"),
-    CheckConstraint("(list_id IS NULL) = (position IS NULL)", name="place"),
-    Index(None, "organisation_id", "sha256"),
+    CheckConstraint(
+        "(list_id IS NULL) = (position IS NULL) AND (list_id IS NULL) = (matter_id IS NOT NULL)", name="place"
+    ),
+    # The digest first: it decides nearly every comparison.
+    Index(None, "sha256", "organisation_id"),
     Index("ix_registrations_unentered", "batch_by", postgresql_where=UNENTERED),
 )
 

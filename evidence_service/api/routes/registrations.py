@@ -30,7 +30,6 @@ from evidence_service.api.registrations import (
     StatedFile,
 )
 from evidence_service.core import document, manifest, receipt
-from evidence_service.core.digest import Digest
 from evidence_service.errors import MalformedError, RefusedError
 from evidence_service.service.group_commit import GroupCommit
 from evidence_service.service.intake import Wanted, WantedList, row_id, take, take_list
@@ -78,7 +77,7 @@ async def register(
         % (
             found.id.encode(),
             json.dumps(found.matter_id).encode(),
-            found.stated.digest.sha256.hex().encode(),
+            found.stated.sha256.hex().encode(),
             document.format_time(found.accepted_at).encode(),
             document.format_time(found.batch_by).encode(),
             found.receipt,
@@ -106,7 +105,7 @@ def _register_list(
 ) -> Response:
     accepted, refused = _judged(order.rows)
     found = take_list(
-        parts.within(caller.organisation),
+        parts,
         WantedList(
             organisation_id=caller.organisation,
             id=new_id("rl", caller, key),
@@ -181,8 +180,7 @@ def _stated(row: StatedFile) -> Stated:
         MalformedError: its name is not in the form of a path.
     """
     manifest.check_path(row.name)
-    digest = Digest(row.size, bytes.fromhex(row.sha256), bytes.fromhex(row.sha3_512))
-    return Stated(row.name, row.media_type, digest)
+    return Stated(row.name, row.media_type, row.size, bytes.fromhex(row.sha256), bytes.fromhex(row.sha3_512))
 
 
 def _judged(rows: list[Any]) -> tuple[dict[int, Stated], dict[int, dict[str, str]]]:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from evidence_service.store.migrations.isolation import isolate, open_again
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0013"
 
 
 def upgrade() -> None:
@@ -35,7 +35,7 @@ def upgrade() -> None:
     op.create_table(
         "registrations",
         sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("matter_id", sa.Text(), nullable=False),
+        sa.Column("matter_id", sa.Text(), nullable=True),
         sa.Column("list_id", sa.Text(), nullable=True),
         sa.Column("position", sa.Integer(), nullable=True),
         sa.Column("name", sa.Text(), nullable=False),
@@ -52,10 +52,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registrations")),
         _reference("registrations", "matter_id", "matters"),
         _reference("registrations", "list_id", "registration_lists"),
-        sa.CheckConstraint("(list_id IS NULL) = (position IS NULL)", name=op.f("ck_registrations_place")),
+        sa.CheckConstraint(
+            "(list_id IS NULL) = (position IS NULL) AND (list_id IS NULL) = (matter_id IS NOT NULL)",
+            name=op.f("ck_registrations_place"),
+        ),
     )
     op.create_index(
-        op.f("ix_registrations_organisation_id_sha256"), "registrations", ["organisation_id", "sha256"]
+        op.f("ix_registrations_sha256_organisation_id"), "registrations", ["sha256", "organisation_id"]
     )
     op.create_index(
         "ix_registrations_unentered",
