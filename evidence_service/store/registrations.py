@@ -191,17 +191,16 @@ class Registrations(Store):
             NotFoundError: there is no such matter; nothing is recorded.
         """
         values = {name: getattr(new, name) for name in RegistrationList.__slots__}
-        try:
-            with self._engine.begin() as connection:
-                work_for(connection, organisation_id)
+        with self._engine.begin() as connection:
+            work_for(connection, organisation_id)
+            try:
                 added = connection.exec_driver_sql(_ADD_LIST, {**values, "refused": Jsonb(new.refused)})
-                if not added.rowcount:
-                    return _list(connection, new.id)
-                if new.rows:
-                    _add_rows(connection, organisation_id, new)
-        except IntegrityError as error:
-            # The list refers to its matter, and its rows to nothing else than the list.
-            raise no_matter(new.matter_id) from error
+            except IntegrityError as error:
+                raise no_matter(new.matter_id) from error  # a list refers to nothing else
+            if not added.rowcount:
+                return _list(connection, new.id)
+            if new.rows:
+                _add_rows(connection, organisation_id, new)
         return RegistrationList(**values)
 
     def get(self, registration_id: str) -> Registration:
