@@ -8,11 +8,13 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Engine, text
 
 from evidence_service.core import batch, merkle
-from evidence_service.core.digest import digest_of
+from evidence_service.core.digest import Digest, digest_of
 from evidence_service.service.parts import Parts
 from evidence_service.store.records import Matter
 from evidence_service.store.schema import DEFAULT_ORGANISATION
@@ -45,30 +47,61 @@ def fill(engine: Engine, parts: Parts, entries: int, *, organisation: str, matte
         Matter("m-other", "other", "Other SA", (), parts.now())
     )
     chosen: list[bytes] = []
+    last: Batch | None = None
     for first in range(0, entries, BATCH):
-        chosen += _enter(
-            engine, trees, parts, range(first, min(first + BATCH, entries)), organisation, matter
-        )
+        numbers = range(first, min(first + BATCH, entries))
+        last = _close(trees, numbers, last, parts.now())
+        chosen += _enter(engine, last, organisation, matter)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE evidence, registrations, entries, batches"))
     random.Random(7).shuffle(chosen)
     return chosen[:LOOKUPS]
 
 
-def _enter(
-    engine: Engine, trees: TreeFiles, parts: Parts, numbers: range, organisation: str, matter: str
-) -> list[bytes]:
-    now, batch_id = parts.now(), f"batch-bench-{numbers.start}"
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch of so many digests, with its tree on disk."""
+
+    sequence: int
+    numbers: range
+    closed_at: datetime
+    manifests: list[bytes]
+    salts: list[bytes]
+    digests: list[Digest]
+    header: bytes
+
+    @property
+    def commitment(self) -> bytes:
+        """What is anchored, 32 bytes."""
+        return batch.commitment(self.header)
+
+
+def _close(trees: TreeFiles, numbers: range, last: Batch | None, now: datetime) -> Batch:
     manifests = [f'{{"manifest":{number}}}'.encode() for number in numbers]
     salts = [hashlib.sha256(b"salt %d" % number).digest() for number in numbers]
     digests = [digest_of(data) for data in manifests]
-    contents = [digest_of(b"content %d" % number) for number in numbers]
     tree = merkle.MerkleTree(merkle.leaf_hashes(map(batch.entry, digests, salts)))
+    sequence = 1 if last is None else last.sequence + 1
     header = batch.build_header(
-        tree=tree, sequence=numbers.start + 1, previous=None, opened_at=now, closed_at=now
+        tree=tree,
+        sequence=sequence,
+        previous=None if last is None else last.commitment,
+        opened_at=now,
+        closed_at=now,
     )
-    commitment = batch.commitment(header)
-    trees.put(commitment.hex(), tree)
+    closed = Batch(sequence, numbers, now, manifests, salts, digests, header)
+    trees.put(closed.commitment.hex(), tree)
+    return closed
+
+
+def _enter(engine: Engine, closed: Batch, organisation: str, matter: str) -> list[bytes]:
+    now, batch_id, numbers, digests = (
+        closed.closed_at,
+        f"batch-{closed.sequence}",
+        closed.numbers,
+        closed.digests,
+    )
+    contents = [digest_of(b"content %d" % number) for number in numbers]
     ids = [f"ev-{hashlib.sha256(b'%d' % number).hexdigest()[:20]}" for number in numbers]
     owners = [
         (organisation, matter) if number % 2 else (DEFAULT_ORGANISATION, "m-other") for number in numbers
@@ -82,13 +115,13 @@ def _enter(
         cursor.execute(
             "INSERT INTO batches (id, sequence, status, header, commitment, size, closed_at) "
             "VALUES (%s, %s, 'anchored', %s, %s, %s, %s)",
-            (batch_id, numbers.start + 1, header, commitment, tree.size, now),
+            (batch_id, closed.sequence, closed.header, closed.commitment, len(numbers), now),
         )
         with cursor.copy(_EVIDENCE) as copy:
             for index, name in enumerate(ids):
                 copy.write_row(
                     (name, *owners[index], "digest", "agent", False, "anchored", "anchored", "received",
-                     manifests[index], salts[index], now, batch_id, index, now, now)
+                     closed.manifests[index], closed.salts[index], now, batch_id, index, now, now)
                 )  # fmt: skip
         with cursor.copy(_REGISTRATIONS) as copy:
             for name, owner, found in zip(ids, owners, contents, strict=True):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Engine, Row
 
 from evidence_service.core import batch
 from evidence_service.core.digest import digest_of
 from evidence_service.store.batches import Batch, Batches
+from evidence_service.store.trees import TreeFiles
+
+_REMEMBERED = 1_000
+"""Batches whose header is kept in memory."""
 
 _FIND = """
 WITH found AS (
@@ -24,13 +29,11 @@ WITH found AS (
 )
 SELECT found.id, found.matched, coalesce(e.matter_id, r.matter_id, l.matter_id) AS matter_id,
   coalesce(e.status, 'accepted') AS status, coalesce(e.created_at, r.accepted_at) AS accepted_at,
-  e.manifest, e.salt, e.leaf_index, b.id AS batch_id, b.sequence, b.status AS batch_status, b.header,
-  b.commitment, b.size, b.closed_at, b.waiting_for
+  e.manifest, e.salt, e.leaf_index, e.batch_id
 FROM found
 LEFT JOIN registrations r ON r.id = found.id
 LEFT JOIN registration_lists l ON l.id = r.list_id
 LEFT JOIN evidence e ON e.id = found.id
-LEFT JOIN batches b ON b.id = e.batch_id
 WHERE found.id > %(after)s ORDER BY found.id LIMIT %(limit)s
 """
 
@@ -60,6 +63,11 @@ class Proof:
 class Proofs(Batches):
     """Batches, asked by digest."""
 
+    def __init__(self, engine: Engine, trees: TreeFiles) -> None:
+        super().__init__(engine, trees)
+        # What is kept of a batch never changes, and only who has an entry in it gets this far.
+        self._known: OrderedDict[str, Batch] = OrderedDict()
+
     def of_digest(self, organisation_id: str, sha256: bytes, *, after: str = "", limit: int) -> list[Proof]:
         """Every registration of a content and every piece of evidence with this manifest, by id.
 
@@ -76,28 +84,26 @@ class Proofs(Batches):
         return [self._proof(row) for row in rows]
 
     def _proof(self, row: Row[Any]) -> Proof:
-        path = None
-        if row.batch_id is not None:
-            found = Batch(
-                row.batch_id,
-                row.sequence,
-                row.batch_status,
-                row.header,
-                row.commitment,
-                row.size,
-                row.closed_at,
-                row.waiting_for,
-            )
-            path = self.path_of(found, row.leaf_index, batch.entry_leaf(digest_of(row.manifest), row.salt))
+        found = None if row.batch_id is None else self._batch(row.batch_id)
         return Proof(
-            row.id,
-            row.matter_id,
-            row.matched,
-            row.status,
-            row.accepted_at,
-            row.batch_id,
-            row.leaf_index,
-            row.size,
-            path,
-            row.commitment,
+            id=row.id,
+            matter_id=row.matter_id,
+            matched=row.matched,
+            status=row.status,
+            accepted_at=row.accepted_at,
+            batch_id=row.batch_id,
+            index=row.leaf_index,
+            size=None if found is None else found.size,
+            path=None
+            if found is None
+            else self.path_of(found, row.leaf_index, batch.entry_leaf(digest_of(row.manifest), row.salt)),
+            commitment=None if found is None else found.commitment,
         )
+
+    def _batch(self, batch_id: str) -> Batch:
+        found = self._known.get(batch_id)
+        if found is None:
+            found = self._known[batch_id] = self.batch(batch_id)
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return found
