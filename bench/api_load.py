@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-_PREPARED = 64
+_LISTS_A_SECOND = 20
 _HEAD_END = b"\r\n\r\n"
 
 
@@ -88,11 +88,12 @@ def row(number: int, run: str) -> dict[str, object]:
     }
 
 
-def maker(path: str, key: str, matter: str, rows: int) -> Callable[[], bytes]:
+def maker(path: str, key: str, matter: str, rows: int, *, lists_made: int) -> Callable[[], bytes]:
     """Makes requests, each under an idempotency key of its own.
 
     Args:
-        rows: of each list; 0 makes single ones. Lists are made before the time begins: writing a thousand
+        rows: of each list; 0 makes single ones.
+        lists_made: how many lists are made before the time begins, to be sent in turn: writing a thousand
             rows would otherwise be most of this process's work.
     """
     run, number = secrets.token_hex(8), 0
@@ -100,14 +101,14 @@ def maker(path: str, key: str, matter: str, rows: int) -> Callable[[], bytes]:
         json.dumps(
             {"matter_id": matter, "rows": [row(each, f"{run} {item}") for each in range(rows)]}
         ).encode()
-        for item in range(_PREPARED if rows else 0)
+        for item in range(lists_made if rows else 0)
     ]
 
     def make() -> bytes:
         nonlocal number
         number += 1
         body = (
-            lists[number % _PREPARED]
+            lists[number % lists_made]
             if rows
             else json.dumps({"matter_id": matter, **row(number, run)}).encode()
         )
@@ -124,7 +125,7 @@ async def press(
     port: int, path: str, key: str, matter: str, *, connections: int, seconds: float, rows: int
 ) -> Seen:
     """Keep so many connections busy for some time."""
-    seen, make = Seen(), maker(path, key, matter, rows)
+    seen, make = Seen(), maker(path, key, matter, rows, lists_made=1 + int(_LISTS_A_SECOND * seconds))
     until = time.perf_counter() + seconds
     loop = asyncio.get_running_loop()
     opened = [
