@@ -31,6 +31,7 @@ _REGISTRATIONS = (
     "COPY registrations (id, organisation_id, matter_id, name, media_type, size, sha256, sha3_512, operator, "
     "accepted_at, batch_by, entered) FROM STDIN"
 )
+_TERMS = "COPY evidence_terms (evidence_id, organisation_id, kind, term) FROM STDIN"
 _ENTRIES = "COPY entries (batch_id, leaf_index, sha256) FROM STDIN"
 
 
@@ -53,7 +54,7 @@ def fill(engine: Engine, parts: Parts, entries: int, *, organisation: str, matte
         last = _close(trees, numbers, last, parts.now())
         chosen += _enter(engine, last, organisation, matter)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE evidence, registrations, entries, batches"))
+        connection.execute(text("VACUUM ANALYZE evidence, registrations, evidence_terms, entries, batches"))
     random.Random(7).shuffle(chosen)
     return chosen[:LOOKUPS]
 
@@ -129,6 +130,9 @@ def _enter(engine: Engine, closed: Batch, organisation: str, matter: str) -> lis
                     (name, *owner, "file", "image/jpeg", found.size, found.sha256, found.sha3_512,
                      "agent", now, now, True)
                 )  # fmt: skip
+        with cursor.copy(_TERMS) as copy:
+            for name, (owner, _), found in zip(ids, owners, contents, strict=True):
+                copy.write_row((name, owner, "sha256", found.sha256.hex()))
         with cursor.copy(_ENTRIES) as copy:
             for index, found in enumerate(digests):
                 copy.write_row((batch_id, index, found.sha256))

@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 
 from evidence_service import bootstrap
 from evidence_service.api.app import create_app
+from evidence_service.api.rates import Rate, Rates
 from evidence_service.config import Settings
 from evidence_service.store.postgres import connect
 from evidence_service.store.tenancy import API_ROLE
@@ -110,6 +111,8 @@ def ours() -> FastAPI:
     """The service's API; its workers are other processes, and none runs."""
     settings = Settings(data_directory=Path(os.environ[DATA]), purpose="demonstration")
     engine = connect(os.environ[URL], role=API_ROLE)
-    app = create_app(bootstrap.parts(settings, engine), {})
+    # Every request is counted as in production, against a limit that nobody here reaches.
+    wide = Rates(caller=Rate(per_second=1e6, burst=1_000_000))
+    app = create_app(bootstrap.parts(settings, engine), {}, rates=wide)
     bootstrap.settle()  # as “evidence serve” does
     return app

@@ -22,6 +22,8 @@ from evidence_service.anchor.signer import KeystoreSigner, Signer
 from evidence_service.anchor.submission import Attempt, State, Submission
 from evidence_service.anchor.web3signer import Web3Signer
 from evidence_service.api.keys import KeyHolder
+from evidence_service.api.oidc import Identities, Provider
+from evidence_service.api.rates import Rate, Rates
 from evidence_service.capture.browser import BrowserSettings
 from evidence_service.capture.environment import Checks
 from evidence_service.capture.recorder import RecorderLimits
@@ -39,21 +41,28 @@ from evidence_service.config import (
     Settings,
     SignerSettings,
 )
+from evidence_service.config.tracing import trace_exporter
 from evidence_service.egress.http import guarded
 from evidence_service.egress.policy import EgressPolicy, parse_exception, parse_networks
 from evidence_service.egress.resolver import parse_nameserver
 from evidence_service.errors import ConfigurationError
 from evidence_service.service import login_state
+from evidence_service.service.backups.make import Source
+from evidence_service.service.backups.manifest import LOGIN_KEY, RECEIPT_KEY
 from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Stamping
 from evidence_service.service.permissions import scopes_of
-from evidence_service.service.ports import Durable
+from evidence_service.service.ports import Durable, Objects
 from evidence_service.service.receipt_key import ReceiptKey, open_or_make
+from evidence_service.service.tracing import NoTracing, Tracing
 from evidence_service.service.validation_data import PublishedLists
 from evidence_service.service.worker import Worker
+from evidence_service.store.administration import Administration
 from evidence_service.store.anchors import Anchors
 from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
+from evidence_service.store.bucket import Bucket
+from evidence_service.store.bucket import connect as connect_s3
 from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
@@ -62,7 +71,9 @@ from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
+from evidence_service.store.members import Members
 from evidence_service.store.objects import LocalObjects
+from evidence_service.store.operations import Operations
 from evidence_service.store.organisations import Organisations
 from evidence_service.store.postgres import EmbeddedPostgres, bring_up_to_date, connect, login
 from evidence_service.store.proofs import Proofs
@@ -70,12 +81,15 @@ from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.registrations import Registrations
 from evidence_service.store.renewals import Renewals
+from evidence_service.store.s3 import S3Objects
+from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE
 from evidence_service.store.trees import TreeFiles
 from evidence_service.timestamp.calendar import Calendar, require_library
 from evidence_service.timestamp.tsa import Authorities, Authority
 from evidence_service.verify import policy
 
+_TOOL = f"evidence-service {__version__}"
 _PROMISE_MARGIN = 0.1
 """Share of the promised delay that is left when an entry closes its batch early."""
 
@@ -114,6 +128,21 @@ def api_database(settings: Settings, url: str) -> Iterator[Database]:
         engine.dispose()
 
 
+@contextmanager
+def owner_database(settings: Settings) -> Iterator[Database]:
+    """The database as it is, with the rights of the configured login: nothing is brought up to date."""
+    embedded = None if settings.database_url else EmbeddedPostgres(settings.data_directory / "postgres")
+    try:
+        engine = connect(settings.database_url or (embedded.url if embedded else ""))
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+    finally:
+        if embedded is not None:
+            embedded.stop()
+
+
 def _login(settings: Settings, url: str, role: str) -> str:
     return url if settings.database_url else login(url, role)
 
@@ -124,6 +153,33 @@ def key_holders(settings: Settings) -> dict[bytes, KeyHolder]:
         bytes.fromhex(item.sha256): KeyHolder(item.organisation, item.actor, scopes_of(item.roles))
         for item in settings.api_keys
     }
+
+
+def identities(settings: Settings) -> Identities | None:
+    """Whom tokens of the configured OpenID providers are about; None where there is none."""
+    if not settings.oidc:
+        return None
+    providers = [
+        Provider(
+            item.issuer,
+            item.audience,
+            tuple(item.algorithms),
+            item.jwks_url,
+            frozenset(item.authorised_parties),
+        )
+        for item in settings.oidc
+    ]
+    return Identities(providers, guarded(egress_policy(settings)))
+
+
+def rates(settings: Settings) -> Rates:
+    """How often the API may be asked."""
+    given = settings.rate_limits
+    return Rates(
+        caller=Rate(given.requests_per_second, given.burst),
+        public=Rate(given.public_requests_per_second, given.public_burst),
+        failures=Rate(given.failures_per_minute / 60, given.failures_burst),
+    )
 
 
 def parts(settings: Settings, engine: Database) -> Parts:
@@ -137,12 +193,14 @@ def parts(settings: Settings, engine: Database) -> Parts:
     return Parts(
         database=engine,
         organisations=Organisations(engine),
+        members=Members(engine),
+        administration=Administration(engine),
         records=Records(engine),
         batches=Batches(engine, TreeFiles(settings.data_directory / "trees")),
         certificates=Certificates(engine),
         exhibits=Exhibits(engine),
         journal=PostgresJournal(engine, make_submission=Submission, make_attempt=Attempt, make_state=State),
-        objects=LocalObjects(settings.data_directory / "objects"),
+        objects=objects(settings),
         capturing=Capturing(
             directory=settings.data_directory / "captures",
             browser=BrowserSettings(
@@ -164,7 +222,9 @@ def parts(settings: Settings, engine: Database) -> Parts:
         lists=Lists(engine),
         registrations=Registrations(engine),
         proofs=Proofs(engine, TreeFiles(settings.data_directory / "trees")),
+        searching=Searching(engine),
         logins=Logins(engine),
+        operations=Operations(engine),
         stamping=stamping,
         chains=chains(settings.chains),
         anchors=Anchors(engine),
@@ -176,13 +236,82 @@ def parts(settings: Settings, engine: Database) -> Parts:
             margin=promised_delay(settings) * _PROMISE_MARGIN,
         ),
         promised_delay=promised_delay(settings),
-        receipt_key=ReceiptKey(settings.receipt_key)
-        if settings.receipt_key is not None
-        else open_or_make(settings.data_directory / "receipt-key.pem"),
-        sealing_key=login_state.open_or_make(settings.data_directory / "login-state.key"),
+        receipt_key=receipt_key(settings),
+        sealing_key=login_state.open_or_make(key_files(settings)[LOGIN_KEY]),
         purpose=settings.purpose,
         host=platform.node(),
-        tool=f"evidence-service {__version__}",
+        tool=_TOOL,
+        now=_now,
+        tracing=tracing(settings),
+    )
+
+
+def key_files(settings: Settings) -> dict[str, Path]:
+    """The keys that the service makes for itself: name in a backup → file."""
+    return {
+        RECEIPT_KEY: settings.receipt_key or settings.data_directory / RECEIPT_KEY,
+        LOGIN_KEY: settings.data_directory / LOGIN_KEY,
+    }
+
+
+def receipt_key(settings: Settings) -> ReceiptKey:
+    """The key that signs receipts; made on the first start unless the settings name one."""
+    path = key_files(settings)[RECEIPT_KEY]
+    return ReceiptKey(path) if settings.receipt_key is not None else open_or_make(path)
+
+
+def backup_source(settings: Settings, owner: Database) -> Source:
+    """What a backup is made of.
+
+    Raises:
+        ConfigurationError: there is nothing to back up, or a key cannot be read.
+    """
+    return Source(
+        owner=owner,
+        objects=objects(settings),
+        data_directory=settings.data_directory,
+        key_files={name: path for name, path in key_files(settings).items() if path.exists()},
+        receipt_key=receipt_key(settings),
+        tool=_TOOL,
+        now=_now,
+    )
+
+
+def tracing(settings: Settings) -> Tracing:
+    """Where spans go: nowhere, unless ``OTEL_…`` names an exporter.
+
+    Raises:
+        ConfigurationError: it names one that there is not, or the optional group is not installed.
+    """
+    exporter = trace_exporter()
+    if exporter == "none":
+        return NoTracing()
+    try:
+        from evidence_service.service import opentelemetry  # noqa: PLC0415 - an optional dependency
+    except ImportError as error:
+        raise ConfigurationError(
+            "an exporter of traces is configured, but OpenTelemetry is not installed",
+            what_to_do="install the group: pip install 'evidence-service[otel]', or unset OTEL_…",
+        ) from error
+    return opentelemetry.OpenTelemetry(
+        version=__version__, worker=settings.worker_name, processors=[opentelemetry.processor(exporter)]
+    )
+
+
+def objects(settings: Settings) -> Objects:
+    """The object store; one in a bucket is asked whether it locks what is put there.
+
+    Raises:
+        ConfigurationError: it does not, or cannot be used.
+        StorageUnavailableError: it does not answer, or cannot be opened.
+    """
+    chosen = settings.objects
+    if chosen.kind == "local":
+        return LocalObjects(settings.data_directory / "objects", _now)
+    return S3Objects(
+        Bucket(connect_s3(region=chosen.region, endpoint=chosen.endpoint_url), chosen.bucket),
+        prefix=chosen.prefix,
+        retention=None if chosen.retention_days is None else timedelta(days=chosen.retention_days),
         now=_now,
     )
 
@@ -215,7 +344,7 @@ def worker(settings: Settings, wired: Parts, url: str, *, durable: Durable | Non
         durable: stands in for the one on DBOS's steps; tests of crashes wrap it.
     """
     engine = Engine(url, executor=settings.worker_name)
-    return Worker(wired, engine, durable or DbosDurable(), captures=settings.captures_at_once)
+    return Worker(wired, engine, durable or DbosDurable(wired.tracing), captures=settings.captures_at_once)
 
 
 def _stamping(settings: Settings) -> Stamping:

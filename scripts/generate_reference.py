@@ -21,6 +21,9 @@ from evidence_service.config import (
     IssuerSettings,
     KeySettings,
     KeystoreSettings,
+    ObjectSettings,
+    ProviderSettings,
+    RateLimitSettings,
     SealPkcs11Settings,
     SealRemoteSettings,
     SealSettings,
@@ -36,12 +39,15 @@ NESTED = (
     ("chains[].signers[]", KeystoreSettings),
     ("chains[].signers[]", AwsKmsSettings),
     ("chains[].signers[]", Web3SignerSettings),
+    ("objects", ObjectSettings),
     ("opentimestamps[]", CalendarSettings),
     ("seal", SealSettings),
     ("seal.pkcs11", SealPkcs11Settings),
     ("seal.remote", SealRemoteSettings),
     ("issuer", IssuerSettings),
     ("api_keys[]", KeySettings),
+    ("oidc[]", ProviderSettings),
+    ("rate_limits", RateLimitSettings),
 )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
+from hypothesis import settings
 
 from evidence_service.anchor import contract
 from evidence_service.anchor.node import Node
@@ -16,6 +19,44 @@ from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.timestamp.tsa import Authority
 
 ROOT = Path(__file__).parents[1]
+
+# As where nothing is set up the library prints on standard output, where commands of tests answer: a line for
+# each request of an API in this process has no place there.
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+
+# How long an example takes says how busy the machine is, and nothing about what is tested.
+settings.register_profile("without deadline", deadline=None)
+settings.load_profile("without deadline")
+
+_LONGEST = (
+    "faults/test_resume.py",
+    "e2e/test_main_job.py",
+    "faults/test_capture_faults.py",
+    "faults/test_unavailable.py",
+    "faults/test_states.py",
+    "unit/capture/test_hostile_pages.py",
+    "capture/test_campaign.py",
+    "unit/capture/test_session.py",
+    "e2e/test_certificates.py",
+    "e2e/test_demo.py",
+    "e2e/test_chains.py",
+    "e2e/test_exhibit.py",
+    "faults/test_renewal_kills.py",
+    "fuzz/test_fuzz.py",
+    "contracts/test_forge.py",
+    "faults/test_chain_faults.py",
+    "forgeries/test_forgeries.py",
+    "unit/capture/test_consent.py",
+    "unit/service/test_renew.py",
+    "unit/api/test_capture_command.py",
+)
+"""Files of more than twenty seconds, longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long files first: no process is to wait at the end for a long file that another began last."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")

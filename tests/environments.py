@@ -20,7 +20,7 @@ def programs(name: str, requirements: Path) -> Path:
     environment = ROOT / ".setup" / name
     environment.parent.mkdir(exist_ok=True)
     installed = environment / "installed.txt"
-    # Tests run in two processes; one of them installs.
+    # Tests run in several processes; one of them installs.
     with environment.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not installed.exists() or installed.read_text() != requirements.read_text():

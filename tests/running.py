@@ -145,7 +145,7 @@ def order(client: ServiceClient, url: str, **more: Any) -> str:
 
 
 def wait(
-    client: ServiceClient, evidence_id: str, done: Callable[[dict[str, Any]], bool], *, seconds: float = 60
+    client: ServiceClient, evidence_id: str, done: Callable[[dict[str, Any]], bool], *, seconds: float = 150
 ) -> dict[str, Any]:
     """The evidence's view as soon as it is as wanted; the last one when the time is over."""
     deadline = time.monotonic() + seconds

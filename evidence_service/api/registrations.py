@@ -191,7 +191,7 @@ class ProofView(BaseModel):
 
     id: str
     matter_id: str
-    matched: str = Field(description="`content`: a registered digest; `manifest`: the digest of a manifest")
+    matched: str = Field(description="`content`: of a registered digest or a file; `manifest`: of a manifest")
     status: str
     accepted_at: datetime
     batch: str | None

@@ -7,12 +7,14 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
 import uvicorn
+from fastapi import FastAPI
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,12 +24,13 @@ from evidence_service.anchor import contract, state
 from evidence_service.anchor.finality import look
 from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import LocalSigner
-from evidence_service.api.app import create_app
+from evidence_service.api.app import create_app, create_monitoring
 from evidence_service.capture.browser import find_browser, identify
 from evidence_service.certificate.fonts import font_directory
 from evidence_service.cli import logs
-from evidence_service.cli.terminal import cell, plain
+from evidence_service.cli.terminal import cell, document, plain
 from evidence_service.config import Settings
+from evidence_service.config.secrets import known_secrets
 from evidence_service.errors import ConfigurationError, EvidenceServiceError
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.service import extend
@@ -35,6 +38,7 @@ from evidence_service.service.audit import audit, audit_exhibits, audit_trees
 from evidence_service.service.audit_custody import audit_custody
 from evidence_service.service.parts import Chain, Parts
 from evidence_service.service.renew import outlook
+from evidence_service.store.operations import FsckRun
 from evidence_service.verify.report import ExitCode
 
 _DRAIN = 20
@@ -45,8 +49,8 @@ _DRAIN = 20
 @click.option("--worker/--no-worker", "with_worker", default=True, help="Run a worker in the same process.")
 def serve(with_worker: bool) -> None:
     """Run the API, and a worker beside it."""
-    logs.configure()
     settings = config.load()
+    logs.configure(known_secrets(settings))
     if not settings.api_keys:
         raise ConfigurationError(
             "no API key is configured", what_to_do="set api_keys; see docs/reference/settings.md"
@@ -56,10 +60,13 @@ def serve(with_worker: bool) -> None:
         pass
     with bootstrap.database(settings) as (engine, url), bootstrap.api_database(settings, url) as narrow:
         parts = bootstrap.parts(settings, engine)
+        narrowed = bootstrap.parts(settings, narrow)
         app = create_app(
-            bootstrap.parts(settings, narrow),
+            narrowed,
             bootstrap.key_holders(settings),
             overall=parts if with_worker else None,
+            identities=bootstrap.identities(settings),
+            rates=bootstrap.rates(settings),
         )
         running = bootstrap.worker(settings, parts, url) if with_worker else None
         if running is not None:
@@ -71,26 +78,65 @@ def serve(with_worker: bool) -> None:
             signal.signal(number, lambda *_: None)
         bootstrap.settle()
         try:
-            uvicorn.run(app, host=settings.api_host, port=settings.api_port, log_level="warning")
+            uvicorn.run(
+                app, host=settings.api_host, port=settings.api_port, log_config=None, access_log=False
+            )
         finally:
             if running is not None:
                 running.stop(drain=_DRAIN)
+            for wired in (parts, narrowed):
+                wired.tracing.close()
 
 
 @click.command()
-def worker() -> None:
+@click.option(
+    "--monitor",
+    metavar="HOST:PORT",
+    callback=lambda _, __, value: value and _address(value),
+    help="Answer /livez, /readyz and /metrics there.",
+)
+def worker(monitor: tuple[str, int] | None) -> None:
     """Run a worker."""
-    logs.configure()
     settings = config.load()
+    logs.configure(known_secrets(settings))
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     with bootstrap.database(settings) as (engine, url):
-        running = bootstrap.worker(settings, bootstrap.parts(settings, engine), url)
-        running.start()
-        click.echo(f"worker {settings.worker_name} runs", err=True)
-        stopping.wait()
-        running.stop(drain=_DRAIN)
+        parts = bootstrap.parts(settings, engine)
+        running = bootstrap.worker(settings, parts, url)
+        with _monitoring(monitor, create_monitoring(parts, bootstrap.key_holders(settings))):
+            running.start()
+            click.echo(f"worker {settings.worker_name} runs", err=True)
+            stopping.wait()
+            running.stop(drain=_DRAIN)
+        parts.tracing.close()
+
+
+@contextmanager
+def _monitoring(address: tuple[str, int] | None, app: FastAPI) -> Iterator[None]:
+    """Answers in a thread while the block lasts; nothing without an address."""
+    if address is None:
+        yield
+        return
+    host, port = address
+    # Bound here, so that a port that is taken ends the start and not a thread.
+    with socket.create_server((host, port), reuse_port=False) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+        thread = threading.Thread(target=server.run, args=([listening],), name="monitoring", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            thread.join(_DRAIN)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise click.BadParameter("write HOST:PORT, e.g. 127.0.0.1:9100")
+    return host.strip("[]"), int(port)
 
 
 @click.command()
@@ -129,10 +175,19 @@ def fsck() -> None:
     settings = config.load()
     with bootstrap.database(settings) as (engine, _):
         parts = bootstrap.parts(settings, engine)
-        # Trees first: a proof asked of a damaged file makes it again.
-        trees, evidence = list(audit_trees(parts)), list(audit(parts))
-        exhibits, custody = list(audit_exhibits(parts)), list(audit_custody(parts))
-    bad = [item for item in (*trees, *evidence, *exhibits, *custody) if item.problems]
+        code = report_audit(parts)
+    sys.exit(int(code))
+
+
+def report_audit(parts: Parts) -> ExitCode:
+    """Derive everything again, print what does not hold, and note both for monitoring."""
+    started = time.monotonic()
+    # Trees first: a proof asked of a damaged file makes it again.
+    trees, evidence = list(audit_trees(parts)), list(audit(parts))
+    exhibits, custody = list(audit_exhibits(parts)), list(audit_custody(parts))
+    everything = (*trees, *evidence, *exhibits, *custody)
+    bad = [item for item in everything if item.problems]
+    parts.operations.note_fsck(FsckRun(parts.now(), time.monotonic() - started, len(everything), len(bad)))
     for item in bad:
         for words in item.problems:
             click.secho(plain(f"{item.subject_id} ({item.status}): {words}"), fg="red")
@@ -140,35 +195,47 @@ def fsck() -> None:
         f"{len(evidence)} pieces of evidence, {len(trees)} batches, {len(exhibits)} exhibits and "
         f"{len(custody)} custody logs derived again, {len(bad)} with problems"
     )
-    sys.exit(int(ExitCode.INVALID if bad else ExitCode.VERIFIED))
+    return ExitCode.INVALID if bad else ExitCode.VERIFIED
 
 
 @click.command()
-def doctor() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def doctor(as_json: bool) -> None:
     """Check that everything the service needs is there; nothing is made."""
     settings = config.load()
-    table = Table("Part", "State", "What it says")
-    sound = True
+    found: list[dict[str, str]] = []
     with ExitStack() as opened:
         for name, examine in _examinations(settings, opened):
             try:
-                words, mark = cell(examine()), cell("ok", "green")
+                found.append({"part": name, "state": "ok", "says": examine(), "what_to_do": ""})
             except EvidenceServiceError as error:
-                words = cell(error.message)
-                if error.what_to_do:
-                    words = Text("\n").join((words, cell(error.what_to_do, "dim")))
-                mark, sound = cell("missing", "red"), False
-            table.add_row(name, mark, words)
-    Console().print(table)
+                told = {"says": error.message, "what_to_do": error.what_to_do}
+                found.append({"part": name, "state": "missing", **told})
+    sound = all(item["state"] == "ok" for item in found)
+    if as_json:
+        click.echo(document({"sound": sound, "parts": found}))
+    else:
+        Console().print(_diagnosis(found))
     sys.exit(int(ExitCode.VERIFIED if sound else ExitCode.NOT_CHECKED))
+
+
+def _diagnosis(found: list[dict[str, str]]) -> Table:
+    table = Table("Part", "State", "What it says")
+    for item in found:
+        words = cell(item["says"])
+        if item["what_to_do"]:
+            words = Text("\n").join((words, cell(item["what_to_do"], "dim")))
+        table.add_row(item["part"], cell(item["state"], "green" if item["state"] == "ok" else "red"), words)
+    return table
 
 
 def _examinations(settings: Settings, opened: ExitStack) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "browser", lambda: identify(find_browser(settings.chromium)).version
     yield "fonts", lambda: str(font_directory())
+    tried = _without_traces(settings, opened)
+    yield "objects", lambda: bootstrap.objects(tried).inspect()
 
     def database() -> str:
-        tried = _without_traces(settings, opened)
         engine, _ = opened.enter_context(bootstrap.database(tried))
         wired.append(bootstrap.parts(tried, engine))
         if tried is not settings:

@@ -4,7 +4,7 @@
 nested one). The table in ``docs/reference/settings.md`` is generated from the descriptions of the fields.
 """
 
-from evidence_service.config.access import KeySettings
+from evidence_service.config.access import KeySettings, ProviderSettings, RateLimitSettings
 from evidence_service.config.capture import CaptureLimitSettings
 from evidence_service.config.chains import (
     AwsKmsSettings,
@@ -14,6 +14,7 @@ from evidence_service.config.chains import (
     Web3SignerSettings,
 )
 from evidence_service.config.client import ClientSettings
+from evidence_service.config.objects import ObjectSettings
 from evidence_service.config.seal import SealPkcs11Settings, SealRemoteSettings, SealSettings
 from evidence_service.config.settings import (
     AuthoritySettings,
@@ -33,6 +34,9 @@ __all__ = [
     "IssuerSettings",
     "KeySettings",
     "KeystoreSettings",
+    "ObjectSettings",
+    "ProviderSettings",
+    "RateLimitSettings",
     "SealPkcs11Settings",
     "SealRemoteSettings",
     "SealSettings",

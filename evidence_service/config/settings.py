@@ -14,9 +14,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from evidence_service.config.access import KeySettings
+from evidence_service.config.access import KeySettings, ProviderSettings, RateLimitSettings
 from evidence_service.config.capture import AGE_RECIPIENT, CaptureLimitSettings
 from evidence_service.config.chains import ChainSettings
+from evidence_service.config.objects import ObjectSettings
 from evidence_service.config.seal import SealSettings
 from evidence_service.errors import ConfigurationError
 
@@ -51,12 +52,17 @@ class IssuerSettings(BaseModel):
 class Settings(BaseSettings):
     """Everything that can be set."""
 
-    model_config = SettingsConfigDict(env_prefix="EVIDENCE_", env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="EVIDENCE_", env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True
+    )
 
     data_directory: Path = Field(
         default=Path("evidence-data"), description="Objects, embedded database, scratch"
     )
     database_url: str = Field(default="", description="PostgreSQL; empty starts the embedded one")
+    objects: ObjectSettings = Field(
+        default_factory=ObjectSettings, description="Where evidence and certificates are kept"
+    )
     purpose: Literal["evidence", "demonstration"] = Field(
         default="evidence",
         description="Written into every manifest; a demonstration can never become evidence",
@@ -160,6 +166,13 @@ class Settings(BaseSettings):
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on")
     api_port: int = Field(default=8080, ge=0, le=65535, description="Port the API listens on")
     api_keys: list[KeySettings] = Field(default_factory=list, description="Who may use the API")
+    oidc: list[ProviderSettings] = Field(
+        default_factory=list,
+        description="OpenID providers whose tokens are taken; asked for their keys under the egress policy",
+    )
+    rate_limits: RateLimitSettings = Field(
+        default_factory=RateLimitSettings, description="How often the API may be asked"
+    )
     worker_name: str = Field(
         default="worker-1", description="Stable name: a restart recovers this worker's work"
     )

@@ -41,6 +41,12 @@ class Original:
         return str(self.record["path"])
 
     @property
+    def digest(self) -> Digest:
+        """What the manifest says it is."""
+        sha256, sha3_512 = (bytes.fromhex(self.record[name]) for name in ("sha256", "sha3_512"))
+        return Digest(int(self.record["size"]), sha256, sha3_512)
+
+    @property
     def kind(self) -> Kind:
         """How it can be treated."""
         with self.path.open("rb") as reader:

@@ -12,6 +12,7 @@ from evidence_service.core import custody, document, receipt
 from evidence_service.service.parts import Parts
 from evidence_service.service.preserve import OPERATOR, order_event
 from evidence_service.service.promise import promise
+from evidence_service.service.tracing import note_ordered
 from evidence_service.store.orders import NewEvidence
 
 
@@ -55,6 +56,7 @@ def accept(parts: Parts, order: Order) -> dict[str, Any]:
         if order.login_state is None
         else parts.sealing_key.seal(order.login_state, parts.random_bytes),
     )
+    note_ordered([order.evidence_id])
     return receipt.parse(parts.records.receipt(order.evidence_id))
 
 

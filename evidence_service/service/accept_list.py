@@ -18,6 +18,7 @@ from evidence_service.errors import ConflictError, RefusedError, UnavailableErro
 from evidence_service.service.accept import Order, evidence_of
 from evidence_service.service.parts import Parts
 from evidence_service.service.promise import promises
+from evidence_service.service.tracing import note_ordered
 from evidence_service.store.lists import NewList, NewRow
 from evidence_service.store.orders import NewEvidence
 
@@ -91,6 +92,7 @@ def accept_list(parts: Parts, order: ListOrder) -> None:
             [_new_row(row, problems.get(row.position)) for row in order.rows],
         ),
     )
+    note_ordered(list(evidence))
 
 
 def _new_row(row: RowOrder, problem: Mapping[str, str] | None) -> NewRow:

@@ -5,14 +5,18 @@ What happens on a chain in between is :mod:`evidence_service.service.rounds`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from evidence_service.anchor.submission import Submission
+from evidence_service.core import document
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import request_stamps
+from evidence_service.service.tracing import NoTracing
 from evidence_service.service.waiting import until_available
+from evidence_service.store.batches import Batch
 
 NOBODY = "0x" + "00" * 20
 """Submitter of what waits for the address of a key whose custodian is away."""
@@ -76,10 +80,20 @@ def record_anchor(parts: Parts, submission_id: str) -> None:
             "contract": submission.contract,
         },
     )
-    parts.records.append_custody_each(
-        parts.batches.members(batch.id), f"anchor {submission.chain_id}", event, now=parts.now()
-    )
+    members = parts.batches.members(batch.id)
+    parts.records.append_custody_each(members, f"anchor {submission.chain_id}", event, now=parts.now())
+    _trace(parts, batch, members, submission)
     parts.batches.note(submission_id)
+
+
+def _trace(parts: Parts, batch: Batch, members: Iterable[str], submission: Submission) -> None:
+    """Show the time from the closed batch to its final anchor in the trace of every member."""
+    if isinstance(parts.tracing, NoTracing):
+        return
+    closed_at = document.parse_time(json.loads(batch.header)["closed_at"], "closed_at")
+    about = {"chain_id": submission.chain_id, "batch": batch.sequence, "leaf_count": batch.size}
+    for evidence_id in members:
+        parts.tracing.period(evidence_id, "anchor", closed_at, parts.now(), cause=batch.id, attributes=about)
 
 
 def finish(parts: Parts, batch_id: str) -> None:

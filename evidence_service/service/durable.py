@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 
 from evidence_service import __version__
+from evidence_service.service.tracing import Tracing, traced
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,11 +25,18 @@ Workflow = Callable[[str], None]
 
 
 class DbosDurable:
-    """Steps of the running DBOS workflow."""
+    """Steps of the running DBOS workflow.
+
+    Args:
+        tracing: is told of each step that is run, not of those whose result was recorded before.
+    """
+
+    def __init__(self, tracing: Tracing) -> None:
+        self._tracing = tracing
 
     def step(self, name: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See :class:`evidence_service.service.ports.Durable`."""
-        return DBOS.run_step({"name": name}, function, *args, **kwargs)
+        return DBOS.run_step({"name": name}, traced(self._tracing, name, function), *args, **kwargs)
 
     def sleep(self, seconds: float) -> None:
         """See :class:`evidence_service.service.ports.Durable`."""

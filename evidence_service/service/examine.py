@@ -28,9 +28,8 @@ def examine_upload(parts: Parts, evidence: Evidence) -> Evidence:
         return evidence
     (file,) = described["files"]
     parts.records.note_progress(evidence.id, "examining what was uploaded")
-    digest = bytes.fromhex(file["sha256"])
-    parts.objects.check(digest)
-    found = examine(parts.objects.path(digest), file["path"], file["media_type"])
+    with parts.objects.open(bytes.fromhex(file["sha256"])) as path:
+        found = examine(path, file["path"], file["media_type"])
     parts.records.add_examination(evidence.id, _with_examination(parts, described, file, found))
     return parts.records.evidence(evidence.id)
 

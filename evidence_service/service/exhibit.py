@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -101,22 +102,23 @@ def build(parts: Parts, exhibit_id: str) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     try:
         scratch.mkdir(parents=True)
-        _build(parts, order, parse_plan(order.plan or {}), scratch)
+        with ExitStack() as opened:
+            _build(parts, order, parse_plan(order.plan or {}), scratch, opened)
     except OSError as error:
         raise StorageUnavailableError(f"the exhibit cannot be written: {error.strerror}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _build(parts: Parts, order: Exhibit, plan: RedactionPlan, scratch: Path) -> None:
-    preserved = {evidence_id: originals(parts, evidence_id) for evidence_id in order.evidence}
+def _build(parts: Parts, order: Exhibit, plan: RedactionPlan, scratch: Path, opened: ExitStack) -> None:
+    preserved = {evidence_id: originals(parts, evidence_id, opened) for evidence_id in order.evidence}
     every = [item for files in preserved.values() for item in files]
     needles = needles_of(plan, every, Secrets)
     prepared = [
         Prepared(
             evidence_id,
             carry_out(plan, evidence_id, files, needles, scratch),
-            {} if plan.without_certificate else certificates(parts, evidence_id),
+            {} if plan.without_certificate else certificates(parts, evidence_id, opened),
         )
         for evidence_id, files in preserved.items()
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,21 @@ from evidence_service.service.parts import Parts
 from evidence_service.store.exhibits import Exhibit
 from evidence_service.verify import policy
 
+_MOST_CERTIFICATES = 40
+"""As many as stand beside a bundle within the verifier's limit (docs/spec/exhibit.md, section 7)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """One piece of evidence as it goes into an exhibit.
 
     Attributes:
-        certificates: released ones: name in its folder, and SHA-256.
+        certificates: released ones, by their names in its folder.
     """
 
     evidence_id: str
     redaction: Redaction
-    certificates: Mapping[str, bytes]
+    certificates: Mapping[str, Member]
 
 
 def manifest_of(parts: Parts, evidence_id: str) -> dict[str, Any]:
@@ -51,8 +55,11 @@ def manifest_of(parts: Parts, evidence_id: str) -> dict[str, Any]:
     return value
 
 
-def originals(parts: Parts, evidence_id: str) -> list[Original]:
+def originals(parts: Parts, evidence_id: str, opened: ExitStack) -> list[Original]:
     """Its files, each hashed again.
+
+    Args:
+        opened: for as long as it is open, the files are there.
 
     Raises:
         NotFoundError, MismatchError: the store has not what was preserved.
@@ -65,20 +72,25 @@ def originals(parts: Parts, evidence_id: str) -> list[Original]:
                 f"of evidence {evidence_id} the digest alone was registered",
                 what_to_do="give the proof bundle beside your own file",
             )
-        sha256 = bytes.fromhex(item["sha256"])
-        parts.objects.check(sha256)
-        found.append(Original(item, parts.objects.path(sha256)))
+        path = opened.enter_context(parts.objects.open(bytes.fromhex(item["sha256"])))
+        found.append(Original(item, path))
     return found
 
 
-def certificates(parts: Parts, evidence_id: str) -> dict[str, bytes]:
-    """Its released certificates: name in an exhibit, and SHA-256.
+def certificates(parts: Parts, evidence_id: str, opened: ExitStack) -> dict[str, Member]:
+    """Its current certificates, one of each edition, by their names; ``opened`` as for originals.
 
     Raises:
-        NotFoundError: none was released.
+        NotFoundError: none is current, or the store has one not.
     """
-    certificate = parts.certificates.of_evidence(evidence_id)
-    return {f"certificate-{certificate.number}.pdf": certificate.sha256 or b""}
+    parts.certificates.of_evidence(evidence_id)
+    folder, found = exhibit.folder_of(evidence_id), {}
+    for item in parts.certificates.find(evidence_id=evidence_id, status="released", limit=_MOST_CERTIFICATES):
+        sha256, name = item.sha256 or b"", f"certificate-{item.number}.pdf"
+        path = opened.enter_context(parts.objects.open(sha256))
+        digest = parts.objects.check(sha256)
+        found[name] = Member(folder + name, "certificate", digest, path, searched=False)
+    return found
 
 
 def members(
@@ -103,19 +115,15 @@ def members(
         redactions = item.redaction.document(approved_by)
         if redactions is not None:
             found.append(member(folder + exhibit.REDACTIONS_NAME, "redactions", redactions))
-        for name, sha256 in item.certificates.items():
-            path = parts.objects.path(sha256)
-            found.append(
-                Member(folder + name, "certificate", parts.objects.check(sha256), path, searched=False)
-            )
-        found += _files(parts, folder, item.redaction)
+        found += item.certificates.values()
+        found += _files(folder, item.redaction)
     found += guide.roots(parts.issuing.policy)
     found += guide.instructions(about, guides)
     found.append(guide.index(about, guides, addresses))
     return found
 
 
-def _files(parts: Parts, folder: str, redaction: Redaction) -> Iterator[Member]:
+def _files(folder: str, redaction: Redaction) -> Iterator[Member]:
     for item in redaction.files:
         if item.change == exhibit.WITHHELD:
             continue
@@ -125,9 +133,8 @@ def _files(parts: Parts, folder: str, redaction: Redaction) -> Iterator[Member]:
                 name, "derivative", item.derivative.digest, item.derivative.path, searched=item.searched
             )
         else:
-            digest = parts.objects.check(bytes.fromhex(item.original.record["sha256"]))
             name = folder + exhibit.ORIGINALS + item.original.name
-            yield Member(name, "original", digest, item.original.path, searched=item.searched)
+            yield Member(name, "original", item.original.digest, item.original.path, searched=item.searched)
 
 
 def _policy(parts: Parts) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
@@ -28,7 +29,53 @@ def metrics(parts: Parts) -> bytes:
         "evidence_promises_broken", "Receipts whose evidence was in no batch in time", registry=registry
     )
     broken.set(parts.batches.overdue(parts.now()))
+    _waiting(parts, registry)
+    _audited(parts, registry)
     return generate_latest(registry)
+
+
+def _waiting(parts: Parts, registry: CollectorRegistry) -> None:
+    """What waits in which state, over all organisations, and for whom."""
+    depths = Gauge(
+        "evidence_queue_depth",
+        "What is not done yet, by queue and state",
+        ["queue", "state"],
+        registry=registry,
+    )
+    for queue, state, count in parts.operations.queues():
+        depths.labels(queue, state).inc(count)
+    unstamped = Gauge(
+        "evidence_unstamped", "Evidence that waits because no authority gives a time stamp", registry=registry
+    )
+    unstamped.set(parts.operations.unstamped())
+    refusals = Counter(
+        "evidence_tsa_refusals",
+        "Time stamps an authority was asked for and did not give",
+        ["authority"],
+        registry=registry,
+    )
+    counted = parts.operations.refusals()
+    # Also those that never failed: an alert on an increase needs the zero before it.
+    for name in sorted({*counted, *(item.name for item in parts.stamping.authorities.members)}):
+        refusals.labels(name).inc(counted.get(name, 0))
+
+
+def _audited(parts: Parts, registry: CollectorRegistry) -> None:
+    """The last audit; without one, these figures are absent."""
+    last = parts.operations.last_fsck()
+    if last is None:
+        return
+    for name, words, value in (
+        ("age_seconds", "Time since the last audit of everything ended", _age(parts, last.finished_at)),
+        ("seconds", "How long it took", last.seconds),
+        ("examined", "Pieces of evidence, batches and exhibits it derived again", last.examined),
+        ("problems", "How many of them did not hold", last.problems),
+    ):
+        Gauge(f"evidence_fsck_{name}", words, registry=registry).set(value)
+
+
+def _age(parts: Parts, moment: datetime) -> float:
+    return max((parts.now() - moment).total_seconds(), 0.0)
 
 
 def nonce_gap(journal: Journal, chain_id: int, address: str, used: int) -> list[int]:

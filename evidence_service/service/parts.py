@@ -26,6 +26,8 @@ from evidence_service.errors import ConfigurationError
 from evidence_service.service.login_state import SealingKey
 from evidence_service.service.ports import Objects
 from evidence_service.service.receipt_key import ReceiptKey
+from evidence_service.service.tracing import NoTracing, Tracing
+from evidence_service.store.administration import Administration
 from evidence_service.store.anchors import Anchors
 from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
@@ -37,12 +39,15 @@ from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
+from evidence_service.store.members import Members
+from evidence_service.store.operations import Operations
 from evidence_service.store.organisations import Organisations
 from evidence_service.store.proofs import Proofs
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
 from evidence_service.store.registrations import Registrations
 from evidence_service.store.renewals import Renewals
+from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import scoped
 from evidence_service.timestamp.calendar import Calendar
 from evidence_service.timestamp.tsa import Authorities
@@ -157,6 +162,8 @@ class Parts:
 
     database: Engine
     organisations: Organisations
+    members: Members
+    administration: Administration
     records: Records
     batches: Batches
     certificates: Certificates
@@ -168,7 +175,9 @@ class Parts:
     lists: Lists
     registrations: Registrations
     proofs: Proofs
+    searching: Searching
     logins: Logins
+    operations: Operations
     journal: PostgresJournal[Submission]
     objects: Objects
     capturing: Capturing
@@ -186,6 +195,7 @@ class Parts:
     tool: str
     now: Callable[[], datetime]
     random_bytes: Callable[[int], bytes] = secrets.token_bytes
+    tracing: Tracing = field(default_factory=NoTracing)
 
     def within(self, organisation_id: str) -> Parts:
         """The same parts, with the record bound to one organisation.
@@ -263,6 +273,8 @@ class Parts:
 
 _OF_ORGANISATIONS = (
     "organisations",
+    "members",
+    "administration",
     "records",
     "custody_log",
     "batches",
@@ -274,6 +286,7 @@ _OF_ORGANISATIONS = (
     "lists",
     "registrations",
     "proofs",
+    "searching",
     "logins",
     "anchors",
     "chain_status",

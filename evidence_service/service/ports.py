@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
 from evidence_service.core.digest import Digest
+from evidence_service.store.protection import Protection
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,7 +30,11 @@ class Durable(Protocol):
 
 
 class Objects(Protocol):
-    """Bytes under their SHA-256."""
+    """Bytes under their SHA-256, for all organisations.
+
+    Every method raises StorageUnavailableError when the store does not answer or does not take what it gets.
+    Repeating a method, after an error or without one, is harmless.
+    """
 
     def put(self, source: Path) -> Digest:
         """Store a file. When this returns, the bytes are fully persisted; repeating it changes nothing."""
@@ -46,5 +53,45 @@ class Objects(Protocol):
     def check(self, sha256: bytes) -> Digest:
         """Digest of the content, hashed again, whatever its size; errors as for ``read``."""
 
-    def path(self, sha256: bytes) -> Path:
-        """Local file with the content, for streaming."""
+    def open(self, sha256: bytes) -> AbstractContextManager[Path]:
+        """A local file with the content, hashed again before it is given out; gone after the block or not.
+
+        The file is to be read only. Errors as for ``read``, when the block is entered.
+        """
+
+    def protection(self, sha256: bytes) -> Protection:
+        """What keeps an object from being removed, and which version of it was put.
+
+        Raises:
+            NotFoundError, MismatchError: as ``read``.
+        """
+
+    def retain(self, sha256: bytes, until: datetime) -> Protection:
+        """Keep an object until a time, at least. Never shortens: an earlier time changes nothing.
+
+        Raises:
+            NotFoundError, MismatchError: as ``read``.
+        """
+
+    def hold(self, sha256: bytes) -> Protection:
+        """Keep an object until the hold is released, whatever its retention; errors as for ``retain``."""
+
+    def release_hold(self, sha256: bytes) -> Protection:
+        """Undo ``hold``; the retention stays as it is. Errors as for ``retain``."""
+
+    def remove(self, sha256: bytes) -> bool:
+        """Remove an object for good; whether it was there. When this returns, the removal is durable.
+
+        Who removes has to know that nobody else needs it: organisations that put the same bytes share one
+        object, and a put that finds it while it is being removed is acknowledged.
+
+        Raises:
+            RefusedError: it is held, or its retention is not over; says until when.
+        """
+
+    def inspect(self) -> str:
+        """What the store is, for people; tried, but nothing is left in it.
+
+        Raises:
+            ConfigurationError: it does not keep what the settings promise.
+        """

@@ -50,6 +50,7 @@ class ReceiptKey:
                 f"{path} holds another kind of key than Ed25519",
                 what_to_do="make one: openssl genpkey -algorithm ed25519",
             )
+        self._path = path
         self._key = key
         self.key_id = receipt.key_id(key.public_key().public_bytes_raw())
         """Name of the key in receipts."""
@@ -57,6 +58,22 @@ class ReceiptKey:
     def sign(self, data: bytes) -> bytes:
         """Ed25519 signature (RFC 8032), 64 bytes; the same for the same data."""
         return self._key.sign(data)
+
+    def public_bytes(self) -> bytes:
+        """The raw public key, 32 bytes (RFC 8032)."""
+        return self._key.public_key().public_bytes_raw()
+
+    def check(self) -> None:
+        """Whether the file still holds this key: with another or none the next start would not know receipts.
+
+        Raises:
+            ConfigurationError: it does not.
+        """
+        if ReceiptKey(self._path).key_id != self.key_id:
+            raise ConfigurationError(
+                f"{self._path} holds another key than receipts are signed with",
+                what_to_do="restart the service, or put the key back",
+            )
 
     def public_pem(self) -> bytes:
         """Public key for those who check receipts."""

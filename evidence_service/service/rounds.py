@@ -24,6 +24,7 @@ from evidence_service.anchor.submission import State
 from evidence_service.errors import ConfigurationError, EvidenceServiceError, UnavailableError
 from evidence_service.service.anchor import NOBODY
 from evidence_service.service.parts import Chain, Parts, journal_port
+from evidence_service.service.tracing import NoTracing, whose
 
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +34,8 @@ _MANY = 1_000
 """Submissions that were not begun yet and are told at once why they wait."""
 _IDLE_LOOK = 60.0
 """Seconds between two looks at a chain on which nothing is open."""
+_TRACED = 16
+"""Batches in whose traces one round is shown."""
 _SAMPLE = 64
 """Blocks over which the time between two is averaged."""
 
@@ -176,6 +179,7 @@ class Rounds:
         started = time.monotonic()
         if sender.address == self._current:
             self._looked = started
+        began, waiting = self._parts.now(), self._traceable(sender.address)
         try:
             done = sender.round()
         except UnavailableError as error:
@@ -188,7 +192,22 @@ class Rounds:
         self._note(sender.address, done.problems)
         self._record(sender, self._seen(done, time.monotonic() - started), done.events)
         self._alert(sender, done)
+        if done.progressed:
+            for batch_id in waiting:
+                self._parts.tracing.period(
+                    batch_id,
+                    "anchor round",
+                    began,
+                    self._parts.now(),
+                    attributes={"chain_id": self._chain.chain_id, "waiting": len(waiting), **done.events},
+                )
         return done.progressed
+
+    def _traceable(self, address: str) -> list[str]:
+        """Batches a round may bring forward, the first of them; looked up only for traces."""
+        if isinstance(self._parts.tracing, NoTracing):
+            return []
+        return [whose(name) for name in self._open(address)[:_TRACED]]
 
     def _alert(self, sender: Sender, done: Round) -> None:
         """Tell the log what an operator should look at; a low balance once, until it is high again."""

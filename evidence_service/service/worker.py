@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import structlog
 from sqlalchemy.exc import OperationalError
+from structlog.contextvars import bound_contextvars
 
 from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.anchor import finish, note_anchor, stamp_batch, submit
@@ -26,6 +27,7 @@ from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import preserve
 from evidence_service.service.renew import renew
 from evidence_service.service.rounds import Rounds
+from evidence_service.service.tracing import about, whose
 from evidence_service.service.upkeep import Upkeep
 from evidence_service.store.queue import Waiting
 
@@ -62,6 +64,7 @@ class Worker:
         self._stopping = threading.Event()
         # Asking twice would be harmless, only slower.
         self._asked: set[tuple[str, str]] = set()
+        self._mended = False
         self._rounds = [Rounds(parts, chain) for chain in parts.chains]
         self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
         for name, queue, workflow in (
@@ -126,6 +129,10 @@ class Worker:
             self._ask("certify", order_id)
         for exhibit_id in parts.exhibits.ordered():
             self._ask("exhibit", exhibit_id)
+        # Once: the API cannot make a tree again, as it does not see the entries of everybody.
+        if not self._mended:
+            self._mended = True
+            parts.batches.make_missing_trees()
         # Last: a disk that takes no tree holds up nothing else.
         parts.batches.close_due(parts.batching, now=parts.now())
 
@@ -166,8 +173,10 @@ class Worker:
         """Where a workflow is refused for good, the record says why, for people."""
 
         def run(subject_id: str) -> None:
+            subject = whose(subject_id)
             try:
-                workflow(subject_id)
+                with about(name, subject), bound_contextvars(workflow=name, about=subject):
+                    workflow(subject_id)
             except Exception as error:
                 if self._stopping.is_set():
                     raise  # cut off by the end of this worker: the next one resumes it

@@ -66,6 +66,12 @@ _RECEIPTS = """
 INSERT INTO receipts (evidence_id, organisation_id, document)
 SELECT * FROM unnest(%(ids)b::text[], %(organisations)b::text[], %(receipts)b::bytea[])
 """
+# What a search finds it by; the trigger on evidence reads captures and uploads alone.
+_TERMS = """
+INSERT INTO evidence_terms (evidence_id, organisation_id, kind, term)
+SELECT id, organisation_id, 'sha256', encode(sha256, 'hex')
+FROM unnest(%(ids)b::text[], %(organisations)b::text[], %(sha256)b::bytea[]) AS found (id, organisation_id, sha256)
+"""
 _EVENTS = """
 INSERT INTO custody_events (evidence_id, organisation_id, sequence, step_key, event)
 SELECT * FROM unnest(%(ids)b::text[], %(organisations)b::text[], %(sequences)b::int[], %(steps)b::text[],
@@ -138,6 +144,10 @@ def _enter(connection: Connection, entered: Sequence[Entered], now: datetime) ->
     connection.exec_driver_sql(
         _RECEIPTS,
         {"ids": ids, "organisations": organisations, "receipts": [item.receipt for item in entered]},
+    )
+    connection.exec_driver_sql(
+        _TERMS,
+        {"ids": ids, "organisations": organisations, "sha256": [item.of.stated.sha256 for item in entered]},
     )
     events = [(item.of, event) for item in entered for event in item.events]
     connection.exec_driver_sql(

@@ -1,47 +1,66 @@
-"""Bytes, stored once under their SHA-256, never changed.
+"""Bytes, stored once under their SHA-256 in a local directory, never changed.
 
 Durability: when ``put`` returns, the bytes and their directory entry are on disk (fsync of file and
-directories). Reading hashes again: a flipped bit on disk is an error, never an answer.
+directories). Reading hashes again: a flipped bit on disk is an error, never an answer. A name appears with
+its whole content or not at all, and no file under a name is ever written to.
+
+Retention and holds are notes beside the files that this program obeys; they bind nobody who can write to the
+directory. Where that is needed, ``store/s3.py`` keeps objects under a lock of the store's own.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from evidence_service.core.digest import Digest, Digester
-from evidence_service.errors import MismatchError, NotFoundError
+from evidence_service.errors import MismatchError, NotFoundError, StorageUnavailableError
 from evidence_service.store import files
+from evidence_service.store.protection import Protection, parse_note, to_note
 
 _CHUNK = 1 << 20
 
 
 class LocalObjects:
-    """A content-addressed store in a local directory; files are read-only once stored."""
+    """A content-addressed store in a local directory; files are read-only once stored.
 
-    def __init__(self, directory: Path) -> None:
+    Opening it removes what writers that were killed left unfinished.
+
+    Args:
+        now: current time; decides whether a retention is over.
+
+    Raises:
+        StorageUnavailableError: the directory cannot be made or read.
+    """
+
+    def __init__(self, directory: Path, now: Callable[[], datetime]) -> None:
         self._directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
+        self._now = now
+        with _disk(f"the object store {directory} cannot be opened"):
+            if not directory.is_dir():
+                directory.mkdir(parents=True, exist_ok=True)
+                files.sync_directory(directory.parent)
+            self._sweep()
 
     def put(self, source: Path) -> Digest:
-        """Store a file's content; storing the same content again changes nothing."""
-        digester = Digester()
-        temporary = self._directory / f"incoming-{secrets.token_hex(8)}"
-        with source.open("rb") as reader, temporary.open("xb") as writer:
-            while chunk := reader.read(_CHUNK):
-                digester.update(chunk)
-                writer.write(chunk)
-            return self._commit(writer, temporary, digester.digest())
+        """Store a file's content; storing the same content again changes nothing.
+
+        Raises:
+            StorageUnavailableError: the disk does not take it; nothing is left behind.
+        """
+        with source.open("rb") as reader:
+            return self._store(iter(lambda: reader.read(_CHUNK), b""))
 
     def put_bytes(self, data: bytes) -> Digest:
-        """Store bytes from memory."""
-        digester = Digester()
-        digester.update(data)
-        temporary = self._directory / f"incoming-{secrets.token_hex(8)}"
-        with temporary.open("xb") as writer:
-            writer.write(data)
-            return self._commit(writer, temporary, digester.digest())
+        """Store bytes from memory; durability and errors as for :meth:`put`."""
+        return self._store([data])
 
     def read(self, sha256: bytes) -> bytes:
         """Whole content, hashed again.
@@ -49,32 +68,147 @@ class LocalObjects:
         Raises:
             NotFoundError: never stored.
             MismatchError: what is on disk is no longer what was stored.
+            StorageUnavailableError: the disk does not give it.
         """
-        try:
-            data = self.path(sha256).read_bytes()
-        except FileNotFoundError as error:
-            raise NotFoundError(f"no object {sha256.hex()} is stored") from error
-        digester = Digester()
-        digester.update(data)
-        if digester.digest().sha256 != sha256:
-            raise MismatchError(
-                f"object {sha256.hex()} was changed on disk", what_to_do="restore it from a backup"
-            )
-        return data
+        kept = bytearray()
+        self._hash_again(sha256, kept.extend)
+        return bytes(kept)
 
     def check(self, sha256: bytes) -> Digest:
-        """Digest of the content, hashed again without holding it in memory.
+        """Digest of the content, hashed again without holding it in memory; errors as for :meth:`read`."""
+        return self._hash_again(sha256, lambda chunk: None)
+
+    @contextmanager
+    def open(self, sha256: bytes) -> Iterator[Path]:
+        """A local file with the content, hashed again before it is given out; errors as for :meth:`read`."""
+        self.check(sha256)
+        yield self.path(sha256)
+
+    def protection(self, sha256: bytes) -> Protection:
+        """What keeps an object from being removed.
 
         Raises:
-            NotFoundError, MismatchError: as :meth:`read`.
+            NotFoundError: never stored.
+            MismatchError: the note of it is damaged.
         """
+        with self._locked(sha256) as note:
+            return _noted(note, sha256)
+
+    def retain(self, sha256: bytes, until: datetime) -> Protection:
+        """Keep an object until a time, at least; an earlier one than before changes nothing.
+
+        Raises:
+            NotFoundError, MismatchError: as :meth:`protection`.
+            StorageUnavailableError: the disk does not take it.
+        """
+        return self._change(sha256, lambda before: before.extended(until))
+
+    def hold(self, sha256: bytes) -> Protection:
+        """Keep an object until the hold is released, whatever its retention; errors as for :meth:`retain`."""
+        return self._change(sha256, lambda before: replace(before, held=True))
+
+    def release_hold(self, sha256: bytes) -> Protection:
+        """Undo :meth:`hold`; the retention stays as it is."""
+        return self._change(sha256, lambda before: replace(before, held=False))
+
+    def remove(self, sha256: bytes) -> bool:
+        """Remove an object; whether it was there.
+
+        Raises:
+            RefusedError: it is held, or its retention is not over; says until when.
+            StorageUnavailableError: the disk does not take it.
+        """
+        target = self.path(sha256)
+        try:
+            with self._locked(sha256) as note, _disk(f"object {sha256.hex()} cannot be removed"):
+                _noted(note, sha256).refuse_removal(sha256, self._now())
+                target.unlink()
+                note.unlink(missing_ok=True)
+                files.sync_directory(target.parent)
+        except NotFoundError:
+            return False
+        return True
+
+    def inspect(self) -> str:
+        """What the store is, for people, after trying to write.
+
+        Raises:
+            StorageUnavailableError: it cannot be written to.
+        """
+        with self._incoming() as (writer, _), _disk(f"the object store {self._directory} cannot be written"):
+            files.sync(writer)
+        return "a local directory, writable; no lock against who else can write there"
+
+    def path(self, sha256: bytes) -> Path:
+        """Where an object is or would be."""
+        name = sha256.hex()
+        return self._directory / name[:2] / name[2:]
+
+    def _store(self, chunks: Iterable[bytes]) -> Digest:
+        digester = Digester()
+        with self._incoming() as (writer, temporary), _disk("an object cannot be stored"):
+            for chunk in chunks:
+                digester.update(chunk)
+                writer.write(chunk)
+            digest = digester.digest()
+            target = self.path(digest.sha256)
+            target.parent.mkdir(exist_ok=True)
+            files.sync(writer)
+            self._name(temporary, target, digest)
+            for directory in (target.parent, self._directory):
+                files.sync_directory(directory)
+        return digest
+
+    def _name(self, temporary: Path, target: Path, digest: Digest) -> None:
+        """Give a whole file its name. What has that name already stays, unless it is damaged."""
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            with target.open("rb") as reader:
+                if _digest(reader).sha256 == digest.sha256:
+                    return
+            # What was damaged is evidence of the damage: kept aside, in the way of nothing.
+            os.link(target, target.with_name(f"{target.name}.damaged-{secrets.token_hex(8)}"))
+            temporary.replace(target)
+
+    @contextmanager
+    def _incoming(self) -> Iterator[tuple[BinaryIO, Path]]:
+        """A new file under a name of no object; it is gone afterwards unless it was renamed."""
+        temporary = self._directory / f"incoming-{secrets.token_hex(8)}"
+        with _disk(f"the object store {self._directory} takes no file"):
+            writer = temporary.open("xb")
+        try:
+            # While it is locked, _sweep() of another process leaves it alone. One that came just before the
+            # lock makes this write fail, and the next one succeed.
+            fcntl.flock(writer, fcntl.LOCK_EX)
+            yield writer, temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # what cannot be flushed was told already, and has no name any more
+                writer.close()
+
+    def _sweep(self) -> None:
+        for left in self._directory.glob("incoming-*"):
+            try:
+                with left.open("rb") as reader:
+                    fcntl.flock(reader, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    left.unlink()
+            except (BlockingIOError, FileNotFoundError):
+                continue  # somebody is writing it, or has just finished
+
+    def _hash_again(self, sha256: bytes, take: Callable[[bytes], None]) -> Digest:
         digester = Digester()
         try:
             with self.path(sha256).open("rb") as reader:
                 while chunk := reader.read(_CHUNK):
                     digester.update(chunk)
+                    take(chunk)
         except FileNotFoundError as error:
-            raise NotFoundError(f"no object {sha256.hex()} is stored") from error
+            raise _absent(sha256) from error
+        except OSError as error:
+            raise StorageUnavailableError(
+                f"object {sha256.hex()} cannot be read: {error.strerror}", what_to_do="look after the disk"
+            ) from error
         found = digester.digest()
         if found.sha256 != sha256:
             raise MismatchError(
@@ -82,13 +216,50 @@ class LocalObjects:
             )
         return found
 
-    def path(self, sha256: bytes) -> Path:
-        """Where an object is or would be."""
-        name = sha256.hex()
-        return self._directory / name[:2] / name[2:]
+    def _change(self, sha256: bytes, change: Callable[[Protection], Protection]) -> Protection:
+        with self._locked(sha256) as note, _disk(f"object {sha256.hex()} cannot be protected"):
+            after = change(_noted(note, sha256))
+            with self._incoming() as (writer, temporary):
+                writer.write(to_note(after))
+                files.commit(writer, temporary, note)
+        return after
 
-    def _commit(self, writer: BinaryIO, temporary: Path, digest: Digest) -> Digest:
-        target = self.path(digest.sha256)
-        target.parent.mkdir(exist_ok=True)
-        files.commit(writer, temporary, target)
-        return digest
+    @contextmanager
+    def _locked(self, sha256: bytes) -> Iterator[Path]:
+        """An object's note, which no other process changes meanwhile."""
+        target = self.path(sha256)
+        try:
+            reader = target.open("rb")
+        except FileNotFoundError as error:
+            raise _absent(sha256) from error
+        with reader:
+            fcntl.flock(reader, fcntl.LOCK_EX)
+            yield target.with_name(f"{target.name}.protection")
+
+
+def _noted(note: Path, sha256: bytes) -> Protection:
+    try:
+        return parse_note(note.read_bytes(), sha256)
+    except FileNotFoundError:
+        return Protection()
+
+
+@contextmanager
+def _disk(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageUnavailableError(
+            f"{what}: {error.strerror}", what_to_do="free space, or look after the disk"
+        ) from error
+
+
+def _digest(reader: BinaryIO) -> Digest:
+    digester = Digester()
+    while chunk := reader.read(_CHUNK):
+        digester.update(chunk)
+    return digester.digest()
+
+
+def _absent(sha256: bytes) -> NotFoundError:
+    return NotFoundError(f"no object {sha256.hex()} is stored")

@@ -12,14 +12,13 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from evidence_service.errors import ConfigurationError, DatabaseUnavailableError
+from evidence_service.store import migrations
 from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE, announce_organisations
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x65766964  # "evid": any constant that nothing else in this database uses
 
 
@@ -156,13 +155,23 @@ def bring_up_to_date(engine: Engine) -> None:
             connection.close()
             migrate(engine)
             return
-        found = _revision(connection)
-    wanted = ScriptDirectory.from_config(_config()).get_current_head()
-    if found != wanted:
+        require_current(connection)
+
+
+def require_current(connection: Connection) -> str:
+    """The revision of the schema, which is this release's.
+
+    Raises:
+        ConfigurationError: the schema is of another release.
+    """
+    found = _revision(connection)
+    wanted = migrations.head()
+    if found is None or found != wanted:
         raise ConfigurationError(
             f"the database is at revision {found or 'none'}, this release needs {wanted}",
             what_to_do="run “evidence migrate” with the URL of the database's owner",
         )
+    return found
 
 
 def _revision(connection: Connection) -> str | None:
@@ -175,16 +184,16 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    return config
-
-
 def migrate(engine: Engine) -> None:
     """Bring the schema to this release; waits for another process that is doing the same."""
-    config = _config()
     with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        upgrade(connection, "head")
+
+
+def upgrade(connection: Connection, revision: str) -> None:
+    """Bring the schema to a revision within the connection's transaction; waits as :func:`migrate` does."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations.DIRECTORY))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)

@@ -1,4 +1,4 @@
-"""What a digest leads to: registrations of a content, evidence of a manifest, and where it is in a batch."""
+"""What a digest leads to: evidence with this content or manifest, registrations, and where each is in a batch."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ WITH found AS (
   SELECT id, 'content' AS matched FROM registrations
   WHERE organisation_id = %(organisation)s AND sha256 = %(sha256)s
   UNION
+  SELECT evidence_id, 'content' FROM evidence_terms
+  WHERE organisation_id = %(organisation)s AND kind = 'sha256' AND term = %(term)s
+  UNION
   SELECT evidence.id, 'manifest' FROM entries
   JOIN evidence ON evidence.batch_id = entries.batch_id AND evidence.leaf_index = entries.leaf_index
   WHERE entries.sha256 = %(sha256)s
@@ -43,7 +46,8 @@ class Proof:
     """A piece of evidence that a digest leads to.
 
     Attributes:
-        matched: ``content`` where the digest was registered, ``manifest`` where it is the manifest's.
+        matched: ``content`` where it is a registered digest or a preserved file's, ``manifest`` where it is
+            the manifest's.
         index, size, path, commitment: of its entry and its batch; None until it is in one. The path is
             checked against the batch's header.
     """
@@ -78,7 +82,13 @@ class Proofs(Batches):
         Raises:
             MismatchError, StorageUnavailableError: a path cannot be given; see :meth:`Batches.path`.
         """
-        wanted = {"organisation": organisation_id, "sha256": sha256, "after": after, "limit": limit}
+        wanted = {
+            "organisation": organisation_id,
+            "sha256": sha256,
+            "term": sha256.hex(),
+            "after": after,
+            "limit": limit,
+        }
         with self._engine.connect() as connection:
             rows = connection.exec_driver_sql(_FIND, wanted).all()
         return [self._proof(row) for row in rows]

@@ -13,6 +13,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -142,6 +143,20 @@ api_keys = Table(
     Index(None, "member_id"),
 )
 
+# What administrators did; a log that is only added to.
+administration_events = Table(
+    "administration_events",
+    metadata,
+    Column("sequence", BigInteger, nullable=False),
+    Column("at", _Time, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSONB, nullable=False),
+    organisation_column(),
+    PrimaryKeyConstraint("organisation_id", "sequence"),
+)
+
 matters = Table(
     "matters",
     metadata,
@@ -192,6 +207,25 @@ evidence = Table(
     same_organisation("matter_id", "matters.id"),
     UniqueConstraint("organisation_id", "id"),
     Index(None, "organisation_id", "batch_id"),
+    Index(None, "organisation_id", "created_at", "id"),
+)
+
+# What evidence is found by, in lower case; a trigger on evidence keeps it.
+evidence_terms = Table(
+    "evidence_terms",
+    metadata,
+    Column("evidence_id", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("term", Text, primary_key=True),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    Index(
+        "ix_evidence_terms_term",
+        "organisation_id",
+        "kind",
+        "term",
+        postgresql_ops={"term": "text_pattern_ops"},
+    ),
 )
 
 # Views over captures of all organisations, for promises: times, and nothing of what is captured.
@@ -633,6 +667,18 @@ idempotency_keys = Table(
     Column("body", JSONB, nullable=False),
     Column("created_at", _Time, nullable=False),
     PrimaryKeyConstraint("organisation_id", "key"),
+)
+
+# What audits of the whole record found; of no organisation.
+fsck_runs = Table(
+    "fsck_runs",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("finished_at", _Time, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("examined", BigInteger, nullable=False),
+    Column("problems", BigInteger, nullable=False),
+    Index(None, "finished_at"),
 )
 
 

@@ -31,7 +31,9 @@ class Result:
 @pytest.fixture(scope="package")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Result]:
     directory = tmp_path_factory.mktemp("main-job")
-    with DemoInstallation(directory, ganache=GANACHE) as demo, service(demo) as client:
+    # Spans beside the log: what the whole way looks like to who runs it is looked at as well.
+    spans = {"OTEL_TRACES_EXPORTER": "console", "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    with DemoInstallation(directory, ganache=GANACHE) as demo, service(demo, spans) as client:
         evidence_id = order(client, demo.marketplace.listing_url("200102"))
         view = wait(client, evidence_id, certified)
         assert view["status"] == "certified", view

@@ -23,7 +23,7 @@ from tests.faults.world import TIMEOUT
 
 FEES = FeePolicy(bump_after=2)
 forkserver = multiprocessing.get_context("forkserver")
-forkserver.set_forkserver_preload(["tests.faults.states"])
+forkserver.set_forkserver_preload(["tests.faults.states", "psycopg"])
 
 
 @dataclass(frozen=True)

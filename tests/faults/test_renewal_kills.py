@@ -1,13 +1,14 @@
-"""A renewal killed with SIGKILL before and after each of its effects: nothing is lost, nothing is doubled."""
+"""A renewal killed with SIGKILL before and after each of its effects, a process for each: none is lost or doubled."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -39,42 +40,54 @@ DAY = timedelta(days=1)
 _forkserver = multiprocessing.get_context("forkserver")
 _forkserver.set_forkserver_preload(["tests.faults.test_renewal_kills"])
 
-# Effect: class, method, and which of its calls.
-EFFECTS: dict[str, tuple[type, str, int]] = {
+# Effect: class, method, and which of its calls: the how manieth of its process, or the one with this argument.
+EFFECTS: dict[str, tuple[type, str, int | str]] = {
     "members grouped": (Renewals, "open_due", 1),
     "tree written": (TreeFiles, "put", 1),
     "document committed": (Renewals, "build", 1),
     "authorities asked": (Authorities, "stamp", 1),
     "tokens committed": (Records, "add_tokens", 1),
-    "stamped": (Renewals, "advance", 1),
+    "stamped": (Renewals, "advance", "stamped"),
     "first custody event": (Records, "append_custody", 1),
     "second custody event": (Records, "append_custody", 2),
-    "recorded": (Renewals, "advance", 2),
+    "recorded": (Renewals, "advance", "recorded"),
 }
+Death = tuple[str, str]
+"""An effect, and whether its process dies before or after it."""
 
 
-def dying(method: Callable[..., Any], call: int, moment: str) -> Callable[..., Any]:
-    """The method, which kills its process before or after its effect the n-th time."""
-    seen: list[int] = []
+def dying(effect: str, deaths: Collection[Death], told: Connection) -> None:
+    """Let this process die around an effect, and tell which death it was."""
+    owner, name, which = EFFECTS[effect]
+    method = getattr(owner, name)
+    calls: list[int] = []
+
+    def die(moment: str, args: tuple[Any, ...]) -> None:
+        if (which == len(calls) or which in args) and (effect, moment) in deaths:
+            told.send((effect, moment))
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def watched(*args: Any, **kwargs: Any) -> Any:
-        seen.append(1)
-        if (len(seen), moment) == (call, "before"):
-            os.kill(os.getpid(), signal.SIGKILL)
+        calls.append(1)
+        die("before", args)
         result = method(*args, **kwargs)
-        if (len(seen), moment) == (call, "after"):
-            os.kill(os.getpid(), signal.SIGKILL)
+        die("after", args)
         return result
 
-    return watched
+    setattr(owner, name, watched)
 
 
 def work(
-    url: str, directory: Path, authorities: list[Authority], now: datetime, effect: str, moment: str
+    url: str,
+    directory: Path,
+    authorities: list[Authority],
+    now: datetime,
+    deaths: Collection[Death],
+    told: Connection,
 ) -> None:
-    """A worker's look and the attempts it starts, in a process that dies on the way."""
-    owner, name, call = EFFECTS[effect]
-    setattr(owner, name, dying(getattr(owner, name), call, moment))
+    """A worker's look and the attempts it starts, in a process that dies at the first death it comes to."""
+    for effect in EFFECTS:
+        dying(effect, deaths, told)
     look(wire(url, directory, authorities, Clock(now)))
 
 
@@ -92,42 +105,42 @@ class World:
     parts: Parts
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    directory = tmp_path_factory.mktemp("kills")
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
     clock = Clock(START)
     signers = [(START - DAY, START + 400 * DAY), (START + 250 * DAY, START + 1500 * DAY)]
-    authorities = [
-        TimedAuthority(name, directory / name, signers=signers, clock=clock) for name in ("A", "B")
-    ]
-    with database(directory) as url:
-        parts = wire(url, directory / "objects", [item.authority for item in authorities], clock)
+    authorities = [TimedAuthority(name, tmp_path / name, signers=signers, clock=clock) for name in ("A", "B")]
+    with database(tmp_path) as url:
+        parts = wire(url, tmp_path / "objects", [item.authority for item in authorities], clock)
         add_matter(parts)
-        yield World(url, directory / "objects", authorities, clock, parts)
+        yield World(url, tmp_path / "objects", authorities, clock, parts)
     for item in authorities:
         item.stop()
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("effect", EFFECTS)
-def test_killed_there_it_goes_on(world: World, effect: str, moment: str) -> None:
+def killed(world: World, deaths: Collection[Death]) -> Death:
+    """The death of a new process."""
+    told, ours = _forkserver.Pipe(duplex=False)
+    authorities = [item.authority for item in world.authorities]
+    process = _forkserver.Process(
+        target=work, args=(world.url, world.directory, authorities, world.clock.moment, deaths, ours)
+    )
+    process.start()
+    ours.close()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL, f"never came to {deaths}"
+    with told:
+        death: Death = told.recv()
+    return death
+
+
+def test_killed_at_every_effect_it_goes_on(world: World) -> None:
     world.clock.moment = START
     evidence_ids = add_evidence(world.parts, 2)
     world.clock.moment = START + 260 * DAY
-    process = _forkserver.Process(
-        target=work,
-        args=(
-            world.url,
-            world.directory,
-            [item.authority for item in world.authorities],
-            world.clock.moment,
-            effect,
-            moment,
-        ),
-    )
-    process.start()
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL, "the boundary was never reached"
+    deaths = {(effect, moment) for effect in EFFECTS for moment in ("before", "after")}
+    while deaths:
+        deaths.remove(killed(world, deaths))
     look(world.parts)
 
     documents = set()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.faults.resume import Boundary, Campaign, boundaries, campaign
+from tests.faults.resume import CAPTURE, UPLOAD, Boundary, Campaign, campaign
+
+# Two dozen processes one after the other.
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
@@ -16,8 +19,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
         yield found
 
 
-@pytest.mark.parametrize("boundary", boundaries(), ids=str)
-def test_a_killed_worker_resumes(running: Campaign, boundary: Boundary) -> None:
-    lost, doubled = running.run(boundary)
+@pytest.mark.parametrize(
+    ("boundaries", "capture"), [(UPLOAD, False), (CAPTURE, True)], ids=["upload", "capture"]
+)
+def test_a_worker_killed_at_every_boundary_resumes(
+    running: Campaign, boundaries: Sequence[Boundary], capture: bool
+) -> None:
+    lost, doubled = running.run(boundaries, capture=capture)
     assert lost == []
     assert doubled == []

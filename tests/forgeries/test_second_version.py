@@ -203,7 +203,7 @@ def _change(value: Any, pattern: int) -> Any:
     return base64.b64encode(data).decode()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(BOUND), st.integers(0, 10**6))
 def test_nothing_in_it_can_be_changed_even_with_a_checksum_that_fits(
     path: tuple[Any, ...], pattern: int

@@ -1,6 +1,6 @@
-"""Coverage-guided fuzzing of one parser: ``python -m tests.fuzz.run NAME --seconds 60`` (atheris, libFuzzer).
+"""Coverage-guided fuzzing of parsers: ``python -m tests.fuzz.run NAME … --seconds 60`` (atheris, libFuzzer).
 
-``make fuzz`` runs every target for ten minutes; the tests run each for a few seconds. What is found interesting is
+``make fuzz`` runs every target for ten minutes; the tests run each for a moment. What is found interesting is
 kept in ``.setup/fuzz/NAME`` and is where the next run begins. A crash ends with the input in a file.
 """
 
@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import subprocess
+import multiprocessing
+import os
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 CORPORA = Path(__file__).parents[2] / ".setup" / "fuzz"
 
 
-def fuzz_one(name: str, seconds: int) -> None:
-    """Fuzz in this process; does not return."""
+def fuzz(names: Sequence[str], seconds: int, runs: int) -> int:
+    """Fuzz targets one after the other, each in a fork of this process; how many of them crashed.
+
+    What is fuzzed is imported and instrumented once: that takes longer than a short form fuzzes.
+
+    Args:
+        names: of targets; every one when empty.
+        seconds, runs: for each, whichever is over first.
+    """
     import atheris
 
     with atheris.instrument_imports(
@@ -25,35 +34,56 @@ def fuzz_one(name: str, seconds: int) -> None:
     ):
         from tests.fuzz.targets import TARGETS, seeds
 
-    corpus = CORPORA / name
-    corpus.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as directory:
-        for data in seeds(name, Path(directory)):
-            (corpus / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
-    options = [f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=1024", "-max_len=200000"]
-    atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={corpus}.crash-", str(corpus)], TARGETS[name])
+    names, crashes = names or list(TARGETS), 0
+    for name in names:
+        corpus = CORPORA / name
+        corpus.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as directory:
+            for data in seeds(name, Path(directory)):
+                (corpus / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
+        limits = [f"-max_total_time={seconds}", f"-runs={runs}"]
+        code, told = _forked(TARGETS[name], corpus, limits)
+        done = [line for line in told.splitlines() if line.startswith("Done ")]
+        if code == 0 and done:
+            print(f"{name}: {done[-1]}", flush=True)
+        else:
+            print(f"{name}: crashed ({code})", flush=True)
+            print(f"{name}: {told[-3000:]}", file=sys.stderr)
+            crashes += 1
+    print(f"RESULT targets={len(names)} seconds_each={seconds} crashes={crashes}")
+    return crashes
+
+
+def _forked(target: Callable[[bytes], None], corpus: Path, limits: list[str]) -> tuple[int | None, str]:
+    """Exit code of a fork that fuzzes, and what it wrote."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        fork = multiprocessing.get_context("fork")
+        process = fork.Process(target=_fuzz_here, args=(target, corpus, limits, log.fileno()))
+        process.start()
+        process.join()
+        log.seek(0)
+        return process.exitcode, log.read()
+
+
+def _fuzz_here(target: Callable[[bytes], None], corpus: Path, limits: list[str], log: int) -> None:
+    """Fuzz in this process; does not return."""
+    import atheris
+
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    options = [*limits, "-timeout=10", "-rss_limit_mb=1024", "-max_len=200000"]
+    atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={corpus}.crash-", str(corpus)], target)
     atheris.Fuzz()
 
 
 def main() -> int:
-    """Fuzz one target here, or all of them one after the other in processes of their own."""
+    """Fuzz the targets that are named."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("name", nargs="?", help="a target; every one when left out")
+    options.add_argument("names", nargs="*", help="targets; every one when left out")
     options.add_argument("--seconds", type=int, default=600, help="for each target")
+    options.add_argument("--runs", type=int, default=-1, help="for each target, when they take less time")
     chosen = options.parse_args()
-    if chosen.name is not None:
-        fuzz_one(chosen.name, chosen.seconds)
-    from tests.fuzz.targets import TARGETS
-
-    crashes = 0
-    for name in TARGETS:
-        command = [sys.executable, "-m", "tests.fuzz.run", name, "--seconds", str(chosen.seconds)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        runs = [line for line in done.stderr.splitlines() if line.startswith("Done ")]
-        print(f"{name}: {runs[-1] if runs else done.stderr[-2000:]}", file=sys.stderr)
-        crashes += done.returncode != 0
-    print(f"RESULT targets={len(TARGETS)} seconds_each={chosen.seconds} crashes={crashes}")
-    return 1 if crashes else 0
+    return 1 if fuzz(chosen.names, chosen.seconds, chosen.runs) else 0
 
 
 if __name__ == "__main__":

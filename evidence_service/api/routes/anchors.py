@@ -1,23 +1,18 @@
-"""Anchors and chains: where batches stand, and figures for monitoring."""
+"""Anchors and chains: where batches stand."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from fastapi.responses import Response
-from prometheus_client import CONTENT_TYPE_LATEST
 
-from evidence_service.api.auth import Overall, Principal, Reader, Wired, may
+from evidence_service.api.auth import Overseer, Reader, Wired
 from evidence_service.api.schemas import AnchorPage, AnchorView, ChainView
 from evidence_service.service.expectation import expected_at
-from evidence_service.service.metrics import metrics
 from evidence_service.service.parts import Parts
 from evidence_service.store.anchors import Anchor
 
 router = APIRouter(tags=["anchors"])
-
-Overseer = Annotated[Principal, may("installation:read")]
 
 
 @router.get("/v1/anchors")
@@ -52,12 +47,6 @@ def list_chains(_: Overseer, parts: Wired) -> list[ChainView]:
     """What the last look at each chain showed, for each key."""
     names = {chain.chain_id: chain.name for chain in parts.chains}
     return [ChainView.of(status, names.get(status.chain_id, "")) for status in parts.chain_status.all()]
-
-
-@router.get("/metrics", response_class=Response)
-def show_metrics(_: Overseer, parts: Overall) -> Response:
-    """Figures of the whole installation, in the text format of Prometheus."""
-    return Response(metrics(parts), media_type=CONTENT_TYPE_LATEST)
 
 
 def _views(parts: Parts, found: list[Anchor]) -> list[AnchorView]:

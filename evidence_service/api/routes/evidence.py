@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from evidence_service.api.auth import Principal, Reader, Wired, may
+from evidence_service.api.downloads import stored_file
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceView, FileView
 from evidence_service.core.manifest import STATED, check_path
@@ -28,7 +29,19 @@ Copier = Annotated[Principal, may("evidence:download")]
 UPLOAD_LIMIT = 512 * 1024 * 1024
 
 
-@router.post("/uploads", status_code=202, response_model=AcceptedView)
+# FastAPI sees no body where the route takes it in portions.
+_FILE = {
+    "required": True,
+    "content": {
+        "application/octet-stream": {
+            "schema": {"type": "string", "format": "binary"},
+            "example": "the file's bytes; the media type is kept with them",
+        }
+    },
+}
+
+
+@router.post("/uploads", status_code=202, response_model=AcceptedView, openapi_extra={"requestBody": _FILE})
 async def upload(
     request: Request,
     caller: Orderer,
@@ -141,20 +154,19 @@ def download_file(evidence_id: str, path: str, caller: Copier, parts: Wired) -> 
         raise NotFoundError(
             f"of evidence {evidence_id} the digest alone was registered; the file is with you"
         )
-    parts.custody(
-        evidence_id,
-        f"copy {path} {caller.actor}",
-        "copy",
-        actor=(caller.actor, "applicant"),
-        purpose="download of a file",
-        after=found.sha256,
-        detail={"path": path},
-    )
-    digest = bytes.fromhex(found.sha256)
-    parts.objects.check(digest)
-    return FileResponse(
-        parts.objects.path(digest),
-        # Evidence is never shown in place: a hostile page must not run under the service's name.
+    # A hostile page must not run under the service's name: never the type that it claims to be.
+    return stored_file(
+        parts,
+        bytes.fromhex(found.sha256),
         media_type="application/octet-stream",
         filename=path.rsplit("/", 1)[-1],
+        note=lambda: parts.custody(
+            evidence_id,
+            f"copy {path} {caller.actor}",
+            "copy",
+            actor=(caller.actor, "applicant"),
+            purpose="download of a file",
+            after=found.sha256,
+            detail={"path": path},
+        ),
     )

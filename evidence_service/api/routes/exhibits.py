@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from evidence_service.api.auth import Principal, Reader, Wired, may
+from evidence_service.api.downloads import stored_file
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.schemas import Text
 from evidence_service.errors import ConflictError
@@ -58,6 +59,18 @@ class NewExhibit(BaseModel):
 
 class NewExhibitOfSeveral(NewExhibit):
     """An order of one exhibit of several pieces of evidence."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "for": "court",
+                    "recipient": "Landgericht Beispiel",
+                    "evidence": ["ev-0123456789abcdef0123", "ev-3210fedcba9876543210"],
+                }
+            ]
+        }
+    )
 
     evidence: list[Text] = Field(min_length=1, max_length=100)
 
@@ -136,10 +149,12 @@ def download_exhibit(exhibit_id: str, caller: Copier, parts: Wired) -> FileRespo
         raise ConflictError(
             f"exhibit {exhibit_id} is {exhibit.status}, not made", what_to_do="look at its status"
         )
-    parts.objects.check(exhibit.sha256)
-    note_download(parts, exhibit, caller.actor)
-    return FileResponse(
-        parts.objects.path(exhibit.sha256), media_type="application/zip", filename=f"{exhibit_id}.zip"
+    return stored_file(
+        parts,
+        exhibit.sha256,
+        media_type="application/zip",
+        filename=f"{exhibit_id}.zip",
+        note=lambda: note_download(parts, exhibit, caller.actor),
     )
 
 

@@ -1,14 +1,30 @@
-"""Is it alive, is it ready."""
+"""Is it alive, is it ready: asked without a key, answered with names only."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import OperationalError
+from pydantic import BaseModel, Field
 
 from evidence_service.api.auth import Installed
+from evidence_service.service.readiness import readiness
 
 router = APIRouter(tags=["health"])
+
+
+class ReadinessView(BaseModel):
+    """Whether orders are accepted, and what is away."""
+
+    status: Literal["ready", "degraded", "not ready"] = Field(
+        description="`degraded`: orders are accepted, and wait for what is away"
+    )
+    failing: list[str] = Field(description="`database`, `schema`, `objects`, `receipt_key`")
+    degraded: list[str] = Field(description="`time_stamps`, `chain ID`")
+    database_schema: str = Field(
+        description="`current`, `older` or `newer` than this release; empty when the database is away"
+    )
 
 
 @router.get("/livez")
@@ -17,11 +33,18 @@ def live() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz", response_model=dict[str, str])
+@router.get(
+    "/readyz",
+    response_model=ReadinessView,
+    responses={503: {"model": ReadinessView, "description": "Not ready"}},
+)
 def ready(parts: Installed) -> JSONResponse:
-    """Orders can be accepted; else the failing dependency is named."""
-    try:
-        parts.records.list_evidence(limit=1)
-    except OperationalError:
-        return JSONResponse({"status": "not ready", "failing": "database"}, status_code=503)
-    return JSONResponse({"status": "ready"})
+    """Orders can be accepted; else each failing dependency is named."""
+    found = readiness(parts)
+    view = ReadinessView(
+        status="not ready" if found.failing else "degraded" if found.degraded else "ready",
+        failing=list(found.failing),
+        degraded=list(found.degraded),
+        database_schema=found.schema,
+    )
+    return JSONResponse(view.model_dump(), status_code=200 if found.ready else 503)

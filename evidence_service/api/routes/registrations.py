@@ -166,7 +166,7 @@ def find_proofs(
 ) -> ProofPage:
     """Everything of yours that a digest leads to, and where each is in its batch.
 
-    The digest is that of a registered file, or of the manifest of any evidence.
+    The digest is that of a registered file, of a captured or uploaded one, or of a manifest.
     """
     found = parts.proofs.of_digest(caller.organisation, bytes.fromhex(sha256), after=after, limit=limit + 1)
     more = found[limit - 1].id if len(found) > limit else None

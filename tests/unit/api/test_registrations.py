@@ -210,6 +210,10 @@ def test_a_digest_leads_to_its_registrations_and_proofs(service: Service) -> Non
     [same] = ask(manifest)["items"]
     assert (same["id"], same["matched"]) == (item["id"], "manifest")
     assert ask("00" * 32) == {"items": [], "next": None}
+    uploaded = service.upload(b"content")
+    assert uploaded["id"] in {found["id"] for found in ask(sha256)["items"]}
+    listed = service.http.get("/v1/evidence", params={"sha256": sha256}).json()["items"]
+    assert len(listed) == 3
     assert service.http.get("/v1/proofs", params={"sha256": "zz"}).status_code == 422
 
 

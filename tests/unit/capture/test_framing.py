@@ -80,7 +80,7 @@ def as_h11_sees_it(method: bytes, data: bytes, *, closes: bool) -> tuple[int, bo
     return status, complete, len(parser.trailing_data[0])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_responses_are_framed_as_h11_frames_them(data: st.DataObject) -> None:
     method, response, closes = data.draw(responses())
@@ -99,7 +99,7 @@ def test_responses_are_framed_as_h11_frames_them(data: st.DataObject) -> None:
     assert response[: framing.head_size].endswith(b"\r\n\r\n")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_no_part_of_a_response_is_taken_for_the_whole(data: st.DataObject) -> None:
     method, response, closes = data.draw(responses())
@@ -110,7 +110,7 @@ def test_no_part_of_a_response_is_taken_for_the_whole(data: st.DataObject) -> No
     assert not framing.complete or closes
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.binary(max_size=200),
     st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"]),
@@ -168,7 +168,7 @@ class Sender:
         self._acceptor.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_responses_in_any_pieces_are_recorded_and_passed_on_verbatim(
     wire: tuple[Recorder, Path, Sender], data: st.DataObject

@@ -54,4 +54,5 @@ def test_the_doctor_makes_nothing(tmp_path: Path) -> None:
     done = run("doctor", cwd=reachable(tmp_path), COLUMNS="200", PYTHONPATH=str(ROOT))
     assert done.returncode == 6, done.stderr
     assert "evidence serve” will make evidence-data" in done.stdout
+    assert "a local directory, writable" in done.stdout
     assert list(tmp_path.iterdir()) == []

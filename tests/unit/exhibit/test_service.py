@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ from evidence_service.errors import (
 from evidence_service.service import exhibit as use_case
 from evidence_service.service.audit import audit_exhibits
 from evidence_service.service.exhibit import build, make_exhibit, order_exhibit
+from evidence_service.service.exhibit_content import certificates
 from evidence_service.service.parts import Parts
+from evidence_service.store.certificate_orders import NewOrder
 from evidence_service.verify import inputs, policy
 from evidence_service.verify.report import Status
 from evidence_service.verify.verifier import verify
@@ -151,6 +154,31 @@ def test_what_is_accepted_by_name_goes_in_as_it_is(parts: Parts) -> None:
     assert found[FOLDER + "files/page.pdf"] == FILES["page.pdf"][1]
     (event,) = events(parts, "export")
     assert event["detail"]["accepted"] == "bundle.json, images/, page.pdf"
+
+
+def test_the_current_certificate_of_each_edition_goes_in(parts: Parts) -> None:
+    preserve(parts)
+    register = parts.certificates
+    stored = [parts.objects.put_bytes(f"PDF {number}".encode()) for number in range(3)]
+    for number, edition in enumerate(("generic:en+zh", "cn:zh", "eu:en")):
+        order_id = f"co-{number}"
+        register.place(NewOrder(order_id, FIRST, edition, "agent", NOW))
+        register.reserve(order_id, prefix="EP", now=NOW)
+        register.release(
+            order_id,
+            sha256=stored[number].sha256,
+            level="PAdES B-T",
+            ends_at=None,
+            qualifications=(),
+            now=NOW,
+        )
+    register.withdraw("EP-2026-000003", reason="a mistake", actor="agent", now=NOW)
+    with ExitStack() as opened:
+        found = certificates(parts, FIRST, opened)
+        assert {name: member.digest for name, member in found.items()} == {
+            "certificate-EP-2026-000001.pdf": stored[0],
+            "certificate-EP-2026-000002.pdf": stored[1],
+        }
 
 
 def test_leaving_out_what_no_other_file_holds_asks_for_nothing_else(parts: Parts) -> None:

@@ -72,7 +72,7 @@ SEEDS = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(SEEDS), st.data())
 def test_arbitrary_bytes_give_findings_only(seed: bytes, data: st.DataObject) -> None:
     changed = bytearray(seed)

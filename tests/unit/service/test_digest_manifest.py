@@ -46,7 +46,7 @@ def by_the_format(common: Registration, sealed: SealedDigest) -> tuple[bytes, li
     return manifest.build(members), events
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TEXT, TEXT, PATHS, st.text(min_size=3, max_size=20), st.integers(0, 2**53 - 1))
 def test_the_bytes_are_those_of_the_format(
     applicant: str, operator: str, path: str, media_type: str, size: int

@@ -24,6 +24,7 @@ from evidence_service.sandbox.anvil import CHAIN_ID, AnvilChain
 from evidence_service.service.anchor import NOBODY
 from evidence_service.service.parts import Chain
 from evidence_service.service.rounds import Rounds
+from evidence_service.service.tracing import NoTracing
 from evidence_service.store import schema
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.journal import PostgresJournal
@@ -86,6 +87,7 @@ class World:
             batches=SimpleNamespace(note_waiting=self._note),
             chain_status=self.status,
             now=lambda: datetime.now(UTC),
+            tracing=NoTracing(),
         )
         return Rounds(parts, chain)
 

@@ -15,12 +15,10 @@ from sqlalchemy import Engine
 
 from evidence_service.anchor.submission import Attempt, State, Submission
 from evidence_service.core import custody
-from evidence_service.core.digest import digest_of
 from evidence_service.errors import (
     ConfigurationError,
     ConflictError,
     DatabaseUnavailableError,
-    MismatchError,
     NotFoundError,
 )
 from evidence_service.store import postgres, schema
@@ -29,7 +27,6 @@ from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
 from evidence_service.store.journal import PostgresJournal
-from evidence_service.store.objects import LocalObjects
 from evidence_service.store.records import Records
 from evidence_service.store.stamps import KeptToken
 from tests.unit.store.conftest import MINUTE, NOW, add
@@ -321,20 +318,3 @@ def test_a_request_is_performed_once_per_key(engine: Engine, records: Records) -
     assert performed == [1]
     with pytest.raises(ConflictError, match="another request"):
         register.once("key", b"other body", perform, now=NOW)
-
-
-def test_objects_are_kept_and_hashed_again(tmp_path: Path) -> None:
-    objects = LocalObjects(tmp_path / "objects")
-    (tmp_path / "file").write_bytes(b"content")
-    stored = objects.put(tmp_path / "file")
-    assert stored == objects.put_bytes(b"content") == digest_of(b"content")
-    assert objects.read(stored.sha256) == b"content"
-    path = objects.path(stored.sha256)
-    assert path.stat().st_mode & 0o222 == 0
-    assert not list((tmp_path / "objects").glob("incoming-*"))
-    path.chmod(0o644)
-    path.write_bytes(b"changed")
-    with pytest.raises(MismatchError, match="changed on disk"):
-        objects.read(stored.sha256)
-    with pytest.raises(NotFoundError):
-        objects.read(bytes(32))

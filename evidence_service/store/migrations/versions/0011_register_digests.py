@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from evidence_service.store.migrations.isolation import isolate, open_again
 
 revision = "0011"
-down_revision = "0013"
+down_revision = "0017"
 
 
 def upgrade() -> None:

@@ -26,7 +26,7 @@ def plain(node: Node):
     return unescape(node.raw) if node.kind == "string" else json.loads(node.raw)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(VALUES) | st.dictionaries(st.text(), VALUES), st.booleans(), st.sampled_from([None, 1]))
 def test_strict_json_is_read_as_the_standard_reader_reads_it(value, ascii_only: bool, indent) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
@@ -36,7 +36,7 @@ def test_strict_json_is_read_as_the_standard_reader_reads_it(value, ascii_only: 
     assert ("x = " + text)[node.start : node.end] == text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(alphabet="{}[]\",:'\\ab1 /*\n", max_size=60))
 def test_any_text_is_read_or_left(text: str) -> None:
     node = read_value(text)
