@@ -16,7 +16,6 @@ rounds. The bare one inserts and commits for each request and asks nobody who ca
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import statistics
@@ -38,11 +37,10 @@ from evidence_service import bootstrap
 from evidence_service.config import Settings
 from evidence_service.processes import ManagedProcess, accepts_connections, free_port
 from evidence_service.service.parts import Parts
-from evidence_service.store.organisations import Key, Member, Organisation
 from evidence_service.store.postgres import connect
 from evidence_service.store.records import Matter
 from evidence_service.store.tenancy import API_ROLE
-from tests.running import as_role, database
+from tests.running import as_role, database, enrol
 
 ORGANISATION, MATTER, KEY = "o-bench", "m-bench", "bench key"
 SINGLE_RATIO, BATCH_RATIO, LOOKUP_MS, GROWTH_MB = 1.0, 0.6, 5.0, 32.0
@@ -89,12 +87,8 @@ def prepare(engine: Engine, directory: Path) -> Parts:
         for name in _SETTINGS:
             assert connection.execute(text(f"SHOW {name}")).scalar_one() == "on", name
     parts = bootstrap.parts(Settings(data_directory=directory, purpose="demonstration"), engine)
-    within, now = parts.within(ORGANISATION), parts.now()
-    within.organisations.add(Organisation(ORGANISATION, "Bench", "BE", now))
-    within.organisations.add_member(Member("mb-1", "agent", None, None, ["operator"], now, None))
-    key = Key("k-1", "mb-1", "bench", None, now, None, None)
-    within.organisations.add_key(key, hashlib.sha256(KEY.encode()).digest())
-    within.records.add_matter(Matter(MATTER, "bench", "Bench SA", (), now))
+    enrol(parts, ORGANISATION, "BE", KEY)
+    parts.within(ORGANISATION).records.add_matter(Matter(MATTER, "bench", "Bench SA", (), parts.now()))
     return parts
 
 

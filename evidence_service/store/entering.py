@@ -70,7 +70,8 @@ SELECT * FROM unnest(%(ids)b::text[], %(organisations)b::text[], %(receipts)b::b
 _TERMS = """
 INSERT INTO evidence_terms (evidence_id, organisation_id, kind, term)
 SELECT id, organisation_id, 'sha256', encode(sha256, 'hex')
-FROM unnest(%(ids)b::text[], %(organisations)b::text[], %(sha256)b::bytea[]) AS found (id, organisation_id, sha256)
+FROM unnest(%(ids)b::text[], %(organisations)b::text[], %(sha256)b::bytea[])
+  AS found (id, organisation_id, sha256)
 """
 _EVENTS = """
 INSERT INTO custody_events (evidence_id, organisation_id, sequence, step_key, event)

@@ -1,4 +1,4 @@
-"""What a digest leads to: evidence with this content or manifest, registrations, and where each is in a batch."""
+"""What a digest leads to: registrations, evidence with this content or manifest, and its place in a batch."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ import pytest
 
 from evidence_service.core import canonical, receipt
 from evidence_service.service.enter_registrations import enter_registrations
-from evidence_service.store.organisations import Key, Member, Organisation
 from evidence_service.store.registrations import Registrations
 from evidence_service.verify.receipt import check_signature, judge_promise, read_public_key
 from evidence_service.verify.report import Status
+from tests.running import enrol
 from tests.unit.api.conftest import Service
 
 
@@ -212,7 +212,7 @@ def test_a_digest_leads_to_its_registrations_and_proofs(service: Service) -> Non
     assert ask("00" * 32) == {"items": [], "next": None}
     uploaded = service.upload(b"content")
     assert uploaded["id"] in {found["id"] for found in ask(sha256)["items"]}
-    listed = service.http.get("/v1/evidence", params={"sha256": sha256}).json()["items"]
+    listed = service.http.get("/v1/search", params={"sha256": sha256}).json()["items"]
     assert len(listed) == 3
     assert service.http.get("/v1/proofs", params={"sha256": "zz"}).status_code == 422
 
@@ -220,11 +220,7 @@ def test_a_digest_leads_to_its_registrations_and_proofs(service: Service) -> Non
 @pytest.fixture
 def stranger(service: Service) -> Iterator[httpx.Client]:
     """A client of another organisation."""
-    parts, now = service.parts.within("o-other"), service.clock()
-    parts.organisations.add(Organisation("o-other", "Other", "OT", now))
-    parts.organisations.add_member(Member("mb-other", "agent", None, None, ["operator"], now, None))
-    key = Key("k-other", "mb-other", "test", None, now, None, None)
-    parts.organisations.add_key(key, hashlib.sha256(b"other key").digest())
+    enrol(service.parts, "o-other", "OT", "other key")
     headers = {"Authorization": "Bearer other key"}
     with httpx.Client(base_url=service.http.base_url, headers=headers, trust_env=False) as client:
         yield client
