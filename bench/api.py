@@ -56,6 +56,11 @@ class Server:
     port: int
     process: ManagedProcess
 
+    def seconds(self) -> float:
+        """Processor time it has taken."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def memory(self) -> float:
         """Resident, in MB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -103,12 +108,14 @@ def press(server: Server, path: str, *, connections: int, seconds: float, rows: 
         "seconds": seconds,
         "rows": rows,
     }
+    before = server.seconds()
     done = subprocess.run(
         [sys.executable, "-m", "bench.api_load", json.dumps(wanted)], capture_output=True, check=True
     )
     seen: dict[str, Any] = json.loads(done.stdout)
     assert seen["refused"] == 0, f"{server.name}: {seen['refused']} refused"
     seen["rate"] = seen["acknowledged"] / seen["elapsed"]
+    seen["cpu"] = (server.seconds() - before) / max(seen["acknowledged"], 1) * 1e6
     return seen
 
 
@@ -130,7 +137,11 @@ def alternate(servers: tuple[Server, Server], options: argparse.Namespace) -> di
 
 
 def _words(found: dict[str, list[dict[str, Any]]]) -> str:
-    return ", ".join(f"{name} {seen[-1]['rate']:.0f}/s" for name, seen in found.items() if "rate" in seen[-1])
+    return ", ".join(
+        f"{name} {seen[-1]['rate']:.0f}/s {seen[-1]['cpu']:.0f} us"
+        for name, seen in found.items()
+        if "rate" in seen[-1]
+    )
 
 
 def ratio(found: dict[str, list[dict[str, Any]]], what: str) -> float:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 from evidence_service import bootstrap
 from evidence_service.api.app import create_app
 from evidence_service.api.rates import Rate, Rates
+from evidence_service.cli import logs
 from evidence_service.config import Settings
 from evidence_service.store.postgres import connect
 from evidence_service.store.tenancy import API_ROLE
@@ -109,6 +110,7 @@ def bare() -> FastAPI:
 
 def ours() -> FastAPI:
     """The service's API; its workers are other processes, and none runs."""
+    logs.configure()
     settings = Settings(data_directory=Path(os.environ[DATA]), purpose="demonstration")
     engine = connect(os.environ[URL], role=API_ROLE)
     # Every request is counted as in production, against a limit that nobody here reaches.

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from evidence_service import __version__
 from evidence_service.api import document, problems
+from evidence_service.api.direct import shortcuts
 from evidence_service.api.figures import RequestFigures
 from evidence_service.api.keys import KeyHolder, KnownKeys
 from evidence_service.api.limits import PATIENCE, Bounds
@@ -78,6 +79,7 @@ def create_app(
     app = _application(parts, known, overall, identities=identities, rates=rates, patience=patience)
     if parts is not None:
         app.state.intake = registrations.intake(parts)
+    app.router.routes.extend(shortcuts(registrations.direct))
     app.include_router(registrations.direct)
     for module in _ROUTES:
         app.include_router(module.router)

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from evidence_service.core import canonical, document, manifest
-from evidence_service.core.digest import Digest
 from evidence_service.errors import MalformedError
 
 FORMAT = "evidence-receipt/1"
@@ -88,16 +87,6 @@ def joined(members: Mapping[str, bytes], signature: bytes) -> bytes:
     """The same of members that are canonical and checked already; see :func:`canonical.joined`."""
     encoded = b'"%s"' % base64.b64encode(signature)
     return canonical.joined({**members, "signature": encoded})
-
-
-def file_accepted(name: str, found: Digest) -> dict[str, Any]:
-    """Member ``accepted`` of a file."""
-    return {
-        "name": name,
-        "size": found.size,
-        "sha256": found.sha256.hex(),
-        "sha3_512": found.sha3_512.hex(),
-    }
 
 
 def parse(data: bytes) -> dict[str, Any]:

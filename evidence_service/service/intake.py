@@ -220,8 +220,13 @@ class _Receipts:
 
     def of_digest(self, evidence_id: str, stated: Stated) -> bytes:
         """The receipt of one digest."""
-        accepted = receipt.file_accepted(stated.name, stated.digest)
-        return self._signed(evidence_id, KIND, canonical.encode(accepted))
+        accepted = {
+            "name": canonical.encode(stated.name),
+            "size": b"%d" % stated.size,
+            "sha256": b'"%s"' % stated.sha256.hex().encode(),
+            "sha3_512": b'"%s"' % stated.sha3_512.hex().encode(),
+        }
+        return self._signed(evidence_id, KIND, canonical.joined(accepted))
 
     def of_list(self, list_id: str, rows: Sequence[tuple[int, str, Stated]]) -> bytes:
         """The receipt of a list, over a digest of its accepted rows."""

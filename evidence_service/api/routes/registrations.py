@@ -126,30 +126,32 @@ def show_registration(registration_id: str, _: Reader, parts: Wired) -> Registra
     return RegistrationView.of(parts.registrations.get(registration_id))
 
 
-@router.get("/registration-lists/{list_id}")
-def show_registration_list(list_id: str, _: Reader, parts: Wired) -> RegistrationListView:
+@router.get("/registration-lists/{registration_list_id}")
+def show_registration_list(registration_list_id: str, _: Reader, parts: Wired) -> RegistrationListView:
     """A list, and where its rows stand, counted."""
-    found = parts.registrations.list(list_id)
+    found = parts.registrations.list(registration_list_id)
     given = None if found.receipt is None else receipt.parse(found.receipt)
-    return RegistrationListView.of(found, parts.registrations.statuses(list_id), given)
+    return RegistrationListView.of(found, parts.registrations.statuses(registration_list_id), given)
 
 
-@router.get("/registration-lists/{list_id}/rows")
+@router.get("/registration-lists/{registration_list_id}/rows")
 def show_registration_rows(
-    list_id: str,
+    registration_list_id: str,
     _: Reader,
     parts: Wired,
     after: Annotated[int, Query(ge=0, description="Position to go on from")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> RegistrationRows:
     """The rows of a list in their order, each with where it stands."""
-    found = parts.registrations.list(list_id)
+    found = parts.registrations.list(registration_list_id)
     positions = range(after + 1, min(after + limit, found.size) + 1)
-    rows = parts.registrations.some([row_id(list_id, position) for position in positions])
+    rows = parts.registrations.some([row_id(registration_list_id, position) for position in positions])
     more = positions[-1] if positions and positions[-1] < found.size else None
     return RegistrationRows(
         items=[
-            _listed(position, found.refused.get(str(position)), rows.get(row_id(list_id, position)))
+            _listed(
+                position, found.refused.get(str(position)), rows.get(row_id(registration_list_id, position))
+            )
             for position in positions
         ],
         next=more,
