@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from evidence_service import __version__
 from evidence_service.api import document, problems
+from evidence_service.api.direct import shortcuts
 from evidence_service.api.figures import RequestFigures
 from evidence_service.api.keys import KeyHolder, KnownKeys
 from evidence_service.api.limits import PATIENCE, Bounds
@@ -30,6 +31,7 @@ from evidence_service.api.routes import (
     organisations,
     receipts,
     register,
+    registrations,
     releases,
     requests,
     search,
@@ -41,6 +43,7 @@ from evidence_service.service.tracing import NoTracing
 _ROUTES = (
     organisations,
     matters,
+    registrations,
     captures,
     evidence,
     upload_sessions,
@@ -82,6 +85,10 @@ def create_app(
     """
     known = KnownKeys(keys, None if parts is None else parts.organisations)
     app = _application(parts, known, overall, identities=identities, rates=rates, patience=patience)
+    if parts is not None:
+        app.state.intake = registrations.intake(parts)
+    app.router.routes.extend(shortcuts(registrations.direct))
+    app.include_router(registrations.direct)
     for module in _ROUTES:
         app.include_router(module.router)
     return app

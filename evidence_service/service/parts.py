@@ -43,8 +43,10 @@ from evidence_service.store.logins import Logins
 from evidence_service.store.members import Members
 from evidence_service.store.operations import Operations
 from evidence_service.store.organisations import Organisations
+from evidence_service.store.proofs import Proofs
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
+from evidence_service.store.registrations import Registrations
 from evidence_service.store.releases import Releases
 from evidence_service.store.renewals import Renewals
 from evidence_service.store.requests import Requests
@@ -181,6 +183,8 @@ class Parts:
     workers: Workers
     custody_log: CustodyLog
     lists: Lists
+    registrations: Registrations
+    proofs: Proofs
     searching: Searching
     logins: Logins
     operations: Operations
@@ -294,6 +298,8 @@ _OF_ORGANISATIONS = (
     "renewals",
     "queue",
     "lists",
+    "registrations",
+    "proofs",
     "searching",
     "logins",
     "anchors",

@@ -32,6 +32,7 @@ from evidence_service.service.durable import (
     Engine,
     workflow_id,
 )
+from evidence_service.service.enter_registrations import enter_registrations
 from evidence_service.service.exhibit import make_exhibit
 from evidence_service.service.extend import extend_due
 from evidence_service.service.hold import tell_hold
@@ -216,6 +217,7 @@ class Worker:
         # First: it comes seldom, and must not wait for what is looked for all the time.
         for name, subject in self._upkeep.wanted():
             self._ask(name, subject)
+        enter_registrations(parts)
         self._dispatcher.look()
         for batch in parts.batches.unanchored():
             self._submit(batch.id)

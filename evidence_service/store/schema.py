@@ -95,6 +95,7 @@ UNMADE = "status = 'ordered'"
 UNNOTED_HOLD = "NOT noted"
 EXECUTABLE = "kind = 'delete' AND state = 'approved'"
 DELETION = "kind = 'delete' AND state IN ('requested', 'approved')"
+UNENTERED = "NOT entered"
 
 # Who uses the service. What belongs to whom is in each table's organisation_id, which row-level security
 # compares with the transaction's organisation; see store.tenancy.
@@ -294,6 +295,61 @@ capture_list_rows = Table(
     organisation_column(),
     same_organisation("list_id", "capture_lists.id"),
     same_organisation("evidence_id", "evidence.id"),
+)
+
+# Digests somebody states: the content stays with them. A worker makes evidence of each.
+registration_lists = Table(
+    "registration_lists",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("matter_id", Text, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("accepted_at", _Time, nullable=False),
+    Column("batch_by", _Time, nullable=False),
+    # Rows that came in, refused ones included.
+    Column("size", Integer, nullable=False),
+    # Position → name and problem of each row that was refused.
+    Column("refused", JSONB, nullable=False),
+    # Of the request; an idempotency key stands for one request only.
+    Column("request_sha256", LargeBinary, nullable=False),
+    # Null where every row was refused.
+    Column("receipt", LargeBinary),
+    organisation_column(),
+    same_organisation("matter_id", "matters.id"),
+    UniqueConstraint("organisation_id", "id"),
+)
+
+registrations = Table(
+    "registrations",
+    metadata,
+    # Of the evidence it becomes.
+    Column("id", Text, primary_key=True),
+    # Null for a row of a list, whose matter is the list's: that reference is checked once, not for each row.
+    Column("matter_id", Text),
+    # Both null for one that came by itself.
+    Column("list_id", Text),
+    Column("position", Integer),
+    Column("name", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("sha3_512", LargeBinary, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("accepted_at", _Time, nullable=False),
+    Column("batch_by", _Time, nullable=False),
+    # Of one that came by itself; rows of lists get theirs when they are entered.
+    Column("receipt", LargeBinary),
+    Column("entered", Boolean, nullable=False, server_default=false()),
+    # Without a reference of its own to organisations: its matter has one, and thousands of rows come at once.
+    Column("organisation_id", Text, nullable=False, server_default=text("evidence_organisation()")),
+    same_organisation("matter_id", "matters.id"),
+    same_organisation("list_id", "registration_lists.id"),
+    CheckConstraint(
+        "(list_id IS NULL) = (position IS NULL) AND (list_id IS NULL) = (matter_id IS NOT NULL)", name="place"
+    ),
+    # The digest first: it decides nearly every comparison.
+    Index(None, "sha256", "organisation_id"),
+    Index("ix_registrations_unentered", "batch_by", postgresql_where=UNENTERED),
 )
 
 custody_events = Table(

@@ -119,6 +119,9 @@ def furnish(service: Service) -> tuple[dict[str, str], dict[str, str | None]]:
     url = f"https://93.184.215.14/{MARK.replace(' ', '-')}"
     post("/v1/captures", matter_id=matter, url=url)
     rows = post("/v1/capture-lists", matter_id=matter, rows=[{"url": url, "label": MARK}])
+    file = {"name": MARK, "size": 1, "sha256": sha256(MARK).hex(), "sha3_512": "00" * 64}
+    registration = post("/v1/registrations", matter_id=matter, **file)
+    registrations = post("/v1/registration-lists", matter_id=matter, rows=[file])
     service.matter = matter
     evidence = service.upload(MARK.encode())["id"]
     service.register(evidence)
@@ -152,6 +155,8 @@ def furnish(service: Service) -> tuple[dict[str, str], dict[str, str | None]]:
         "session": session,
         "matter": matter,
         "list": rows["id"],
+        "registration": registration["id"],
+        "registration list": registrations["id"],
         "evidence": evidence,
         "batch": batch.id,
         "certificate": number,
