@@ -19,6 +19,7 @@ from evidence_service.api.routes import (
     certificates,
     custody,
     declarations,
+    events,
     evidence,
     exhibits,
     health,
@@ -27,7 +28,9 @@ from evidence_service.api.routes import (
     receipts,
     register,
     search,
+    webhooks,
 )
+from evidence_service.api.streams import Streams
 from evidence_service.service.parts import Parts
 from evidence_service.service.tracing import NoTracing
 
@@ -44,6 +47,8 @@ _ROUTES = (
     exhibits,
     register,
     search,
+    events,
+    webhooks,
     health,
     metrics,
 )
@@ -91,6 +96,7 @@ def _application(parts: Parts | None, keys: KnownKeys, overall: Parts | None) ->
     app.state.overall = overall
     app.state.keys = keys
     app.state.figures = RequestFigures()
+    app.state.streams = Streams(None if parts is None else parts.database)
     app.add_middleware(BodyLimit)
     problems.install(app)
     # Last, so that it is outermost and sees what the others answer.

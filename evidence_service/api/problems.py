@@ -29,7 +29,13 @@ _KINDS: tuple[tuple[type[EvidenceServiceError], int, str], ...] = (
     (UnavailableError, 503, "unavailable"),
     (EvidenceError, 500, "evidence-does-not-hold"),
 )
-_HTTP = {401: "unauthorised", 403: "forbidden", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+_HTTP = {
+    401: "unauthorised",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+} | {429: "too-many-requests"}
 
 
 def problem(request: Request, status: int, kind: str, title: str, *, what_to_do: str = "") -> JSONResponse:
@@ -41,7 +47,7 @@ def problem(request: Request, status: int, kind: str, title: str, *, what_to_do:
         "request_id": request.state.request_id,
         **({"what_to_do": what_to_do} if what_to_do else {}),
     }
-    headers = {"Retry-After": _RETRY_SECONDS} if status == 503 else {}
+    headers = {"Retry-After": _RETRY_SECONDS} if status in (429, 503) else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)

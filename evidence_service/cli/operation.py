@@ -25,6 +25,7 @@ from evidence_service.anchor.finality import look
 from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import LocalSigner
 from evidence_service.api.app import create_app, create_monitoring
+from evidence_service.api.serving import Server
 from evidence_service.capture.browser import find_browser, identify
 from evidence_service.certificate.fonts import font_directory
 from evidence_service.cli import logs
@@ -75,9 +76,10 @@ def serve(with_worker: bool) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         try:
-            uvicorn.run(
+            served = uvicorn.Config(
                 app, host=settings.api_host, port=settings.api_port, log_config=None, access_log=False
             )
+            Server(served, app.state.streams).run()
         finally:
             if running is not None:
                 running.stop(drain=_DRAIN)

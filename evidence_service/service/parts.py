@@ -34,6 +34,8 @@ from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
 from evidence_service.store.custody_log import CustodyLog
+from evidence_service.store.deliveries import Deliveries
+from evidence_service.store.events import Events
 from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
@@ -45,6 +47,7 @@ from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
 from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import scoped
+from evidence_service.store.webhooks import Webhooks
 from evidence_service.timestamp.calendar import Calendar
 from evidence_service.timestamp.tsa import Authorities
 from evidence_service.verify.policy import Policy
@@ -170,6 +173,9 @@ class Parts:
     searching: Searching
     logins: Logins
     operations: Operations
+    events: Events
+    webhooks: Webhooks
+    deliveries: Deliveries
     journal: PostgresJournal[Submission]
     objects: Objects
     capturing: Capturing
@@ -276,6 +282,8 @@ _OF_ORGANISATIONS = (
     "lists",
     "searching",
     "logins",
+    "events",
+    "webhooks",
     "anchors",
     "chain_status",
 )

@@ -17,6 +17,7 @@ from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.anchor import finish, note_anchor, stamp_batch, submit
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify, order_wanted, refuse
+from evidence_service.service.deliver import Deliverer
 from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, EXHIBITS, STAMPS, Engine
 from evidence_service.service.exhibit import make_exhibit
 from evidence_service.service.extend import extend_due
@@ -60,6 +61,7 @@ class Worker:
         self._engine = engine
         self._captures = captures
         self._upkeep = Upkeep(parts)
+        self._deliverer = Deliverer(parts)
         self._stopping = threading.Event()
         # Asking twice would be harmless, only slower.
         self._asked: set[tuple[str, str]] = set()
@@ -82,6 +84,7 @@ class Worker:
         """Serve; returns at once."""
         self._engine.launch({CAPTURES: self._captures, ANCHORS: 4, CERTIFICATES: 2, STAMPS: 1, EXHIBITS: 1})
         self._thread.start()
+        self._deliverer.start()
         for rounds in self._rounds:
             rounds.start()
 
@@ -93,6 +96,7 @@ class Worker:
         for rounds in self._rounds:
             rounds.join(drain)
         self._thread.join(5)
+        self._deliverer.stop()
         self._engine.stop(drain=drain)
 
     def _run(self) -> None:

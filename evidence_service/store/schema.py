@@ -601,7 +601,7 @@ idempotency_keys = Table(
     PrimaryKeyConstraint("organisation_id", "key"),
 )
 
-# What happened to evidence, certificates and exhibits; triggers on their tables add it with the change itself.
+# What happened to evidence, certificates and exhibits; triggers there add it with the change itself.
 events = Table(
     "events",
     metadata,

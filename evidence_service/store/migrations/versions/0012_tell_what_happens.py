@@ -37,10 +37,10 @@ _TOLD = {
 # Digests are registered by the thousand; who registers them follows their list.
 _WHEN = {
     "tell_new": "AFTER INSERT ON evidence FOR EACH ROW WHEN (NEW.kind <> 'digest')",
-    "tell": "AFTER UPDATE OF status, outcome, refused ON evidence FOR EACH ROW WHEN (NEW.kind <> 'digest' AND "
+    "tell": "AFTER UPDATE OF status, outcome, refused ON evidence FOR EACH ROW "
+    "WHEN (NEW.kind <> 'digest' AND "
     "(NEW.status, NEW.outcome, NEW.refused) IS DISTINCT FROM (OLD.status, OLD.outcome, OLD.refused))",
-    "tell_certificate": "AFTER UPDATE OF status ON certificates FOR EACH ROW "
-    "WHEN (NEW.status <> OLD.status)",
+    "tell_certificate": "AFTER UPDATE OF status ON certificates FOR EACH ROW WHEN (NEW.status <> OLD.status)",
     "tell_exhibit": "AFTER UPDATE OF status ON exhibits FOR EACH ROW WHEN (NEW.status <> OLD.status)",
 }
 
@@ -57,7 +57,7 @@ def upgrade() -> None:
                 VALUES ({kind}, {subject}, {data}, NEW.organisation_id);
                 RETURN NULL;
             END $$
-            """
+            """  # noqa: S608 - constants of this migration
         )
     for trigger, when in _WHEN.items():
         table = when.split(" ON ")[1].split()[0]
