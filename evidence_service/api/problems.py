@@ -35,7 +35,8 @@ _HTTP = {
     404: "not-found",
     405: "method-not-allowed",
     413: "too-large",
-} | {429: "too-many-requests"}
+    429: "too-many-requests",
+}
 
 
 def problem(request: Request, status: int, kind: str, title: str, *, what_to_do: str = "") -> JSONResponse:

@@ -1,4 +1,4 @@
-"""Those who follow events in this process: woken when something happened, counted, and sent home at its end."""
+"""Those who follow events in this process: woken when something happened, counted, ended with the process."""
 
 from __future__ import annotations
 

@@ -127,9 +127,9 @@ class Webhooks(Store):
             return [Webhook(**row._mapping) for row in connection.execute(query)]
 
     def change(self, webhook_id: str, **columns: Any) -> None:
-        """Change its address or types."""
+        """Change its address or types; it is tried at once again."""
         with self._engine.begin() as connection:
-            _change(connection, webhook_id, columns)
+            _change(connection, webhook_id, {**columns, "rests_until": None})
 
     def enable(self, webhook_id: str) -> None:
         """Tell it what happens from now on, at once."""

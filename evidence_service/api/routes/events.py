@@ -74,8 +74,8 @@ async def follow_events(
 ) -> EventStream:
     """What happens to evidence, certificates and exhibits, as it happens; without “after” from now on.
 
-    Ids count up by one: none is left out, none comes twice. A stream ends after 15 minutes, and with the service;
-    a client that comes again with the last id goes on where it was.
+    Ids count up by one: none is left out, none comes twice. A stream ends after 15 minutes, and with the
+    service; a client that comes again with the last id goes on where it was.
     """
     newest = await run_in_threadpool(parts.events.newest, caller.organisation)
     begin = last_event_id if last_event_id is not None else newest if after is None else after

@@ -14,7 +14,8 @@ down_revision = "0016"
 # Table → type of an event, whose it is about, and what is told of it: nothing that needs a key to be read.
 _TOLD = {
     "evidence": (
-        "'evidence.' || CASE WHEN NEW.refused THEN 'stopped' ELSE NEW.status END",
+        "'evidence.' || CASE WHEN TG_OP = 'INSERT' THEN 'accepted' "
+        "WHEN NEW.refused THEN 'stopped' ELSE NEW.status END",
         "NEW.id",
         "jsonb_build_object('id', NEW.id, 'matter_id', NEW.matter_id, 'kind', NEW.kind, "
         "'status', NEW.status, 'outcome', NEW.outcome, 'stopped', NEW.refused)",
