@@ -77,9 +77,13 @@ class Deliverer:
         """Begin; returns at once."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Begin nothing any more, and wait for what is on its way, which endpoints limit to seconds."""
+    def halt(self) -> None:
+        """Begin nothing any more."""
         self._stopping.set()
+
+    def stop(self) -> None:
+        """Halt, and wait for what is on its way: seconds, whatever an endpoint does."""
+        self.halt()
         if self._thread.is_alive():
             self._thread.join(5)
         self._pool.shutdown(wait=True, cancel_futures=True)

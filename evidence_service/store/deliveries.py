@@ -15,7 +15,7 @@ from sqlalchemy import Connection, and_, exists, func, or_, select, text, update
 from evidence_service.store import schema
 from evidence_service.store.events import Event
 from evidence_service.store.tenancy import Store
-from evidence_service.store.webhooks import disable
+from evidence_service.store.webhooks import disable, still_signing
 
 _AT_ONCE = 4
 """Requests on their way to endpoints of one organisation."""
@@ -104,14 +104,12 @@ class Deliveries(Store):
                     _EVENTS.c.organisation_id == hook.organisation_id, _EVENTS.c.position == taken.position
                 )
             ).one()
-        secrets = [bytes(hook.sealed)]
-        if hook.previous is not None and hook.previous_until > now:
-            secrets.append(bytes(hook.previous))
+        previous = [sealed for sealed, _ in still_signing(hook.previous, now)]
         return Taken(
             hook.organisation_id,
             hook.id,
             hook.url,
-            tuple(secrets),
+            (bytes(hook.sealed), *previous),
             Event(**event._mapping),
             taken.attempt,
             hook.failures,

@@ -29,6 +29,7 @@ from sqlalchemy import (
     UniqueConstraint,
     column,
     false,
+    func,
     select,
     table,
     text,
@@ -142,6 +143,20 @@ api_keys = Table(
     organisation_column(),
     same_organisation("member_id", "members.id"),
     Index(None, "member_id"),
+)
+
+# What administrators did; a log that is only added to.
+administration_events = Table(
+    "administration_events",
+    metadata,
+    Column("sequence", BigInteger, nullable=False),
+    Column("at", _Time, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSONB, nullable=False),
+    organisation_column(),
+    PrimaryKeyConstraint("organisation_id", "sequence"),
 )
 
 matters = Table(
@@ -625,10 +640,9 @@ webhooks = Table(
     Column("url", Text, nullable=False),
     # Of events; empty: all of them.
     Column("types", JSONB, nullable=False),
-    # Its secret, and until previous_until the one before, under the service's sealing key.
+    # Its secret under the service's sealing key; those before that sign too, in hexadecimal, and until when.
     Column("sealed", LargeBinary, nullable=False),
-    Column("previous", LargeBinary),
-    Column("previous_until", _Time),
+    Column("previous", JSONB, nullable=False, server_default="[]"),
     Column("created_at", _Time, nullable=False),
     Column("disabled_at", _Time),
     Column("reason", Text, nullable=False, server_default=""),
@@ -663,6 +677,38 @@ deliveries = Table(
     ),
     ForeignKeyConstraint(["organisation_id", "position"], ["events.organisation_id", "events.position"]),
     Index("ix_deliveries_due", "webhook_id", "next_at", postgresql_where=DELIVERABLE),
+)
+
+# Who serves the queues. A row is a lease: renewed on the database's clock, and gone when it is given back or
+# taken away. Nothing of any organisation.
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # Of this start of the worker: under the same name another process may follow.
+    Column("incarnation", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("workflow_version", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("process", Integer, nullable=False),
+    # Browsers at once.
+    Column("captures", Integer, nullable=False),
+    Column("started_at", _Time, nullable=False, server_default=func.now()),
+    Column("heartbeat_at", _Time, nullable=False, server_default=func.now()),
+    Column("draining", Boolean, nullable=False, server_default=false()),
+    # What it holds, and what it leaves alone, as it last said.
+    Column("status", JSONB, nullable=False, server_default="{}"),
+)
+
+# Work that went from a worker that was not heard of any more to another one.
+takeovers = Table(
+    "takeovers",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("at", _Time, nullable=False, server_default=func.now()),
+    Column("lapsed", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("workflows", Integer, nullable=False),
 )
 
 # What audits of the whole record found; of no organisation.

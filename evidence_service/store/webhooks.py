@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Row, and_, delete, exists, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from evidence_service.errors import ConflictError, NotFoundError, PolicyRefusedError
 from evidence_service.store import schema
+from evidence_service.store.administration import Change, lock, note
 from evidence_service.store.events import TRIAL
 from evidence_service.store.tenancy import Store
 
 MOST = 20
 """Webhooks of an organisation."""
+_KEPT = 5
+"""Secrets before the current one that sign too."""
 REPLAYED = 10_000
 """Events that one replay queues at most."""
 _HOOKS, _DELIVERIES, _EVENTS = schema.webhooks, schema.deliveries, schema.events
@@ -29,7 +32,7 @@ _SHOWN = (
     "reason",
     "failures",
     "delivered_at",
-    "previous_until",
+    "previous",
 )
 
 
@@ -42,7 +45,7 @@ class Webhook:
         disabled_at: since when it is told nothing; reason: why.
         failures: in a row.
         delivered_at: when it last took an event.
-        previous_until: until when the secret before the current one signs too.
+        previous: secrets before the current one and until when each signs too, the newest first.
     """
 
     id: str
@@ -53,7 +56,7 @@ class Webhook:
     reason: str
     failures: int
     delivered_at: datetime | None
-    previous_until: datetime | None
+    previous: Sequence[tuple[bytes, datetime]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,9 @@ class Delivery:
 class Webhooks(Store):
     """Webhooks in PostgreSQL. Every method is one transaction; when it returns, it is durable."""
 
-    def add(self, webhook_id: str, url: str, types: Sequence[str], sealed: bytes, now: datetime) -> None:
+    def add(
+        self, webhook_id: str, url: str, types: Sequence[str], sealed: bytes, *, now: datetime, noted: Change
+    ) -> None:
         """Record a webhook.
 
         Raises:
@@ -89,9 +94,7 @@ class Webhooks(Store):
             PolicyRefusedError: the organisation has as many as it may.
         """
         with self._engine.begin() as connection:
-            connection.execute(
-                text("SELECT pg_advisory_xact_lock(hashtext('webhooks'), hashtext(evidence_organisation()))")
-            )
+            lock(connection)
             if connection.execute(select(exists().where(_HOOKS.c.id == webhook_id))).scalar_one():
                 raise ConflictError(
                     f"webhook {webhook_id} was made by this request before; its secret was shown then",
@@ -106,6 +109,7 @@ class Webhooks(Store):
                     id=webhook_id, url=url, types=list(types), sealed=sealed, created_at=now
                 )
             )
+            note(connection, noted)
 
     def webhook(self, webhook_id: str) -> Webhook:
         """One webhook.
@@ -118,20 +122,22 @@ class Webhooks(Store):
             row = connection.execute(query).one_or_none()
         if row is None:
             raise _unknown(webhook_id)
-        return Webhook(**row._mapping)
+        return _webhook(row)
 
-    def all(self) -> list[Webhook]:
-        """Every webhook, oldest first."""
-        query = select(*(_HOOKS.c[name] for name in _SHOWN)).order_by(_HOOKS.c.created_at, _HOOKS.c.id)
+    def all(self, *, after: str = "", limit: int = MOST) -> list[Webhook]:
+        """Webhooks in the order of their ids, from just after one of them."""
+        query = select(*(_HOOKS.c[name] for name in _SHOWN)).where(_HOOKS.c.id > after)
+        query = query.order_by(_HOOKS.c.id).limit(limit)
         with self._engine.connect() as connection:
-            return [Webhook(**row._mapping) for row in connection.execute(query)]
+            return [_webhook(row) for row in connection.execute(query)]
 
-    def change(self, webhook_id: str, **columns: Any) -> None:
+    def change(self, webhook_id: str, *, noted: Change, **columns: Any) -> None:
         """Change its address or types; it is tried at once again."""
         with self._engine.begin() as connection:
             _change(connection, webhook_id, {**columns, "rests_until": None})
+            note(connection, noted)
 
-    def enable(self, webhook_id: str) -> None:
+    def enable(self, webhook_id: str, *, noted: Change) -> None:
         """Tell it what happens from now on, at once."""
         with self._engine.begin() as connection:
             _change(
@@ -139,25 +145,41 @@ class Webhooks(Store):
                 webhook_id,
                 {"disabled_at": None, "reason": "", "failures": 0, "rests_until": None},
             )
+            note(connection, noted)
 
-    def disable(self, webhook_id: str, reason: str, now: datetime) -> None:
+    def disable(self, webhook_id: str, reason: str, *, now: datetime, noted: Change) -> None:
         """Tell it nothing any more; what was still to be told is given up."""
         with self._engine.begin() as connection:
             if not disable(connection, webhook_id, reason, now):
                 raise _unknown(webhook_id)
+            note(connection, noted)
 
-    def rotate(self, webhook_id: str, sealed: bytes, until: datetime) -> None:
-        """Sign with a new secret, and until a moment with the one before as well."""
+    def rotate(
+        self, webhook_id: str, sealed: bytes, *, until: datetime, now: datetime, noted: Change
+    ) -> None:
+        """Sign with a new secret, and until a moment with the one before as well.
+
+        Those before that one stay for their time: whoever repeats a request whose answer was lost does not
+        take from the receiver the secret it still has.
+        """
         with self._engine.begin() as connection:
-            changed = {"previous": _HOOKS.c.sealed, "previous_until": until, "sealed": sealed}
-            _change(connection, webhook_id, changed)
+            row = connection.execute(
+                select(_HOOKS.c.sealed, _HOOKS.c.previous).where(_HOOKS.c.id == webhook_id).with_for_update()
+            ).one_or_none()
+            if row is None:
+                raise _unknown(webhook_id)
+            kept = [(bytes(row.sealed), until), *still_signing(row.previous, now)][:_KEPT]
+            previous = [[item.hex(), end.isoformat()] for item, end in kept]
+            _change(connection, webhook_id, {"previous": previous, "sealed": sealed})
+            note(connection, noted)
 
-    def delete(self, webhook_id: str) -> None:
+    def delete(self, webhook_id: str, *, noted: Change) -> None:
         """Forget it and its deliveries."""
         with self._engine.begin() as connection:
             gone = connection.execute(delete(_HOOKS).where(_HOOKS.c.id == webhook_id).returning(_HOOKS.c.id))
             if gone.one_or_none() is None:
                 raise _unknown(webhook_id)
+            note(connection, noted)
 
     def deliveries(self, webhook_id: str, *, before: int | None, limit: int) -> list[Delivery]:
         """Its deliveries, newest event first.
@@ -227,6 +249,17 @@ def _of_event() -> Any:
         _EVENTS.c.organisation_id == _DELIVERIES.c.organisation_id,
         _EVENTS.c.position == _DELIVERIES.c.position,
     )
+
+
+def still_signing(previous: Sequence[Sequence[str]], now: datetime) -> list[tuple[bytes, datetime]]:
+    """Secrets before the current one whose time is not over, as the column has them, with their ends."""
+    found = [(bytes.fromhex(sealed), datetime.fromisoformat(until)) for sealed, until in previous]
+    return [(sealed, until) for sealed, until in found if until > now]
+
+
+def _webhook(row: Row[Any]) -> Webhook:
+    previous = [(bytes.fromhex(sealed), datetime.fromisoformat(until)) for sealed, until in row.previous]
+    return Webhook(**{**row._mapping, "previous": previous})
 
 
 def _unknown(webhook_id: str) -> NotFoundError:

@@ -27,13 +27,15 @@ _HEARTBEAT_SECONDS = 15.0
 """Proxies close what is silent; and how late a lost notification is noticed."""
 _LIFE_SECONDS = 900.0
 """After it a stream ends and its client comes again: a key that was revoked opens none any more."""
+_AGAIN = "15"
+"""Seconds until a stream whose client is gone is noticed, at most."""
 _RETRY = 2000
 """Milliseconds a client waits before it comes again."""
 
 _SEVERAL = {"matter_id": "matter_ids", "evidence_id": "evidence_ids"}
 """An exhibit is about several."""
 
-Position = Annotated[int | None, Query(ge=0, description="Begin just after the event with this id")]
+Position = Annotated[int | None, Query(ge=0, le=2**62, description="Begin just after the event with this id")]
 Only = Annotated[str | None, Query(max_length=200)]
 
 
@@ -67,7 +69,8 @@ async def follow_events(
     parts: Wired,
     after: Position = None,
     last_event_id: Annotated[
-        int | None, Header(ge=0, description="As browsers send it when they come again; outweighs “after”")
+        int | None,
+        Header(ge=0, le=2**62, description="As browsers send it when they come again; outweighs “after”"),
     ] = None,
     matter_id: Only = None,
     evidence_id: Only = None,
@@ -87,7 +90,11 @@ async def follow_events(
     streams: Streams = request.app.state.streams
     follower = streams.enter(caller.organisation, caller.actor)
     if follower is None:
-        raise HTTPException(429, f"{MOST} streams of this caller are open; close one, or use one for several")
+        raise HTTPException(
+            429,
+            f"{MOST} streams of this caller are open; close one, or use one for several",
+            headers={"Retry-After": _AGAIN},
+        )
     wanted = (("matter_id", matter_id), ("evidence_id", evidence_id))
     return EventStream(_tell(parts, streams, follower, begin, wanted), streams, follower)
 

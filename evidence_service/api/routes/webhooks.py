@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -13,12 +14,14 @@ from evidence_service.api.idempotency import IdempotencyKey, new_id
 from evidence_service.service import standard_webhooks
 from evidence_service.service.deliver import check_endpoint
 from evidence_service.service.parts import Parts
+from evidence_service.store.administration import Action, Change
 from evidence_service.store.webhooks import Delivery, Webhook
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
 Member = Annotated[Principal, may("organisation:read")]
 Administrator = Annotated[Principal, may("organisation:manage")]
+Limit = Annotated[int, Query(ge=1, le=200)]
 
 EventType = Literal[
     "evidence.accepted",
@@ -58,7 +61,9 @@ class NewWebhook(BaseModel):
 class ChangedWebhook(BaseModel):
     """What is to be otherwise."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"types": ["exhibit.made"], "enabled": True}]}
+    )
 
     url: Address | None = Field(default=None, repr=False)
     types: Types | None = None
@@ -67,20 +72,12 @@ class ChangedWebhook(BaseModel):
     )
 
 
-class Rotation(BaseModel):
-    """How long the secret before signs too."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    overlap_hours: float = Field(default=24, ge=0, le=168)
-
-
 class Replay(BaseModel):
     """From where on events are told again."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"after": 812}]})
 
-    after: int | None = Field(default=None, ge=0, description="Position of an event")
+    after: int | None = Field(default=None, ge=0, le=2**62, description="Position of an event")
     since: AwareDatetime | None = None
 
     @model_validator(mode="after")
@@ -115,7 +112,7 @@ class WebhookView(BaseModel):
             reason=webhook.reason,
             failures=webhook.failures,
             delivered_at=webhook.delivered_at,
-            previous_secret_until=webhook.previous_until,
+            previous_secret_until=max((until for _, until in webhook.previous), default=None),
         )
 
 
@@ -125,10 +122,11 @@ class SecretView(WebhookView):
     secret: str = Field(repr=False, description="whsec_…; shown this once")
 
 
-class WebhookList(BaseModel):
-    """Every webhook of the organisation."""
+class WebhookPage(BaseModel):
+    """Some webhooks, and where to go on."""
 
     items: list[WebhookView]
+    next: str | None = Field(description="Give it as “after” for the next page; null on the last")
 
 
 class DeliveryView(BaseModel):
@@ -175,14 +173,17 @@ def add_webhook(
     # The answer is not kept for a repetition: the secret would be kept with it.
     webhook_id = new_id("wh", caller, idempotency_key)
     secret, sealed = _secret(parts, webhook_id)
-    parts.webhooks.add(webhook_id, new.url, new.types, sealed, parts.now())
+    noted = _noted(parts, caller, "add_webhook", webhook_id, url=new.url, types=new.types)
+    parts.webhooks.add(webhook_id, new.url, new.types, sealed, now=parts.now(), noted=noted)
     return _shown(parts, webhook_id, secret)
 
 
 @router.get("")
-def list_webhooks(_: Member, parts: Wired) -> WebhookList:
-    """Every webhook of the organisation, oldest first."""
-    return WebhookList(items=[WebhookView.of(item) for item in parts.webhooks.all()])
+def list_webhooks(_: Member, parts: Wired, after: str | None = None, limit: Limit = 50) -> WebhookPage:
+    """The organisation's webhooks, by id."""
+    found = parts.webhooks.all(after=after or "", limit=limit + 1)
+    more = found[limit - 1].id if len(found) > limit else None
+    return WebhookPage(items=[WebhookView.of(item) for item in found[:limit]], next=more)
 
 
 @router.get("/{webhook_id}")
@@ -200,29 +201,41 @@ def change_webhook(
         check_endpoint(change.url, parts.capturing.policy)
     columns = {name: value for name in ("url", "types") if (value := getattr(change, name)) is not None}
     if columns:
-        parts.webhooks.change(webhook_id, **columns)
-    if change.enabled is True:
-        parts.webhooks.enable(webhook_id)
-    elif change.enabled is False:
-        parts.webhooks.disable(webhook_id, f"disabled by {caller.actor}", parts.now())
+        noted = _noted(parts, caller, "change_webhook", webhook_id, **columns)
+        parts.webhooks.change(webhook_id, noted=noted, **columns)
+    if change.enabled is not None:
+        noted = _noted(parts, caller, "change_webhook", webhook_id, enabled=change.enabled)
+        if change.enabled:
+            parts.webhooks.enable(webhook_id, noted=noted)
+        else:
+            reason = f"disabled by {caller.actor}"
+            parts.webhooks.disable(webhook_id, reason, now=parts.now(), noted=noted)
     return WebhookView.of(parts.webhooks.webhook(webhook_id))
 
 
 @router.delete("/{webhook_id}", status_code=204)
-def delete_webhook(webhook_id: str, _: Administrator, parts: Wired) -> Response:
+def delete_webhook(webhook_id: str, caller: Administrator, parts: Wired) -> Response:
     """Forget an endpoint and what became of telling it."""
-    parts.webhooks.delete(webhook_id)
+    parts.webhooks.delete(webhook_id, noted=_noted(parts, caller, "delete_webhook", webhook_id))
     return Response(status_code=204)
 
 
 @router.post("/{webhook_id}/rotate")
 def rotate_secret(
-    webhook_id: str, _: Administrator, parts: Wired, rotation: Rotation | None = None
+    webhook_id: str,
+    caller: Administrator,
+    parts: Wired,
+    overlap_hours: Annotated[
+        float, Query(ge=0, le=168, description="How long the secret before signs too")
+    ] = 24,
 ) -> SecretView:
     """Give an endpoint another secret. For a while both sign every request."""
-    overlap = timedelta(hours=(rotation or Rotation()).overlap_hours)
     secret, sealed = _secret(parts, webhook_id)
-    parts.webhooks.rotate(webhook_id, sealed, parts.now() + overlap)
+    now = parts.now()
+    noted = _noted(parts, caller, "rotate_webhook", webhook_id)
+    parts.webhooks.rotate(
+        webhook_id, sealed, until=now + timedelta(hours=overlap_hours), now=now, noted=noted
+    )
     return _shown(parts, webhook_id, secret)
 
 
@@ -239,8 +252,8 @@ def list_deliveries(
     webhook_id: str,
     _: Member,
     parts: Wired,
-    before: Annotated[int | None, Query(ge=1, description="“next” of the page before")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: Annotated[int | None, Query(ge=1, le=2**62, description="“next” of the page before")] = None,
+    limit: Limit = 50,
 ) -> DeliveryPage:
     """What became of telling an endpoint of events, the newest first."""
     parts.webhooks.webhook(webhook_id)
@@ -257,6 +270,13 @@ def replay_events(webhook_id: str, replay: Replay, _: Administrator, parts: Wire
         webhook_id, after=replay.after or 0, since=replay.since, now=parts.now()
     )
     return ReplayView(queued=queued, next=more)
+
+
+def _noted(parts: Parts, caller: Principal, action: Action, webhook_id: str, **detail: Any) -> Change:
+    """For the log of administrators; of an address, which may hold a secret, where it is."""
+    if "url" in detail:
+        detail["host"] = urlsplit(detail.pop("url")).hostname
+    return Change(action, caller.actor, webhook_id, parts.now(), detail)
 
 
 def _secret(parts: Parts, webhook_id: str) -> tuple[bytes, bytes]:

@@ -190,7 +190,11 @@ def test_who_reads_slowly_costs_one_portion(service: Service, monkeypatch: pytes
                 stuck.set()
                 await asyncio.sleep(3600)  # the peer's window is full
 
+        request_body = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
         async def receive() -> Message:
+            for message in request_body:
+                return message
             await asyncio.sleep(3600)
             raise AssertionError
 

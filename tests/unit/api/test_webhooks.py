@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ def add(service: Service, **more: Any) -> dict[str, Any]:
 def test_events_go_only_where_the_service_connects_to(service: Service, url: str, why: str) -> None:
     answer = service.http.post("/v1/webhooks", json={"url": url})
     assert answer.status_code == 422 and why in answer.json()["title"]
-    assert service.http.get("/v1/webhooks").json() == {"items": []}
+    assert service.http.get("/v1/webhooks").json() == {"items": [], "next": None}
     there = add(service)
     answer = service.http.patch(f"/v1/webhooks/{there['id']}", json={"url": url})
     assert answer.status_code == 422 and why in answer.json()["title"]
@@ -49,18 +50,31 @@ def test_a_secret_is_shown_once_and_kept_sealed(service: Service) -> None:
     assert secret.startswith("whsec_") and len(base64.b64decode(secret.removeprefix("whsec_"))) == 32
     path = f"/v1/webhooks/{made['id']}"
     assert service.http.get(path).json() == made
-    assert service.http.get("/v1/webhooks").json() == {"items": [made]}
-    turned = service.http.post(f"{path}/rotate", json={"overlap_hours": 1}).json()
+    assert service.http.get("/v1/webhooks").json() == {"items": [made], "next": None}
+    turned = service.http.post(f"{path}/rotate", params={"overlap_hours": 1}).json()
     assert turned["secret"] != secret and turned["previous_secret_until"] == "2026-01-02T04:04:05.678000Z"
     assert "secret" not in service.http.get(path).json()
     with service.parts.database.connect() as connection:
-        row = connection.execute(text("SELECT sealed, previous, webhooks::text AS words FROM webhooks")).one()
-    kept = bytes(row.sealed) + bytes(row.previous)
+        row = connection.execute(
+            text("SELECT sealed, previous::text AS previous, webhooks::text AS words FROM webhooks")
+        ).one()
+    kept = bytes(row.sealed) + bytes.fromhex(json.loads(row.previous)[0][0])
     for shown in (secret, turned["secret"]):
         raw = base64.b64decode(shown.removeprefix("whsec_"))
         assert raw not in kept and raw.hex() not in row.words and shown not in row.words
     opened = service.parts.sealing_key.open_secret(made["id"], bytes(row.sealed))
     assert opened == base64.b64decode(turned["secret"].removeprefix("whsec_"))
+    # The answer got lost, and was asked for again: the secret the receiver has is still one of those that sign.
+    service.http.post(f"{path}/rotate")
+    [webhook] = service.parts.webhooks.all()
+    before = [service.parts.sealing_key.open_secret(made["id"], item) for item, _ in webhook.previous]
+    assert base64.b64decode(secret.removeprefix("whsec_")) in before and len(before) == 2
+    service.clock.forward(2 * 3600)
+    service.http.post(f"{path}/rotate", params={"overlap_hours": 0})
+    [webhook] = service.parts.webhooks.all()
+    assert base64.b64decode(secret.removeprefix("whsec_")) not in [
+        service.parts.sealing_key.open_secret(made["id"], item) for item, _ in webhook.previous
+    ]
 
 
 def test_a_repeated_request_makes_no_second_webhook_and_keeps_no_secret(service: Service) -> None:
@@ -83,6 +97,15 @@ def test_changing_disabling_enabling_and_deleting(service: Service) -> None:
     enabled = service.http.patch(path, json={"enabled": True}).json()
     assert enabled["disabled_at"] is None and enabled["reason"] == ""
     assert service.http.delete(path).status_code == 204
+    log = service.http.get("/v1/organisation/log").json()["items"]
+    told = [(item["action"], item["detail"]) for item in log]
+    assert told[0] == ("add_webhook", {"host": "93.184.215.14", "types": []})
+    assert told[1:4] == [
+        ("change_webhook", {"types": ["exhibit.made"]}),
+        ("change_webhook", {"enabled": False}),
+        ("change_webhook", {"enabled": True}),
+    ]
+    assert told[4] == ("delete_webhook", {}) and "token" not in str(log)
     for method in ("GET", "DELETE"):
         assert service.http.request(method, path).status_code == 404
     for call in ("test", "rotate"):

@@ -27,8 +27,8 @@ from evidence_service.egress.policy import EgressPolicy
 from evidence_service.service import standard_webhooks
 from evidence_service.service.deliver import DELAYS, Deliverer, deliver_next, sender
 from evidence_service.service.parts import Parts
+from evidence_service.store.administration import Change
 from evidence_service.store.deliveries import Deliveries
-from evidence_service.store.organisations import Organisation
 from evidence_service.store.records import Matter
 from evidence_service.store.schema import DEFAULT_ORGANISATION
 from evidence_service.store.tenancy import WORKER_ROLE
@@ -145,7 +145,7 @@ def happen(parts: Parts, count: int = 1, *, organisation: str = DEFAULT_ORGANISA
     """So many events that are told."""
     bound = parts.within(organisation)
     matter = f"m-{organisation}"
-    if not bound.records.matters(f"R {organisation}"):
+    if not bound.records.matters(reference=f"R {organisation}"):
         bound.records.add_matter(Matter(matter, f"R {organisation}", "Test SA", (), parts.now()))
     for number in range(count):
         bound.records.add_evidence(
@@ -216,7 +216,13 @@ def test_two_secrets_sign_while_one_takes_the_place_of_the_other(
     old = hook(parts, receiver, engine, "ok")
     new = bytes(range(32))
     sealed = parts.sealing_key.seal_secret("wh-1", new, bytes)
-    parts.webhooks.rotate("wh-1", sealed, parts.now() + timedelta(hours=1))
+    parts.within(DEFAULT_ORGANISATION).webhooks.rotate(
+        "wh-1",
+        sealed,
+        until=parts.now() + timedelta(hours=1),
+        now=parts.now(),
+        noted=Change("rotate_webhook", "agent", "wh-1", parts.now()),
+    )
     happen(parts)
     deliver(parts)
     _, headers, body = receiver.got[-1]
@@ -358,7 +364,8 @@ def test_an_endpoint_that_answers_without_end_has_answered(
 
 
 def test_endpoints_that_hang_hold_up_nobody_else(parts: Parts, engine: Engine, receiver: Receiver) -> None:
-    parts.within("o-2").organisations.add(Organisation("o-2", "Other", None, parts.now()))
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO organisations VALUES ('o-2', 'Other', NULL, now())"))
     for number in range(6):
         hook(parts, receiver, engine, f"hang{number}", name=f"wh-{number}")
     hook(parts, receiver, engine, "ok", organisation="o-2", name="wh-other")

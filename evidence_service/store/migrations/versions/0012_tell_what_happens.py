@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from evidence_service.store.migrations.isolation import isolate
 
 revision = "0012"
-down_revision = "0016"
+down_revision = "0017"
 
 # Table → type of an event, whose it is about, and what is told of it: nothing that needs a key to be read.
 _TOLD = {
@@ -105,8 +105,7 @@ def _make_webhooks() -> None:
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("types", postgresql.JSONB(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
-        sa.Column("previous", sa.LargeBinary(), nullable=True),
-        sa.Column("previous_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("previous", postgresql.JSONB(), nullable=False, server_default="[]"),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False, server_default=""),
