@@ -28,8 +28,9 @@ _REST_SECONDS, _LONGEST_REST = 5, 300
 """How long an endpoint that failed is told nothing at all: doubled with each failure in a row, up to …"""
 _SECONDS = 10.0
 """An endpoint has to answer within."""
-_LEASE = timedelta(seconds=60)
-"""Far more than an attempt takes: after it, whoever had taken a delivery is dead."""
+_LEASE = timedelta(seconds=120)
+"""Far more than an attempt takes, a resolver that does not answer included: after it, whoever had taken a
+delivery is dead."""
 _AT_ONCE = 8
 _TICK = 0.25
 _GONE = 410
