@@ -68,6 +68,8 @@ from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
 from evidence_service.store.custody_log import CustodyLog
+from evidence_service.store.deliveries import Deliveries
+from evidence_service.store.events import Events
 from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.holds import Holds
 from evidence_service.store.journal import PostgresJournal
@@ -90,6 +92,7 @@ from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import WORKER_ROLE
 from evidence_service.store.trees import TreeFiles
 from evidence_service.store.upload_sessions import UploadSessions
+from evidence_service.store.webhooks import Webhooks
 from evidence_service.store.workers import Start, Workers
 from evidence_service.timestamp.calendar import Calendar, require_library
 from evidence_service.timestamp.tsa import Authorities, Authority
@@ -230,6 +233,9 @@ def parts(settings: Settings, engine: Database) -> Parts:
         searching=Searching(engine),
         logins=Logins(engine),
         operations=Operations(engine),
+        events=Events(engine),
+        webhooks=Webhooks(engine),
+        deliveries=Deliveries(engine),
         stamping=stamping,
         chains=chains(settings.chains),
         anchors=Anchors(engine),

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, text
 
 from evidence_service.api.keys import KeyHolder
+from evidence_service.api.serving import Server
 from evidence_service.cli.client import ServiceClient
 from evidence_service.config import ClientSettings
 from evidence_service.processes import ManagedProcess, accepts_connections, free_port
@@ -115,7 +116,7 @@ def service(demo: DemoInstallation, environment: Mapping[str, str] | None = None
 def serving(app: FastAPI) -> Iterator[str]:
     """The address of an API in this process while the block lasts."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
+    server = Server(uvicorn.Config(app, port=port, log_level="warning"), app.state.streams)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -22,6 +22,7 @@ from evidence_service.api.routes import (
     certificates,
     custody,
     declarations,
+    events,
     evidence,
     exhibits,
     health,
@@ -36,7 +37,9 @@ from evidence_service.api.routes import (
     requests,
     search,
     upload_sessions,
+    webhooks,
 )
+from evidence_service.api.streams import Streams
 from evidence_service.service.parts import Parts
 from evidence_service.service.tracing import NoTracing
 
@@ -59,6 +62,8 @@ _ROUTES = (
     releases,
     register,
     search,
+    events,
+    webhooks,
     health,
     metrics,
 )
@@ -131,6 +136,7 @@ def _application(
     app.state.identities = identities
     app.state.limiter = Limiter(rates or Rates())
     app.state.figures = RequestFigures()
+    app.state.streams = Streams(None if parts is None else parts.database)
     app.add_middleware(Bounds, patience=patience)
     problems.install(app)
     document.install(app)

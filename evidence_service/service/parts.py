@@ -35,6 +35,8 @@ from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
 from evidence_service.store.custody_log import CustodyLog
+from evidence_service.store.deliveries import Deliveries
+from evidence_service.store.events import Events
 from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.holds import Holds
 from evidence_service.store.journal import PostgresJournal
@@ -53,6 +55,7 @@ from evidence_service.store.requests import Requests
 from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import scoped
 from evidence_service.store.upload_sessions import UploadSessions
+from evidence_service.store.webhooks import Webhooks
 from evidence_service.store.workers import Workers
 from evidence_service.timestamp.calendar import Calendar
 from evidence_service.timestamp.tsa import Authorities
@@ -188,6 +191,9 @@ class Parts:
     searching: Searching
     logins: Logins
     operations: Operations
+    events: Events
+    webhooks: Webhooks
+    deliveries: Deliveries
     journal: PostgresJournal[Submission]
     objects: Objects
     capturing: Capturing
@@ -302,6 +308,8 @@ _OF_ORGANISATIONS = (
     "proofs",
     "searching",
     "logins",
+    "events",
+    "webhooks",
     "anchors",
     "chain_status",
 )

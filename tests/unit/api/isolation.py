@@ -30,6 +30,7 @@ THINGS = {
     "exhibit_id": "exhibit",
     "member_id": "member",
     "key_id": "key",
+    "webhook_id": "webhook",
     "evidence": "evidence",
     "id": "order",
     "path": "file",
@@ -45,6 +46,7 @@ PLAIN = {
     "after", "before", "limit", "reference", "status", "open_only", "sha256", "person", "name", "language",
     "certificate", "urgent", "url", "seller", "listing_id", "outcome", "kind", "since",
     "reason", "state",
+    "overlap_hours",
 }  # fmt: skip
 # Values of required parameters that have a form.
 REQUIRED = {"sha256": hashlib.sha256(MARK.encode()).hexdigest()}
@@ -67,6 +69,7 @@ UNKNOWN = {
     "link": "rl-00000000000000000000",
     "session": "us-00000000000000000000",
     "token": "unknown",
+    "webhook": "wh-00000000000000000000",
 }
 # Needs no key: what anybody may ask.
 PUBLIC = {"open_release_link", "show_entry", "download_key", "live", "ready"}
