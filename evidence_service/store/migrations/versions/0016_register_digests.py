@@ -8,8 +8,8 @@ from sqlalchemy.dialects import postgresql
 
 from evidence_service.store.migrations.isolation import isolate, open_again
 
-revision = "0011"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 
 
 def upgrade() -> None:

@@ -8,8 +8,8 @@ from sqlalchemy.dialects import postgresql
 
 from evidence_service.store.migrations.isolation import isolate
 
-revision = "0012"
-down_revision = "0011"
+revision = "0017"
+down_revision = "0016"
 
 # Table → type of an event, whose it is about, and what is told of it: nothing that needs a key to be read.
 _TOLD = {
