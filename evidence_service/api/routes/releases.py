@@ -54,7 +54,7 @@ def make_release_link(
     release, token = use_case.make(
         parts,
         use_case.NewRelease(
-            id=new_id("rl", caller, idempotency_key, evidence_id),
+            id=new_id("lk", caller, idempotency_key, evidence_id),
             request_id=new_id("rq", caller, idempotency_key, evidence_id, "release"),
             evidence_id=evidence_id,
             what=order.what,

@@ -66,10 +66,10 @@ UNKNOWN = {
     "order": "co-00000000000000000000",
     "hold": "h-00000000000000000000",
     "request": "rq-00000000000000000000",
-    "link": "rl-00000000000000000000",
+    "link": "lk-33333333333333333333",
     "session": "us-00000000000000000000",
     "token": "unknown",
-    "webhook": "wh-00000000000000000000",
+    "webhook": "wh-22222222222222222222",
 }
 # Needs no key: what anybody may ask.
 PUBLIC = {"open_release_link", "show_entry", "download_key", "live", "ready"}

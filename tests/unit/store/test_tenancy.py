@@ -32,6 +32,7 @@ SHARED = {
     "alembic_version": "the schema's release",
     "workers": "who works, since when, on which machine",
     "takeovers": "which worker took over how much of whose work",
+    "removed_objects": "digests of files that were removed, so that nobody takes them for stored",
     "fsck_runs": "how many pieces of evidence were derived again, and how many had problems",
 }
 # Logs, and what was released: added to, and never changed or taken away, by neither role.
