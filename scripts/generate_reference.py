@@ -22,6 +22,8 @@ from evidence_service.config import (
     KeySettings,
     KeystoreSettings,
     ObjectSettings,
+    ProviderSettings,
+    RateLimitSettings,
     SealPkcs11Settings,
     SealRemoteSettings,
     SealSettings,
@@ -44,6 +46,8 @@ NESTED = (
     ("seal.remote", SealRemoteSettings),
     ("issuer", IssuerSettings),
     ("api_keys[]", KeySettings),
+    ("oidc[]", ProviderSettings),
+    ("rate_limits", RateLimitSettings),
 )
 
 

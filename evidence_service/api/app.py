@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from fastapi import FastAPI
 
 from evidence_service import __version__
-from evidence_service.api import problems
+from evidence_service.api import document, problems
 from evidence_service.api.figures import RequestFigures
 from evidence_service.api.keys import KeyHolder, KnownKeys
-from evidence_service.api.limits import BodyLimit
+from evidence_service.api.limits import PATIENCE, Bounds
 from evidence_service.api.observing import Observing
+from evidence_service.api.oidc import Identities
+from evidence_service.api.rates import Limiter, Rates
 from evidence_service.api.routes import (
     anchors,
     batches,
@@ -24,6 +26,7 @@ from evidence_service.api.routes import (
     health,
     matters,
     metrics,
+    organisations,
     receipts,
     register,
     search,
@@ -32,6 +35,7 @@ from evidence_service.service.parts import Parts
 from evidence_service.service.tracing import NoTracing
 
 _ROUTES = (
+    organisations,
     matters,
     captures,
     evidence,
@@ -50,7 +54,13 @@ _ROUTES = (
 
 
 def create_app(
-    parts: Parts | None, keys: Mapping[bytes, KeyHolder], *, overall: Parts | None = None
+    parts: Parts | None,
+    keys: Mapping[bytes, KeyHolder],
+    *,
+    overall: Parts | None = None,
+    identities: Identities | None = None,
+    rates: Rates | None = None,
+    patience: float = PATIENCE,
 ) -> FastAPI:
     """The application.
 
@@ -58,9 +68,12 @@ def create_app(
         parts: on connections that see one organisation at a time; None only to generate the OpenAPI document.
         keys: SHA-256 of an API key of the settings → its holder.
         overall: on connections that see all of them, for figures; None where no worker runs in this process.
+        identities: whom tokens of OpenID providers are about; None takes no tokens.
+        rates: how often somebody may ask.
+        patience: seconds a body may take however small it is.
     """
     known = KnownKeys(keys, None if parts is None else parts.organisations)
-    app = _application(parts, known, overall)
+    app = _application(parts, known, overall, identities=identities, rates=rates, patience=patience)
     for module in _ROUTES:
         app.include_router(module.router)
     return app
@@ -79,20 +92,33 @@ def create_monitoring(parts: Parts, keys: Mapping[bytes, KeyHolder]) -> FastAPI:
     return app
 
 
-def _application(parts: Parts | None, keys: KnownKeys, overall: Parts | None) -> FastAPI:
+def _application(
+    parts: Parts | None,
+    keys: KnownKeys,
+    overall: Parts | None,
+    *,
+    identities: Identities | None = None,
+    rates: Rates | None = None,
+    patience: float = PATIENCE,
+) -> FastAPI:
     app = FastAPI(
         title="Evidence service",
         version=__version__,
         description="Captures marketplace listings as evidence, anchors them, and issues certificates.",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=document.operation_id,
     )
     app.state.parts = parts
     app.state.overall = overall
     app.state.keys = keys
+    app.state.identities = identities
+    app.state.limiter = Limiter(rates or Rates())
     app.state.figures = RequestFigures()
-    app.add_middleware(BodyLimit)
+    app.add_middleware(Bounds, patience=patience)
     problems.install(app)
+    document.install(app)
     # Last, so that it is outermost and sees what the others answer.
     app.add_middleware(
         Observing, figures=app.state.figures, tracing=NoTracing() if parts is None else parts.tracing

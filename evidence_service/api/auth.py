@@ -1,4 +1,4 @@
-"""Who calls, for which organisation, and whether he may: a bearer key, known by its SHA-256."""
+"""Who calls, for which organisation, and whether he may: by a key, known by its SHA-256, or by a token."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, HTTPException, Request, Security
+from fastapi import Depends, Header, HTTPException, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from starlette.concurrency import run_in_threadpool
 
-from evidence_service.api.keys import KnownKeys
+from evidence_service.api.keys import KeyHolder, KnownKeys
+from evidence_service.api.oidc import Identities, TokenRefusedError, is_token
+from evidence_service.api.rates import Limiter
+from evidence_service.errors import RefusedError
 from evidence_service.service.parts import Parts
+from evidence_service.service.permissions import scopes_of
 
-_bearer = HTTPBearer(auto_error=False, description="An API key")
+_bearer = HTTPBearer(auto_error=False, description="An API key, or a token of a known OpenID provider")
+_INVALID = {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # RFC 6750, section 3.1
+ORGANISATION_HEADER = "Evidence-Organisation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +38,70 @@ class Principal:
 
 
 async def authenticated(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    organisation: Annotated[
+        str | None,
+        Header(
+            alias=ORGANISATION_HEADER,
+            max_length=64,
+            description="For which organisation; needed by members of several who show a token",
+        ),
+    ] = None,
 ) -> Principal:
-    """The caller."""
-    if credentials is not None:
-        keys: KnownKeys = request.app.state.keys
-        sha256 = hashlib.sha256(credentials.credentials.encode()).digest()
-        holder = keys.remembered(sha256)
-        if holder is None:
-            holder = await run_in_threadpool(keys.look_up, sha256)
-        if holder is not None:
-            return Principal(holder.organisation_id, holder.name, holder.scopes)
-    raise HTTPException(401, "give a known API key as a bearer token")
+    """The caller; found and counted once for each request."""
+    known: Principal | None = getattr(request.state, "caller", None)
+    if known is not None:
+        return known
+    limiter: Limiter = request.app.state.limiter
+    if credentials is None:
+        raise HTTPException(401, "give a known API key as a bearer token")
+    sha256 = hashlib.sha256(credentials.credentials.encode()).digest()
+    limiter.check_address(request, sha256)
+    try:
+        holder = await _holder(request, credentials.credentials, sha256, organisation)
+    except TokenRefusedError as error:
+        limiter.failed(request)
+        raise HTTPException(401, error.message, headers=_INVALID) from error
+    limiter.succeeded(request, sha256)
+    limiter.count(request, holder.organisation_id, holder.name)
+    caller = Principal(holder.organisation_id, holder.name, holder.scopes)
+    request.state.caller = caller
+    return caller
+
+
+async def _holder(request: Request, shown: str, sha256: bytes, organisation: str | None) -> KeyHolder:
+    """Whom a key or a token stands for."""
+    keys: KnownKeys = request.app.state.keys
+    identities: Identities | None = request.app.state.identities
+    holder = keys.remembered(sha256)
+    if holder is None and identities is not None and is_token(shown):
+        return await run_in_threadpool(_member, request, identities, shown, organisation)
+    if holder is None:
+        holder = await run_in_threadpool(keys.look_up, sha256)
+    if holder is None:
+        raise TokenRefusedError("give a known API key as a bearer token")
+    if organisation not in (None, holder.organisation_id):
+        raise HTTPException(403, "this key is not of that organisation")
+    return holder
+
+
+def _member(request: Request, identities: Identities, token: str, organisation: str | None) -> KeyHolder:
+    """The membership somebody with a token wants to use."""
+    issuer, subject = identities.verify(token)
+    parts: Parts = request.app.state.parts
+    found = parts.organisations.holders_of_identity(issuer, subject)
+    chosen = [item for item in found if organisation in (None, item.organisation_id)]
+    if not chosen:
+        # The same words whether there is such an organisation or not.
+        raise HTTPException(403, "you are no member" if organisation is None else "you are no member there")
+    if len(chosen) > 1:
+        names = ", ".join(sorted(item.organisation_id for item in chosen))
+        raise RefusedError(
+            "you are a member of several organisations",
+            what_to_do=f"name one in the header {ORGANISATION_HEADER}: {names}",
+        )
+    return KeyHolder(chosen[0].organisation_id, chosen[0].name, scopes_of(chosen[0].roles, chosen[0].scopes))
 
 
 async def _permitted(
@@ -60,16 +118,17 @@ def may(scope: str) -> Any:
     return Security(_permitted, scopes=[scope])
 
 
-def installed(request: Request) -> Parts:
+async def installed(request: Request) -> Parts:
     """The service's parts, bound to no organisation: for what is asked without a key."""
+    limiter: Limiter = request.app.state.limiter
+    limiter.count_public(request)
     parts: Parts = request.app.state.parts
     return parts
 
 
-async def wired_parts(
-    parts: Annotated[Parts, Depends(installed)], caller: Annotated[Principal, Depends(authenticated)]
-) -> Parts:
+async def wired_parts(request: Request, caller: Annotated[Principal, Depends(authenticated)]) -> Parts:
     """The service's parts, bound to the caller's organisation."""
+    parts: Parts = request.app.state.parts
     return parts.within(caller.organisation)
 
 

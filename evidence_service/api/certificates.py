@@ -47,11 +47,21 @@ class _Order(BaseModel):
 class NewCertificate(_Order):
     """An order of one certificate."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"edition": "cn:en+zh"}]})
+
     edition: Edition = DEFAULT
 
 
 class NewCertificates(_Order):
     """An order of a certificate for each of many pieces of evidence."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"evidence": ["ev-0123456789abcdef0123", "ev-3210fedcba9876543210"], "edition": "us:en"}
+            ]
+        }
+    )
 
     evidence: list[Annotated[str, Field(max_length=200)]] = Field(
         min_length=1, max_length=MAX_ROWS, description="Ids of evidence"
@@ -62,11 +72,19 @@ class NewCertificates(_Order):
 class Withdrawal(_Order):
     """The end of a certificate."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "The listing is of another seller"}]}
+    )
+
     reason: Reason
 
 
 class Succession(_Order):
     """Another certificate in the place of one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "The applicant's name has changed", "edition": "eu:en"}]}
+    )
 
     reason: Reason
     edition: Edition | None = Field(default=None, description="Null: the same as before")
@@ -74,6 +92,8 @@ class Succession(_Order):
 
 class Extension(_Order):
     """An extension of a certificate's seal."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"sequence": 1}]})
 
     sequence: int | None = Field(
         default=None,

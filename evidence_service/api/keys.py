@@ -67,3 +67,14 @@ class KnownKeys:
         while len(self._seen) > _MOST:
             self._seen.popitem(last=False)
         return holder
+
+    def names(self, organisation_id: str) -> frozenset[str]:
+        """Names of an organisation's keys in the settings; no member may be called so."""
+        found = self._configured.values()
+        return frozenset(item.name for item in found if item.organisation_id == organisation_id)
+
+    def forget(self, organisation_id: str) -> None:
+        """Ask again for every key of an organisation: something about its members has changed."""
+        for sha256, (_, holder) in list(self._seen.items()):
+            if holder.organisation_id == organisation_id:
+                self._seen.pop(sha256, None)

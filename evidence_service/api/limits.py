@@ -1,34 +1,161 @@
-"""How large a request may be: 5,000 rows fit, and nobody makes the service hold more than that in memory."""
+"""What a request may be: its header fields, the kind, size, pace and depth of its body.
+
+5,000 rows fit, and nobody makes the service hold more than that in memory, unfold what is compressed, wait
+for bytes that come one by one, or parse what is nested without end.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import re
+import time
+
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from evidence_service.api.problems import of_status
+
 BODY_LIMIT = 32 * 1024 * 1024
-_STREAMED = frozenset({"/v1/uploads"})
-"""Paths that take their body in portions and have a limit of their own."""
+STREAMED = ("/v1/uploads",)
+"""Paths, and what is below them, that take a body of any kind in portions and have a limit of their own."""
+MOST_HEADERS = 100
+PATIENCE = 20.0
+"""Seconds a body may take however small it is."""
+SLOWEST = 4096
+"""Bytes a second that a longer body has to keep up with."""
+DEEPEST = 64
+"""Arrays and objects within one another. A library that is imported on the way (py_ecc) raises Python's own
+limit to 100,000 frames for the whole process. That is more than a thread's stack holds: parsing would end it.
+"""
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
 
 
-class BodyLimit:
-    """Refuses a body over the limit while it is received, whatever its length was announced as."""
+class Bounds:
+    """Refuses what a request must not be, before and while its body is received.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        patience: seconds; time in which the service itself reads nothing is not counted.
+    """
+
+    def __init__(self, app: ASGIApp, *, patience: float = PATIENCE) -> None:
         self._app = app
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI 3.0."""
-        if scope["type"] != "http" or scope["path"] in _STREAMED:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        received = 0
+        streamed = any(scope["path"] == path or scope["path"].startswith(f"{path}/") for path in STREAMED)
+        try:
+            _check_headers(scope, any_kind=streamed)
+        except HTTPException as error:
+            await of_status(Request(scope), error)(scope, receive, send)
+            return
+        body = _Body(receive, patience=self._patience, limit=None if streamed else BODY_LIMIT)
+        if streamed:
+            await self._app(scope, body.receive, send)
+            return
+        try:
+            whole = await body.whole()
+            _check_depth(whole)
+        except HTTPException as error:
+            await of_status(Request(scope), error)(scope, receive, send)
+            return
+        except ConnectionError:
+            return  # nobody is there to be answered
+        await self._app(scope, _once(whole, receive), send)
 
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > BODY_LIMIT:
-                raise HTTPException(413, f"the request is larger than {BODY_LIMIT} bytes; order in portions")
-            return message
 
-        await self._app(scope, counted, send)
+def _once(body: bytes, receive: Receive) -> Receive:
+    """What was received already, and then the rest of the connection."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _check_depth(body: bytes) -> None:
+    """Take pairs of brackets away from within, level by level: what is left is deeper, or no JSON."""
+    if body.count(b"[") + body.count(b"{") <= DEEPEST:
+        return
+    left = _STRING.sub(b"", body).translate(None, _NO_BRACKETS)
+    for _ in range(DEEPEST):
+        if not left:
+            return
+        left = left.replace(b"[]", b"").replace(b"{}", b"")
+    if left:
+        raise HTTPException(422, f"the body is not JSON, or nested deeper than {DEEPEST}")
+
+
+def _check_headers(scope: Scope, *, any_kind: bool) -> None:
+    if len(scope["headers"]) > MOST_HEADERS:
+        raise HTTPException(431, f"a request has at most {MOST_HEADERS} header fields")
+    headers = Headers(scope=scope)
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        # RFC 9110, section 15.5.16: Accept-Encoding in the answer says that it was the coding.
+        raise HTTPException(
+            415, "send the body as it is, without a content coding", headers={"Accept-Encoding": "identity"}
+        )
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    kind = headers.get("content-type", "").split(";")[0].strip().lower()
+    if has_body and not any_kind and kind != "application/json":
+        raise HTTPException(415, "send the body as application/json", headers={"Accept": "application/json"})
+
+
+class _Body:
+    """Counts what arrives, and how long was waited for it."""
+
+    def __init__(self, receive: Receive, *, patience: float, limit: int | None) -> None:
+        self._receive = receive
+        self._patience = patience
+        self._limit = limit
+        self._received = 0
+        self._waited = 0.0
+        self._ended = False
+
+    async def whole(self) -> bytes:
+        """All of it.
+
+        Raises:
+            HTTPException: 408 or 413.
+            ConnectionError: the caller has gone.
+        """
+        parts: list[bytes] = []
+        while not self._ended:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionError
+            parts.append(message.get("body", b""))
+        return b"".join(parts)
+
+    async def receive(self) -> Message:
+        if self._ended:
+            return await self._receive()  # what is waited for now is the end of the connection
+        began = time.monotonic()
+        left = self._patience + self._received / SLOWEST - self._waited
+        try:
+            async with asyncio.timeout(max(left, 0)):
+                message = await self._receive()
+        except TimeoutError as error:
+            self._ended = True
+            raise HTTPException(
+                408,
+                f"the body came too slowly; keep to {SLOWEST} bytes a second",
+                headers={"Connection": "close"},
+            ) from error
+        self._waited += time.monotonic() - began
+        self._received += len(message.get("body", b""))
+        self._ended = not message.get("more_body", False)
+        if self._limit is not None and self._received > self._limit:
+            raise HTTPException(413, f"the request is larger than {self._limit} bytes; order in portions")
+        return message

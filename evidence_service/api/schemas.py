@@ -53,6 +53,13 @@ class MatterView(BaseModel):
         )
 
 
+class MatterPage(BaseModel):
+    """Some matters, and where to go on."""
+
+    items: list[MatterView]
+    next: str | None = Field(description="Give it as “after” for the next page; null on the last")
+
+
 class EvidenceView(BaseModel):
     """Where a piece of evidence stands."""
 

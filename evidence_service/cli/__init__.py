@@ -31,6 +31,9 @@ _COMMANDS = {
     "exhibit": ("exhibit", "Make one package for court or opponent, with redaction."),
     "search": ("search", "Find evidence by what it shows."),
     "anchors": ("anchors", "Show where batches stand on their chains."),
+    "organisation": ("organisations", "Register organisations."),
+    "member": ("organisations", "Look after the members of your organisation."),
+    "key": ("organisations", "Make and revoke API keys of members."),
     "verify": ("verification", "Verify certificates or proof bundles."),
     "inspect": ("verification", "Show everything inside a certificate or bundle."),
     "config": ("configuration", "Look at the settings."),
@@ -38,6 +41,8 @@ _COMMANDS = {
     "chain": ("chain", "Check the configured chains, or deploy the contract on one."),
     "devchain": ("operation", "Run a local development chain with the contract."),
     "migrate": ("operation", "Bring the database to this release."),
+    "backup": ("backup", "Back up database, objects, trees and keys, or check a backup."),
+    "restore": ("backup", "Restore a backup into an empty installation."),
     "fsck": ("operation", "Derive every stored digest, proof and anchor again."),
 }
 """Commands by name: module and one line of help."""

@@ -198,8 +198,7 @@ def _of_matter(client: ServiceClient, matter: str | None, reference: str | None)
     if matter is not None:
         matters = [matter]
     else:
-        answer = client.call("GET", "/v1/matters", params={"reference": reference}).json()
-        matters = [item["id"] for item in answer]
+        matters = [item["id"] for item in client.items("/v1/matters", reference=reference)]
     # Registered digests are of certificates, and get none.
     found = [
         item["id"]

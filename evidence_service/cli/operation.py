@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -29,6 +30,7 @@ from evidence_service.capture.browser import find_browser, identify
 from evidence_service.certificate.fonts import font_directory
 from evidence_service.cli import logs
 from evidence_service.cli.terminal import cell, document, plain
+from evidence_service.cli.workers import workers_outlook
 from evidence_service.config import Settings
 from evidence_service.config.secrets import known_secrets
 from evidence_service.errors import ConfigurationError, EvidenceServiceError
@@ -38,11 +40,14 @@ from evidence_service.service.audit import audit, audit_exhibits, audit_trees
 from evidence_service.service.audit_custody import audit_custody
 from evidence_service.service.parts import Chain, Parts
 from evidence_service.service.renew import outlook
+from evidence_service.service.worker import Worker
 from evidence_service.store.operations import FsckRun
 from evidence_service.verify.report import ExitCode
 
+_API_DRAIN = 8
+"""Seconds requests under way may take to finish after a signal."""
 _DRAIN = 20
-"""Seconds running work may take to finish after a signal; the rest resumes at the next start."""
+"""Seconds steps under way may take to finish after it; the rest is another worker's, or the next start's."""
 
 
 @click.command()
@@ -65,24 +70,35 @@ def serve(with_worker: bool) -> None:
             narrowed,
             bootstrap.key_holders(settings),
             overall=parts if with_worker else None,
+            identities=bootstrap.identities(settings),
+            rates=bootstrap.rates(settings),
+        )
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=settings.api_host,
+                port=settings.api_port,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=_API_DRAIN,
+            )
         )
         running = bootstrap.worker(settings, parts, url) if with_worker else None
         if running is not None:
-            running.start()
+            running.start(lost=lambda: setattr(server, "should_exit", True))
         click.echo(f"API on http://{settings.api_host}:{settings.api_port}", err=True)
         # uvicorn raises the signal that ended it once more; by then it has to be harmless, or nothing below
         # would run.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         try:
-            uvicorn.run(
-                app, host=settings.api_host, port=settings.api_port, log_config=None, access_log=False
-            )
+            server.run()
         finally:
             if running is not None:
                 running.stop(drain=_DRAIN)
             for wired in (parts, narrowed):
                 wired.tracing.close()
+    _leave(running)
 
 
 @click.command()
@@ -103,11 +119,12 @@ def worker(monitor: tuple[str, int] | None) -> None:
         parts = bootstrap.parts(settings, engine)
         running = bootstrap.worker(settings, parts, url)
         with _monitoring(monitor, create_monitoring(parts, bootstrap.key_holders(settings))):
-            running.start()
-            click.echo(f"worker {settings.worker_name} runs", err=True)
+            running.start(lost=stopping.set)
+            click.echo(f"worker {running.name} runs", err=True)
             stopping.wait()
             running.stop(drain=_DRAIN)
         parts.tracing.close()
+    _leave(running)
 
 
 @contextmanager
@@ -134,6 +151,20 @@ def _address(text: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or int(port) > 65535:
         raise click.BadParameter("write HOST:PORT, e.g. 127.0.0.1:9100")
     return host.strip("[]"), int(port)
+
+
+def _leave(running: Worker | None) -> None:
+    """End the process now, whatever a step that was handed over still does."""
+    lost = running is not None and running.lost
+    if running is not None and lost:
+        click.echo(
+            f"worker {running.name} was not heard of for too long: other workers have taken over its work. "
+            "Nothing is lost; start it again.",
+            err=True,
+        )
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(ExitCode.INTERNAL if lost else ExitCode.VERIFIED))
 
 
 @click.command()
@@ -172,15 +203,19 @@ def fsck() -> None:
     settings = config.load()
     with bootstrap.database(settings) as (engine, _):
         parts = bootstrap.parts(settings, engine)
-        started = time.monotonic()
-        # Trees first: a proof asked of a damaged file makes it again.
-        trees, evidence = list(audit_trees(parts)), list(audit(parts))
-        exhibits, custody = list(audit_exhibits(parts)), list(audit_custody(parts))
-        everything = (*trees, *evidence, *exhibits, *custody)
-        bad = [item for item in everything if item.problems]
-        parts.operations.note_fsck(
-            FsckRun(parts.now(), time.monotonic() - started, len(everything), len(bad))
-        )
+        code = report_audit(parts)
+    sys.exit(int(code))
+
+
+def report_audit(parts: Parts) -> ExitCode:
+    """Derive everything again, print what does not hold, and note both for monitoring."""
+    started = time.monotonic()
+    # Trees first: a proof asked of a damaged file makes it again.
+    trees, evidence = list(audit_trees(parts)), list(audit(parts))
+    exhibits, custody = list(audit_exhibits(parts)), list(audit_custody(parts))
+    everything = (*trees, *evidence, *exhibits, *custody)
+    bad = [item for item in everything if item.problems]
+    parts.operations.note_fsck(FsckRun(parts.now(), time.monotonic() - started, len(everything), len(bad)))
     for item in bad:
         for words in item.problems:
             click.secho(plain(f"{item.subject_id} ({item.status}): {words}"), fg="red")
@@ -188,7 +223,7 @@ def fsck() -> None:
         f"{len(evidence)} pieces of evidence, {len(trees)} batches, {len(exhibits)} exhibits and "
         f"{len(custody)} custody logs derived again, {len(bad)} with problems"
     )
-    sys.exit(int(ExitCode.INVALID if bad else ExitCode.VERIFIED))
+    return ExitCode.INVALID if bad else ExitCode.VERIFIED
 
 
 @click.command()
@@ -242,6 +277,7 @@ def _examinations(settings: Settings, opened: ExitStack) -> Iterator[tuple[str, 
     yield "seals", lambda: extend.outlook(_wired(wired))
     yield "chains", lambda: _chains(wired)
     yield "seal", lambda: _seal(wired)
+    yield "workers", lambda: workers_outlook(_wired(wired).workers.all())
 
 
 def _without_traces(settings: Settings, opened: ExitStack) -> Settings:

@@ -4,7 +4,7 @@
 nested one). The table in ``docs/reference/settings.md`` is generated from the descriptions of the fields.
 """
 
-from evidence_service.config.access import KeySettings
+from evidence_service.config.access import KeySettings, ProviderSettings, RateLimitSettings
 from evidence_service.config.capture import CaptureLimitSettings
 from evidence_service.config.chains import (
     AwsKmsSettings,
@@ -35,6 +35,8 @@ __all__ = [
     "KeySettings",
     "KeystoreSettings",
     "ObjectSettings",
+    "ProviderSettings",
+    "RateLimitSettings",
     "SealPkcs11Settings",
     "SealRemoteSettings",
     "SealSettings",

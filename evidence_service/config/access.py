@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, Field, field_validator
 
 from evidence_service.service.permissions import ROLES
@@ -32,3 +34,40 @@ class KeySettings(BaseModel):
         if unknown:
             raise ValueError(f"there is no role {unknown[0]}; there are {', '.join(sorted(ROLES))}")
         return roles
+
+
+class ProviderSettings(BaseModel):
+    """An OpenID provider whose tokens are taken beside API keys."""
+
+    issuer: str = Field(
+        pattern=r"^(https://|http://(127\.0\.0\.1|\[::1\]|localhost)[:/])\S+$",
+        description="Its address, exactly as its tokens name it (`iss`)",
+    )
+    audience: str = Field(min_length=1, description="What its tokens for this service name (`aud`)")
+    jwks_url: str | None = Field(default=None, description="Of its keys; null: found by discovery")
+    algorithms: list[Literal["RS256", "PS256", "ES256", "ES384", "EdDSA"]] = Field(
+        default=["RS256", "ES256", "EdDSA"], min_length=1, description="That its tokens may be signed with"
+    )
+    authorised_parties: list[str] = Field(
+        default_factory=list,
+        description="Clients (`azp`, `client_id`) its tokens may be made for; empty: any",
+    )
+
+
+class RateLimitSettings(BaseModel):
+    """How often the API may be asked; each process counts by itself."""
+
+    requests_per_second: float = Field(
+        default=200, gt=0, description="Of each key's or token's holder, in the long run"
+    )
+    burst: int = Field(default=2000, ge=1, description="Of each holder, at once")
+    public_requests_per_second: float = Field(
+        default=20, gt=0, description="Of each address on routes that need no key (an IPv6 /64 is one)"
+    )
+    public_burst: int = Field(default=200, ge=1, description="Of each address, at once")
+    failures_per_minute: float = Field(
+        default=12,
+        gt=0,
+        description="Failed authentications of each address before its keys are not looked at",
+    )
+    failures_burst: int = Field(default=20, ge=1, description="Of them at once")

@@ -27,6 +27,7 @@ from evidence_service.service.login_state import SealingKey
 from evidence_service.service.ports import Objects
 from evidence_service.service.receipt_key import ReceiptKey
 from evidence_service.service.tracing import NoTracing, Tracing
+from evidence_service.store.administration import Administration
 from evidence_service.store.anchors import Anchors
 from evidence_service.store.attestations import Attestations
 from evidence_service.store.batches import Batches
@@ -38,6 +39,7 @@ from evidence_service.store.exhibits import Exhibits
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
+from evidence_service.store.members import Members
 from evidence_service.store.operations import Operations
 from evidence_service.store.organisations import Organisations
 from evidence_service.store.queue import CaptureQueue
@@ -45,6 +47,7 @@ from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
 from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import scoped
+from evidence_service.store.workers import Workers
 from evidence_service.timestamp.calendar import Calendar
 from evidence_service.timestamp.tsa import Authorities
 from evidence_service.verify.policy import Policy
@@ -56,7 +59,7 @@ class Capturing:
 
     Attributes:
         directory: scratch space; emptied after each capture.
-        at_once: browsers at once, in each worker.
+        at_once: browsers at once that promises reckon with: those of one worker, or fewer where a limit is.
         profile: of orders that name none.
         roots: PEM file of root certificates that servers may lead to beside the system's.
         websockets: whether a page's WebSockets are recorded; otherwise they are refused.
@@ -158,6 +161,8 @@ class Parts:
 
     database: Engine
     organisations: Organisations
+    members: Members
+    administration: Administration
     records: Records
     batches: Batches
     certificates: Certificates
@@ -165,6 +170,7 @@ class Parts:
     attestations: Attestations
     renewals: Renewals
     queue: CaptureQueue
+    workers: Workers
     custody_log: CustodyLog
     lists: Lists
     searching: Searching
@@ -265,6 +271,8 @@ class Parts:
 
 _OF_ORGANISATIONS = (
     "organisations",
+    "members",
+    "administration",
     "records",
     "custody_log",
     "batches",

@@ -104,10 +104,16 @@ class Records(Orders):
             raise NotFoundError(f"there is no matter {matter_id}", what_to_do="register the matter first")
         return _matter(row)
 
-    def matters(self, reference: str) -> list[Matter]:
-        """Matters with a reference, oldest first."""
+    def matters(
+        self, *, reference: str | None = None, after: str | None = None, limit: int = 50
+    ) -> list[Matter]:
+        """Matters in the order of their ids, all or those with a reference, from just after one of them."""
         table = schema.matters
-        query = select(table).where(table.c.reference == reference).order_by(table.c.created_at, table.c.id)
+        query = select(table).order_by(table.c.id).limit(limit)
+        if reference is not None:
+            query = query.where(table.c.reference == reference)
+        if after is not None:
+            query = query.where(table.c.id > after)
         with self._engine.connect() as connection:
             return [_matter(row) for row in connection.execute(query)]
 

@@ -45,9 +45,12 @@ _MOST_ORDERS = 200
 
 
 @router.post("/evidence/{evidence_id}/certificate", status_code=202)
-def order_certificate(evidence_id: str, caller: Certifier, parts: Wired) -> EvidenceView:
+def order_certificate(
+    evidence_id: str, caller: Certifier, parts: Wired, idempotency_key: IdempotencyKey = None
+) -> EvidenceView:
     """Ask for a certificate of the default edition; it is issued when the evidence is anchored."""
-    place(parts, evidence_id, DEFAULT, actor=caller.actor, order_id=new_id("co", caller, None))
+    order_id = new_id("co", caller, idempotency_key, evidence_id, DEFAULT)
+    place(parts, evidence_id, DEFAULT, actor=caller.actor, order_id=order_id)
     return EvidenceView.of(parts.records.evidence(evidence_id))
 
 
@@ -93,22 +96,29 @@ def list_of_evidence(evidence_id: str, _: CertificateReader, parts: Wired) -> li
     return [CertificateView.of(item) for item in parts.certificates.find(evidence_id=evidence_id, limit=1000)]
 
 
-@router.post("/certificates", status_code=202)
-def order_list(order: NewCertificates, caller: Certifier, parts: Wired) -> OrderedRows:
+@router.post("/certificates", status_code=202, response_model=OrderedRows)
+def order_certificates(
+    order: NewCertificates, caller: Certifier, parts: Wired, idempotency_key: IdempotencyKey = None
+) -> JSONResponse:
     """Ask for a certificate of each of up to 1,000 pieces of evidence.
 
     Each row is accepted or refused by itself. Repeating the request issues nothing twice: a row whose
     certificate is current, or ordered already, is answered with that one's order; a row that was refused is
-    tried again.
+    tried again, unless the request has the same key.
     """
-    rows = order_many(
-        parts,
-        order.evidence,
-        order.edition,
-        actor=caller.actor,
-        new_id=lambda: new_id("co", caller, None),
-    )
-    return OrderedRows(rows=[OrderedRow.of(row) for row in rows])
+
+    def perform() -> OrderedRows:
+        rows = order_many(
+            parts,
+            order.evidence,
+            order.edition,
+            actor=caller.actor,
+            new_id=lambda: new_id("co", caller, None),
+        )
+        return OrderedRows(rows=[OrderedRow.of(row) for row in rows])
+
+    request = ["certificates", order.model_dump()]
+    return once(parts, caller, idempotency_key, request, 202, perform)
 
 
 @router.get("/certificate-orders")

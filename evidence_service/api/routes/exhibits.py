@@ -60,6 +60,18 @@ class NewExhibit(BaseModel):
 class NewExhibitOfSeveral(NewExhibit):
     """An order of one exhibit of several pieces of evidence."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "for": "court",
+                    "recipient": "Landgericht Beispiel",
+                    "evidence": ["ev-0123456789abcdef0123", "ev-3210fedcba9876543210"],
+                }
+            ]
+        }
+    )
+
     evidence: list[Text] = Field(min_length=1, max_length=100)
 
 

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from evidence_service.api.auth import Principal, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
-from evidence_service.api.schemas import MatterView, NewMatter
+from evidence_service.api.schemas import MatterPage, MatterView, NewMatter
 from evidence_service.store.records import Matter
 
 router = APIRouter(prefix="/v1/matters", tags=["matters"])
@@ -39,11 +39,19 @@ def register_matter(
 
 
 @router.get("")
-def find_matters(
-    _: MatterReader, parts: Wired, reference: Annotated[str, Query(min_length=1, max_length=200)]
-) -> list[MatterView]:
-    """The matters with a reference, oldest first."""
-    return [MatterView.of(matter) for matter in parts.records.matters(reference)]
+def list_matters(
+    _: MatterReader,
+    parts: Wired,
+    reference: Annotated[
+        str | None, Query(min_length=1, max_length=200, description="Only those with this reference")
+    ] = None,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> MatterPage:
+    """Matters, by id."""
+    found = parts.records.matters(reference=reference, after=after, limit=limit + 1)
+    more = found[limit - 1].id if len(found) > limit else None
+    return MatterPage(items=[MatterView.of(matter) for matter in found[:limit]], next=more)
 
 
 @router.get("/{matter_id}")

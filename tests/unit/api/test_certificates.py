@@ -257,9 +257,9 @@ def test_lists_come_in_pages_and_by_status(service: Service) -> None:
     found = service.http.get("/v1/certificates", params=wanted).json()
     assert [item["number"] for item in found["items"]] == [numbers[1]]
     assert service.http.get("/v1/certificates", params={"status": "lost"}).status_code == 422
-    matters = get(service, "matters", reference="R-1")
-    assert [item["id"] for item in matters] == [service.matter]
-    assert get(service, "matters", reference="R-2") == []
+    matters = service.http.get("/v1/matters", params={"reference": "R-1"}).json()
+    assert ([item["id"] for item in matters["items"]], matters["next"]) == ([service.matter], None)
+    assert service.http.get("/v1/matters", params={"reference": "R-2"}).json()["items"] == []
 
 
 def test_the_digest_of_a_certificate_becomes_evidence_with_a_next_batch(service: Service) -> None:

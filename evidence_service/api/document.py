@@ -1,0 +1,99 @@
+"""The OpenAPI document: what every operation has in common is written into it here, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from evidence_service.api.limits import STREAMED
+from evidence_service.api.problems import MEDIA_TYPE, Problem
+
+_SCHEMA = "#/components/schemas/Problem"
+_ERRORS = {
+    "401": ("unauthorised", "No valid API key or token", "give a known API key as a bearer token"),
+    "403": ("forbidden", "The caller may not do this", "this needs matters:write, which you do not have"),
+    "404": ("not-found", "There is no such thing, or not for this caller", "there is no evidence ev-1"),
+    "409": ("conflict", "It contradicts what is recorded", "this Idempotency-Key was used otherwise"),
+    "413": ("too-large", "The body is too large", "the request is larger than 33554432 bytes"),
+    "415": ("unsupported-media-type", "The body is of another kind", "send the body as application/json"),
+    "422": ("invalid-request", "The request is understood and refused", "body.name: Field required"),
+    "429": ("too-many-requests", "Too many requests of this caller", "too many requests; wait a second"),
+    "503": ("unavailable", "Something does not answer now", "the database does not answer"),
+}
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def operation_id(route: APIRoute) -> str:
+    """The name of the function: it stays when a path moves, and generated clients read well."""
+    return route.name
+
+
+def install(app: FastAPI) -> None:
+    """Have an application describe itself with its errors."""
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _describe(app)
+        return app.openapi_schema
+
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+
+
+def _describe(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schemas["Problem"] = Problem.model_json_schema()
+    components["responses"] = {
+        "problem": _response("Any other error", None),
+        **{f"problem-{status}": _response(words, status) for status, (_, words, _) in _ERRORS.items()},
+    }
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method in _METHODS:
+                _add_errors(operation, path, method)
+    return document
+
+
+def _response(words: str, status: str | None) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": {"$ref": _SCHEMA}}
+    if status is not None:
+        kind, _, title = _ERRORS[status]
+        content["example"] = {
+            "type": f"urn:evidence-service:problem:{kind}",
+            "title": title,
+            "status": int(status),
+            "request_id": "0f1e2d3c4b5a6978",
+        }
+    return {"description": words, "content": {MEDIA_TYPE: content}}
+
+
+def _add_errors(operation: dict[str, Any], path: str, method: str) -> None:
+    possible = {"429", "503"}
+    if operation.get("security"):
+        possible |= {"401", "403"}
+    if "{" in path:
+        possible.add("404")
+    if method != "get":
+        possible |= {"404", "409"}
+    if "requestBody" in operation:
+        possible |= {"413", "415"}
+    if operation.get("parameters") or "requestBody" in operation:
+        possible.add("422")
+    if path in STREAMED:
+        possible -= {"415"}
+    responses = operation["responses"]
+    responses.pop("422", None)
+    if method == "get":
+        possible -= set(responses)  # an answer of its own, e.g. of what is not ready
+    for status in sorted(possible):
+        responses[status] = {"$ref": f"#/components/responses/problem-{status}"}
+    # A method that is not there, a slow body, a fault of the service: possible everywhere.
+    responses["default"] = {"$ref": "#/components/responses/problem"}
