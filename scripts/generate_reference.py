@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import reference_pages
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -93,7 +94,13 @@ def openapi() -> str:
 
 def main() -> int:
     """Write the files, or compare them."""
-    made = {REFERENCE / "settings.md": settings(), REFERENCE / "openapi.json": openapi()}
+    made = {
+        REFERENCE / "settings.md": settings(),
+        REFERENCE / "openapi.json": openapi(),
+        REFERENCE / "commands.md": reference_pages.commands(),
+        REFERENCE / "metrics.md": reference_pages.figures_page(),
+        REFERENCE / "problems.md": reference_pages.problems_page(),
+    }
     stale = [path for path, text in made.items() if not path.is_file() or path.read_text("utf-8") != text]
     if "--check" in sys.argv:
         for path in stale:

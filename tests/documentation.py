@@ -99,7 +99,9 @@ def _expecting(line: str) -> str:
     code = _EXIT.search(line)
     if code is None:
         return line
-    return f"{{ code=0; {line[: code.start()]} || code=$?; [ $code -eq {code[1]} ]; }}"
+    command, wanted = line[: code.start()], code[1]
+    told = f'{{ echo "ended with $code instead of {wanted}" >&2; false; }}'
+    return f"code=0; {command} || code=$?; [ $code -eq {wanted} ] || {told}"
 
 
 def _prose(document: str) -> Iterator[tuple[int, str]]:

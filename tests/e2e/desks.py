@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import struct
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,9 +19,13 @@ from tests.documentation import Block
 from tests.e2e.conftest import Result
 from tests.e2e.test_verify_without_us import authorities
 from tests.running import ROOT, certified, wait
+from tests.unit.importing.test_video import mp4
 
 LISTING = "200102"
+CASE = {"reference": "Case 7", "applicant": "Brand Ltd"}
+"""The matter of documents that order something."""
 REFERENCE = "2026-0417"
+"""What a document calls a matter by whose evidence is there already."""
 _NUMBER = re.compile(r"\bEP-2026-\d{6}\b")
 # A failed command names its line; the line is the document's.
 _TRAP = "trap 'code=$?; echo \"line $LINENO ended with $code\" >&2' ERR\n"
@@ -67,16 +70,18 @@ class Desks:
         """Make what the documents (path → text) need."""
         self._write_given()
         client = self._result.client
-        matter = {"reference": REFERENCE, "applicant": "Aurelle SA"}
-        self.matter = client.create("/v1/matters", json=matter)["id"]
+        self.matter = client.create("/v1/matters", json=CASE)["id"]
+        old = client.create("/v1/matters", json=CASE | {"reference": REFERENCE})["id"]
         named = [
-            (path, number) for path, text in documents.items() for number in sorted({*_NUMBER.findall(text)})
+            (path, number, old if REFERENCE in text else self.matter)
+            for path, text in documents.items()
+            for number in sorted({*_NUMBER.findall(text)})
         ]
         with ThreadPoolExecutor() as pool:
             captured = pool.submit(self._capture_list)
             own = list(pool.map(lambda item: self._upload(*item), named))
             self.captured = captured.result()
-        for (path, number), made in zip(named, own, strict=True):
+        for (path, number, _), made in zip(named, own, strict=True):
             self._own.setdefault(path, {})[number] = made
         self._fetch(own)
 
@@ -115,7 +120,7 @@ class Desks:
             (_NUMBER.pattern, lambda found: own[found[0]].number),
             (r"--person agent(?:-1)?\b", "--person demo-agent"),
             # The policy that is shipped does not know a demonstration.
-            (r"\bevidence verify (?!.*--trust)", "evidence verify --trust trust.json "),
+            (r"\bevidence verify (?!.*(?:--trust|# exits 4))", "evidence verify --trust trust.json "),
         ):
             text = re.sub(pattern, value, text)
         return text
@@ -142,7 +147,7 @@ class Desks:
         for name in ("page.wacz", "other.wacz"):
             shutil.copy(vectors / "py-wacz-0.6.0.wacz", given / name)
         for name in ("phone.mp4", "phone-video.mp4"):
-            (given / name).write_bytes(_film())
+            (given / name).write_bytes(mp4())
         state: dict[str, Any] = {"cookies": [], "origins": []}
         cookie = {"name": "session", "value": "of nobody", "domain": "127.0.0.1", "path": "/"}
         state["cookies"].append(
@@ -157,9 +162,10 @@ class Desks:
             (given / name).symlink_to(ROOT / name)
 
     def _capture_list(self) -> Certified:
-        """A list as a document orders it. Its results lie beside it: the same command again captures nothing."""
+        """The list as documents order it. Its results lie beside it: the same command again captures nothing."""
+        case = ["--reference", CASE["reference"], "--applicant", CASE["applicant"]]
         done = subprocess.run(
-            ["evidence", "capture", "--list", "listings.csv", "--matter", self.matter, "--json"],
+            ["evidence", "capture", "--list", "listings.csv", *case],
             cwd=self._given,
             env=self._environment(self._given),
             capture_output=True,
@@ -172,10 +178,10 @@ class Desks:
         (evidence_id,) = re.findall(r"\bev-[0-9a-f]{20}\b", results.read_text())
         return self._certified(evidence_id)
 
-    def _upload(self, document: str, number: str) -> Certified:
+    def _upload(self, document: str, number: str, matter: str) -> Certified:
         client = self._result.client
         note = f"Notes of Jane Doe, for {number} in {document}\n".encode()
-        query = {"matter_id": self.matter, "name": "note.txt"}
+        query = {"matter_id": matter, "name": "note.txt"}
         return self._certified(client.create("/v1/uploads", params=query, content=note)["id"])
 
     def _certified(self, evidence_id: str) -> Certified:
@@ -216,9 +222,3 @@ class Desks:
         for block in blocks:
             if block.language == "json" and '"texts"' in block.text:
                 (desk / "plan.json").write_text(block.text)
-
-
-def _film() -> bytes:
-    """The smallest film: an ISO base media file whose one box says what it is."""
-    brand = b"isom" + struct.pack(">I", 512) + b"isomiso2mp41"
-    return struct.pack(">I", 8 + len(brand)) + b"ftyp" + brand

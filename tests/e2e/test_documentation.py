@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from evidence_service.capture.options import parse_options
-from evidence_service.config import Settings
+from evidence_service.config import ChainSettings, Settings
 from evidence_service.config.checking import findings
 from evidence_service.errors import EvidenceServiceError
 from evidence_service.exhibit.plan import parse_plan
@@ -57,6 +57,8 @@ ONLY_PARSED: Mapping[str, str] = {
 LANGUAGES = {"sh", "python", "json", "text"}
 PLACEHOLDERS: Mapping[str, str] = {"0x…": "0x" + "22" * 20, "age1…": "age1" + "q" * 58, "…": "00" * 32}
 """What stands in JSON for a value of the reader's, and one of that kind."""
+CHAIN = {"name": "public", "chain_id": 1, "rpc_urls": ["https://a.example"]}
+"""What a chain needs beside the members that a document shows of it."""
 
 PAGES = {page: list(blocks(page)) for page in documents()}
 BLOCKS = [block for page in PAGES.values() for block in page]
@@ -111,7 +113,9 @@ def complete(text: str) -> Any:
     """A block as a document of its own: members of an object get their braces, placeholders a value."""
     for placeholder, value in PLACEHOLDERS.items():
         text = text.replace(placeholder, value)
-    return json.loads(f"{{{text}}}" if text.lstrip().startswith('"') else text)
+    value = json.loads(f"{{{text}}}" if text.lstrip().startswith('"') else text)
+    of_chain = isinstance(value, dict) and value and set(value) <= set(ChainSettings.model_fields)
+    return {"chains": [CHAIN | value]} if of_chain else value
 
 
 def check_settings(value: Mapping[str, Any], directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
