@@ -129,17 +129,29 @@ def anchors(document: str) -> set[str]:
     }
 
 
+def linked(document: str) -> Iterator[str]:
+    """Files of the project that it links to."""
+    for _, _, page, _ in _links(document):
+        if page.is_file():
+            yield _name(page)
+
+
 def broken_links(document: str) -> Iterator[str]:
     """Links inside the project that lead nowhere, each with what is missing."""
+    for number, target, page, anchor in _links(document):
+        where = f"{document}:{number}: {target}"
+        if not page.exists():
+            yield f"{where}: there is no such file"
+        elif anchor and page.suffix == ".md" and anchor not in anchors(_name(page)):
+            yield f"{where}: that page has no such heading"
+
+
+def _links(document: str) -> Iterator[tuple[int, str, Path, str]]:
+    """Links inside the project: line, as written, file, anchor."""
     for number, line in _prose(document):
         for target in _LINK.findall(_CODE.sub("", line)):
             path, _, anchor = unquote(target).partition("#")
-            page = (ROOT / document).parent / path if path else ROOT / document
-            where = f"{document}:{number}: {target}"
-            if not page.exists():
-                yield f"{where}: there is no such file"
-            elif anchor and page.suffix == ".md" and anchor not in anchors(_name(page)):
-                yield f"{where}: that page has no such heading"
+            yield number, target, (ROOT / document).parent / path if path else ROOT / document, anchor
 
 
 def _name(page: Path) -> str:

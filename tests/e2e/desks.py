@@ -16,7 +16,7 @@ from typing import Any
 
 from evidence_service.core import bundle
 from tests.documentation import Block
-from tests.e2e.conftest import Result
+from tests.e2e.conftest import RECIPIENT, Result
 from tests.e2e.test_verify_without_us import authorities
 from tests.running import ROOT, certified, wait
 from tests.unit.importing.test_video import mp4
@@ -117,6 +117,8 @@ class Desks:
             (r"https://node-(?:one|two)\.example", lambda _: next(nodes, demo.rpc_urls[0])),
             (r"\bev-…", evidence),
             (r"\bm-…", self.matter),
+            (r"\bage1…", RECIPIENT),
+            (r"(?<= )/backups/", "backups/"),
             (_NUMBER.pattern, lambda found: own[found[0]].number),
             (r"--person agent(?:-1)?\b", "--person demo-agent"),
             # The policy that is shipped does not know a demonstration.
