@@ -81,7 +81,7 @@ from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
 from evidence_service.store.s3 import S3Objects
 from evidence_service.store.searching import Searching
-from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE
+from evidence_service.store.tenancy import WORKER_ROLE
 from evidence_service.store.trees import TreeFiles
 from evidence_service.store.workers import Start, Workers
 from evidence_service.timestamp.calendar import Calendar, require_library
@@ -94,10 +94,11 @@ _PROMISE_MARGIN = 0.1
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[tuple[Database, str]]:
+def database(settings: Settings, *, role: str = WORKER_ROLE) -> Iterator[tuple[Database, str]]:
     """The record's database with its schema up to date, and its URL; embedded when no URL is set.
 
-    The engine sees every organisation, with the worker's rights and no others.
+    Args:
+        role: whose rights the engine has: the worker's, who sees every organisation, or the API's.
     """
     embedded = None if settings.database_url else EmbeddedPostgres(settings.data_directory / "postgres")
     url = settings.database_url or (embedded.url if embedded else "")
@@ -107,20 +108,17 @@ def database(settings: Settings) -> Iterator[tuple[Database, str]]:
             bring_up_to_date(owner)
         finally:
             owner.dispose()
-        engine = connect(_login(settings, url, WORKER_ROLE), role=WORKER_ROLE)
-        try:
+        with connected(settings, url, role) as engine:
             yield engine, url
-        finally:
-            engine.dispose()
     finally:
         if embedded is not None:
             embedded.stop()
 
 
 @contextmanager
-def api_database(settings: Settings, url: str) -> Iterator[Database]:
-    """The same database with the rights of the API: one organisation at a time."""
-    engine = connect(_login(settings, url, API_ROLE), role=API_ROLE)
+def connected(settings: Settings, url: str, role: str) -> Iterator[Database]:
+    """The same database with the rights of a role."""
+    engine = connect(url if settings.database_url else login(url, role), role=role)
     try:
         yield engine
     finally:
@@ -140,10 +138,6 @@ def owner_database(settings: Settings) -> Iterator[Database]:
     finally:
         if embedded is not None:
             embedded.stop()
-
-
-def _login(settings: Settings, url: str, role: str) -> str:
-    return url if settings.database_url else login(url, role)
 
 
 def key_holders(settings: Settings) -> dict[bytes, KeyHolder]:
