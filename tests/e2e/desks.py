@@ -73,9 +73,10 @@ class Desks:
         self.matter = client.create("/v1/matters", json=CASE)["id"]
         old = client.create("/v1/matters", json=CASE | {"reference": REFERENCE})["id"]
         named = [
-            (path, number, old if REFERENCE in text else self.matter)
+            # One of a document's pieces is enough for a batch of a whole matter.
+            (path, number, old if REFERENCE in text and not place else self.matter)
             for path, text in documents.items()
-            for number in sorted({*_NUMBER.findall(text)})
+            for place, number in enumerate(sorted({*_NUMBER.findall(text)}))
         ]
         with ThreadPoolExecutor() as pool:
             captured = pool.submit(self._capture_list)
@@ -122,7 +123,7 @@ class Desks:
             (_NUMBER.pattern, lambda found: own[found[0]].number),
             (r"--person agent(?:-1)?\b", "--person demo-agent"),
             # The policy that is shipped does not know a demonstration.
-            (r"\bevidence verify (?!.*(?:--trust|# exits 4))", "evidence verify --trust trust.json "),
+            (r"\bevidence verify (?!.*(?:--trust|-eq 4))", "evidence verify --trust trust.json "),
         ):
             text = re.sub(pattern, value, text)
         return text
