@@ -85,6 +85,7 @@ class Desks:
         for (path, number, _), made in zip(named, own, strict=True):
             self._own.setdefault(path, {})[number] = made
         self._fetch(own)
+        self._admit()
 
     def execute(self, document: str, script: str, blocks: list[Block]) -> Done:
         """Execute a script at a desk of its own."""
@@ -119,6 +120,8 @@ class Desks:
             (r"\bev-…", evidence),
             (r"\bm-…", self.matter),
             (r"\bage1…", RECIPIENT),
+            (r"\bmb-…", self._member),
+            (r"\bk-…", self._key),
             (r"(?<= )/backups/", "backups/"),
             (_NUMBER.pattern, lambda found: own[found[0]].number),
             (r"--person agent(?:-1)?\b", "--person demo-agent"),
@@ -193,6 +196,14 @@ class Desks:
         assert view["status"] == "certified", view
         number = client.call("GET", f"/v1/evidence/{evidence_id}/certificate").json()["number"]
         return Certified(evidence_id, number)
+
+    def _admit(self) -> None:
+        """A member with a key, to be changed, revoked and sent away."""
+        client = self._result.client
+        member = {"name": "J. Roe", "roles": ["operator"], "identity": None}
+        self._member = client.create("/v1/members", json=member)["id"]
+        key = {"label": "first", "scopes": None, "expires_at": None}
+        self._key = client.create(f"/v1/members/{self._member}/keys", json=key)["id"]
 
     def _fetch(self, own: list[Certified]) -> None:
         """What a client gets from the service, under the names that documents give it."""

@@ -30,11 +30,6 @@ ELSEWHERE: Mapping[str, str] = {
     "docs/how-to/certificates.md: evidence verify digest-bundle.json exhibit-7.pdf": (
         "tests/e2e/test_certificates.py"
     ),
-    # With ids of members and keys, which only what was printed before tells.
-    'docs/how-to/manage-organisations.md: evidence member add "J. Doe" --role operator          '
-    "# prints the member's id": "tests/unit/api/test_organisations.py",
-    'docs/how-to/manage-organisations.md: evidence member add "M. Muster" --role certifier --issuer '
-    "https://login.example.com/realm --subject 8f14e45f": "tests/unit/api/test_organisations.py",
 }
 """A document, or one block of it by its first line → the test that executes the same commands."""
 
