@@ -23,7 +23,7 @@ _ERRORS = {
     "429": ("too-many-requests", "Too many requests of this caller", "too many requests; wait a second"),
     "503": ("unavailable", "Something does not answer now", "the database does not answer"),
 }
-_METHODS = ("get", "post", "put", "patch", "delete")
+_METHODS = ("get", "head", "post", "put", "patch", "delete")
 
 
 def operation_id(route: APIRoute) -> str:

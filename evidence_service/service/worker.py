@@ -20,6 +20,7 @@ from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.anchor import finish, note_anchor, stamp_batch, submit
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify, order_wanted, refuse
+from evidence_service.service.delete import delete
 from evidence_service.service.dispatch import Dispatcher
 from evidence_service.service.durable import (
     ANCHORS,
@@ -33,6 +34,7 @@ from evidence_service.service.durable import (
 )
 from evidence_service.service.exhibit import make_exhibit
 from evidence_service.service.extend import extend_due
+from evidence_service.service.hold import tell_hold
 from evidence_service.service.note_certificate import tell
 from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
@@ -57,6 +59,8 @@ _SUBJECTS = {
     "preserve": "evidence",
     "certify": "order",
     "exhibit": "exhibit",
+    "hold": "hold",
+    "delete": "request",
     "extend": "certificate",
     "tell": "certificate",
 }
@@ -119,6 +123,8 @@ class Worker:
             ("extend", STAMPS, extend_due),
             ("tell", STAMPS, tell),
             ("exhibit", EXHIBITS, make_exhibit),
+            ("hold", STAMPS, tell_hold),
+            ("delete", STAMPS, delete),
         ):
             engine.add(name, queue, self._noting_failure(name, self._within(name, workflow, durable)))
 

@@ -29,11 +29,17 @@ THINGS = {
     "id": "order",
     "path": "file",
     "form": "form",
+    "hold_id": "hold",
+    "request_id": "request",
+    "link_id": "link",
+    "session_id": "session",
+    "token": "token",
 }
 # Names of nothing that belongs to anybody.
 PLAIN = {
     "after", "before", "limit", "reference", "status", "open_only", "sha256", "person", "name", "language",
     "certificate", "urgent", "url", "seller", "listing_id", "outcome", "kind", "since",
+    "reason", "state",
 }  # fmt: skip
 # Things that exist in every organisation under the same name.
 COMMON = {"file": "note.txt", "form": "custodian"}
@@ -47,9 +53,14 @@ UNKNOWN = {
     "member": "mb-00000000000000000000",
     "key": "k-00000000000000000000",
     "order": "co-00000000000000000000",
+    "hold": "h-00000000000000000000",
+    "request": "rq-00000000000000000000",
+    "link": "rl-00000000000000000000",
+    "session": "us-00000000000000000000",
+    "token": "unknown",
 }
 # Needs no key: what anybody may ask.
-PUBLIC = {"show_entry", "download_key", "live", "ready"}
+PUBLIC = {"open_release_link", "show_entry", "download_key", "live", "ready"}
 MARK = "of A alone"
 """In everything of A's that has a text of its own."""
 METHODS = ("get", "post", "put", "patch", "delete")

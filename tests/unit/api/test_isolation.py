@@ -138,7 +138,18 @@ def furnish(service: Service) -> tuple[dict[str, str], dict[str, str | None]]:
             text("UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = :id"),
             {"id": keys[1]["id"]},
         )
+    hold = post(f"/v1/evidence/{evidence}/holds", reason=MARK)["id"]
+    request = post(f"/v1/evidence/{evidence}/deletion", reason=MARK)["id"]
+    link = post(
+        f"/v1/evidence/{evidence}/release-links",
+        what="bundle", recipient=MARK, purpose=MARK, expires_in=3600,
+    )["id"]  # fmt: skip
+    session = post("/v1/uploads/sessions", matter_id=matter, name=MARK, size=9)["id"]
     ids = {
+        "hold": hold,
+        "request": request,
+        "link": link,
+        "session": session,
         "matter": matter,
         "list": rows["id"],
         "evidence": evidence,
