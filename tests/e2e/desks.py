@@ -100,7 +100,7 @@ class Desks:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=600,
             check=False,
         )
         return Done(done.returncode, done.stderr)

@@ -21,6 +21,9 @@ from tests.e2e.conftest import Result
 from tests.e2e.desks import Desks, Done
 from tests.running import reachable
 
+# A document waits for the captures of others; on a busy machine that takes minutes.
+pytestmark = pytest.mark.timeout(900)
+
 ELSEWHERE: Mapping[str, str] = {
     "docs/how-to/verify-without-us.md": "tests/e2e/test_verify_without_us.py",
     "README.md: ./scripts/demo     # the main job, end to end: three listings captured, anchored, certified, verified": (
