@@ -79,19 +79,17 @@ def blocks(document: str) -> Iterator[Block]:
         position = end + 1
 
 
-def script(chosen: list[Block]) -> str:
-    """Blocks of one document in shell or Python as one shell script, as they are typed into one terminal.
+def script(chosen: list[Block], language: str) -> str:
+    """Blocks of one document in one language as one program, as they are typed into one terminal or session.
 
-    Each line keeps the number it has in the document, so that the shell's own messages say where it is. A line
-    that says ``# exits 3`` has to end so; every other one with 0.
+    Each line keeps the number it has in the document, so that messages say where it is. A line of shell that says
+    ``# exits 3`` has to end so; every other one with 0.
     """
     lines: list[str] = []
     for block in chosen:
-        lines += [""] * (block.line - 2 - len(lines))
-        if block.language == "python":
-            lines += ["python - <<'END_OF_BLOCK'", *block.lines, "END_OF_BLOCK"]
-        else:
-            lines += ["", *map(_expecting, block.lines), ""]
+        if block.language == language:
+            lines += [""] * (block.line - 1 - len(lines))
+            lines += map(_expecting, block.lines) if language == "sh" else block.lines
     return "\n".join(lines) + "\n"
 
 
@@ -112,6 +110,15 @@ def _prose(document: str) -> Iterator[tuple[int, str]]:
         for number in range(block.line - 1, block.line + len(block.lines) + 1)
     }
     return ((number, line) for number, line in enumerate(read(document), 1) if number not in inside)
+
+
+def indented(document: str) -> Iterator[int]:
+    """Lines that are blocks without a fence, which would be found by nobody who looks for fences."""
+    before = ""
+    for number, line in _prose(document):
+        if line.startswith("    ") and not before.strip():
+            yield number
+        before = line
 
 
 def anchors(document: str) -> set[str]:

@@ -27,6 +27,10 @@ CASE = {"reference": "Case 7", "applicant": "Brand Ltd"}
 REFERENCE = "2026-0417"
 """What a document calls a matter by whose evidence is there already."""
 _NUMBER = re.compile(r"\bEP-2026-\d{6}\b")
+# What a document's Python may use: it stands on the first line, which is the document's title.
+_SESSION = 'import os; base_url, key = os.environ["EVIDENCE_API_URL"], os.environ["EVIDENCE_API_KEY"]; '
+# A status of 400 and more is a failure of curl, whether a document has it say so or not.
+_CURL = "fail-with-body\nsilent\nshow-error\n"
 # A failed command names its line; the line is the document's.
 _TRAP = "trap 'code=$?; echo \"line $LINENO ended with $code\" >&2' ERR\n"
 
@@ -49,7 +53,8 @@ class Done:
     @property
     def line(self) -> int:
         """The line of the document that failed; 0 when the shell did not say."""
-        found = re.findall(r"^line (\d+) ended with", self.errors, re.MULTILINE)
+        said = r'^(?:line (\d+) ended with|  File ".*commands\.py", line (\d+))'
+        found = ["".join(numbers) for numbers in re.findall(said, self.errors, re.MULTILINE)]
         return int(found[-1]) if found else 0
 
 
@@ -69,6 +74,8 @@ class Desks:
     def prepare(self, documents: Mapping[str, str]) -> None:
         """Make what the documents (path → text) need."""
         self._write_given()
+        self._member, self._key, _ = self._key_of("J. Roe", "operator")
+        _, _, self._reviewer = self._key_of("R. Reviewer", "reviewer")
         client = self._result.client
         self.matter = client.create("/v1/matters", json=CASE)["id"]
         old = client.create("/v1/matters", json=CASE | {"reference": REFERENCE})["id"]
@@ -80,30 +87,35 @@ class Desks:
         ]
         with ThreadPoolExecutor() as pool:
             captured = pool.submit(self._capture_list)
+            request = pool.submit(self._ask_for_deletion)
             own = list(pool.map(lambda item: self._upload(*item), named))
-            self.captured = captured.result()
+            self.captured, self._request = captured.result(), request.result()
         for (path, number, _), made in zip(named, own, strict=True):
             self._own.setdefault(path, {})[number] = made
         self._fetch(own)
-        self._admit()
 
-    def execute(self, document: str, script: str, blocks: list[Block]) -> Done:
-        """Execute a script at a desk of its own."""
+    def execute(self, document: str, shell: str, python: str, blocks: list[Block]) -> Done:
+        """Execute a document's commands, then its Python, at a desk of its own."""
         desk = self._directory / re.sub(r"\W", "-", document)
         shutil.copytree(self._given, desk, symlinks=True)
         self._write_plan(desk, blocks)
-        (desk / "commands.sh").write_text(self.fill_in(document, script))
-        done = subprocess.run(
-            ["bash", "-eE", "-o", "pipefail", "commands.sh"],
-            cwd=desk,
-            env=self._environment(desk),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        return Done(done.returncode, done.stderr)
+        (desk / "commands.sh").write_text(self.fill_in(document, shell))
+        (desk / "commands.py").write_text(f"{_SESSION}{self.fill_in(document, python)}")
+        done = Done(0, "")
+        for program in (["bash", "-eE", "-o", "pipefail", "commands.sh"], ["python", "commands.py"]):
+            if done.code == 0:
+                ended = subprocess.run(
+                    program,
+                    cwd=desk,
+                    env=self._environment(desk),
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    timeout=600,
+                    check=False,
+                )
+                done = Done(ended.returncode, ended.stderr)
+        return done
 
     def fill_in(self, document: str, text: str) -> str:
         """Put what there is here in the place of what a document can only name."""
@@ -114,7 +126,7 @@ class Desks:
         nodes = iter([*demo.rpc_urls] * 2)
         for pattern, value in (
             (r"https://shop\.example/item/1\b", demo.marketplace.listing_url(LISTING)),
-            (r"https://(?:issuer|register)\.example(?:\.org)?", service),
+            (r"https://(?:issuer|register|evidence)\.example(?:\.org)?\b(?!\.com)", service),
             (r"http://127\.0\.0\.1:8080\b", service),
             (r"https://node-(?:one|two)\.example", lambda _: next(nodes, demo.rpc_urls[0])),
             (r"\bev-…", evidence),
@@ -122,6 +134,7 @@ class Desks:
             (r"\bage1…", RECIPIENT),
             (r"\bmb-…", self._member),
             (r"\bk-…", self._key),
+            (r"\brq-…", self._request),
             (r"(?<= )/backups/", "backups/"),
             (_NUMBER.pattern, lambda found: own[found[0]].number),
             (r"--person agent(?:-1)?\b", "--person demo-agent"),
@@ -133,6 +146,7 @@ class Desks:
 
     def _environment(self, desk: Path) -> dict[str, str]:
         (desk / ".trap").write_text(_TRAP)
+        (desk / ".curlrc").write_text(_CURL)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("EVIDENCE_")}
         return kept | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -141,6 +155,9 @@ class Desks:
             "BASH_ENV": str(desk / ".trap"),
             "EVIDENCE_API_URL": f"http://127.0.0.1:{self._result.demo.api_port}",
             "EVIDENCE_API_KEY": self._result.demo.api_key,
+            "KEY": self._result.demo.api_key,
+            "CUSTODIAN": self._result.demo.api_key,
+            "REVIEWER": self._reviewer,
             "EVIDENCE_CONFIG": str(self._result.demo.settings_file),
         }
 
@@ -152,6 +169,7 @@ class Desks:
         vectors = ROOT / "tests" / "vectors" / "importing"
         for name in ("page.wacz", "other.wacz"):
             shutil.copy(vectors / "py-wacz-0.6.0.wacz", given / name)
+        (given / "note.txt").write_text("Notes of Jane Doe\n")
         for name in ("phone.mp4", "phone-video.mp4"):
             (given / name).write_bytes(mp4())
         state: dict[str, Any] = {"cookies": [], "origins": []}
@@ -197,13 +215,22 @@ class Desks:
         number = client.call("GET", f"/v1/evidence/{evidence_id}/certificate").json()["number"]
         return Certified(evidence_id, number)
 
-    def _admit(self) -> None:
-        """A member with a key, to be changed, revoked and sent away."""
+    def _key_of(self, name: str, role: str) -> tuple[str, str, str]:
+        """A new member's id, the id of their key, and the key."""
         client = self._result.client
-        member = {"name": "J. Roe", "roles": ["operator"], "identity": None}
-        self._member = client.create("/v1/members", json=member)["id"]
-        key = {"label": "first", "scopes": None, "expires_at": None}
-        self._key = client.create(f"/v1/members/{self._member}/keys", json=key)["id"]
+        member = client.create("/v1/members", json={"name": name, "roles": [role], "identity": None})["id"]
+        order = {"label": "first", "scopes": None, "expires_at": None}
+        made = client.create(f"/v1/members/{member}/keys", json=order)
+        return member, made["id"], made["key"]
+
+    def _ask_for_deletion(self) -> str:
+        """The id of a request that another person is to decide about."""
+        client = self._result.client
+        query = {"matter_id": self.matter, "name": "letter.txt", "certificate": False}
+        evidence_id = client.create("/v1/uploads", params=query, content=b"to be deleted")["id"]
+        wait(client, evidence_id, lambda view: view["status"] == "anchored")
+        asked = client.create(f"/v1/evidence/{evidence_id}/deletion", json={"reason": "settled"})
+        return str(asked["id"])
 
     def _fetch(self, own: list[Certified]) -> None:
         """What a client gets from the service, under the names that documents give it."""

@@ -16,7 +16,7 @@ from evidence_service.config import ChainSettings, Settings
 from evidence_service.config.checking import findings
 from evidence_service.errors import EvidenceServiceError
 from evidence_service.exhibit.plan import parse_plan
-from tests.documentation import Block, blocks, broken_links, documents, linked, script
+from tests.documentation import Block, blocks, broken_links, documents, indented, linked, script
 from tests.e2e.conftest import Result
 from tests.e2e.desks import Desks, Done
 from tests.running import reachable
@@ -86,6 +86,8 @@ PARSED = [block for block in BLOCKS if block.language == "json"]
 def test_every_block_is_accounted_for(record_property: Callable[[str, object], None]) -> None:
     unnamed = [f"{block.document}:{block.line - 1}" for block in BLOCKS if block.language not in LANGUAGES]
     assert not unnamed, f"say what these blocks are, one of {sorted(LANGUAGES)}, behind the fence: {unnamed}"
+    unfenced = [f"{page}:{number}" for page in PAGES for number in indented(page)]
+    assert not unfenced, f"put these blocks into fences, with their language behind: {unfenced}"
     names = {name for block in BLOCKS for name in (block.document, block.name)}
     stale = {*ELSEWHERE, *NOT_EXECUTED, *ONLY_PARSED} - names
     assert not stale, f"these lists of this file name blocks that no document has: take out {sorted(stale)}"
@@ -174,11 +176,16 @@ def test_json_is_what_the_service_takes(
 def executions(result: Result, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Done]]]:
     """All documents' commands, several documents at a time; those that capture most begin first."""
     desks = Desks(result, reachable(tmp_path_factory.mktemp("documents")))
-    scripts = once({page: script(chosen) for page, chosen in EXECUTED.items()})
+    scripts = once({page: script(chosen, "sh") for page, chosen in EXECUTED.items()})
     desks.prepare(scripts)
     pages = sorted(scripts, key=lambda page: -scripts[page].count("https://shop.example"))
     with ThreadPoolExecutor(4) as pool:
-        yield {page: pool.submit(desks.execute, page, scripts[page], PAGES[page]) for page in pages}
+        yield {
+            page: pool.submit(
+                desks.execute, page, scripts[page], script(EXECUTED[page], "python"), PAGES[page]
+            )
+            for page in pages
+        }
 
 
 def once(scripts: Mapping[str, str]) -> dict[str, str]:

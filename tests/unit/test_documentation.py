@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import documentation
-from tests.documentation import Block, anchors, blocks, broken_links, script
+from tests.documentation import Block, anchors, blocks, broken_links, indented, script
 
 PAGE = """# Keep [this](b.md), `that` and more
 
@@ -61,16 +61,20 @@ def run(text: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-e", "-c", text], capture_output=True, text=True, check=False)
 
 
-def test_a_script_keeps_the_documents_lines_and_runs_both_languages(page: str) -> None:
-    chosen = list(blocks(page))[:2]
-    text = script(chosen)
+def test_programs_keep_the_documents_lines(page: str) -> None:
+    text = script(list(blocks(page)), "sh")
     assert text.splitlines()[4] == "cd /"
-    done = run(text)
-    assert (done.returncode, done.stdout) == (0, "from Python\n")
+    assert run(text).returncode == 0
+    assert script(list(blocks(page)), "python") == "\n" * 9 + 'print("from Python")\n'
+
+
+def test_a_block_without_a_fence_is_found(page: str, tmp_path: Path) -> None:
+    (tmp_path / page).write_text("Type\n\n    false\n\n```sh\n\n    true\n```\n- a list\n    that goes on\n")
+    assert list(indented(page)) == [3]
 
 
 @pytest.mark.parametrize(
     "line", ["false", "true   # exits 3", "false  # exits 3", "python -c 'raise SystemExit(4)'"]
 )
 def test_a_line_that_ends_otherwise_than_it_says_fails(line: str) -> None:
-    assert run(script([Block("a.md", 2, "sh", (line,))])).returncode != 0
+    assert run(script([Block("a.md", 2, "sh", (line,))], "sh")).returncode != 0
