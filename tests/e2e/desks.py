@@ -218,9 +218,11 @@ class Desks:
     def _key_of(self, name: str, role: str) -> tuple[str, str, str]:
         """A new member's id, the id of their key, and the key."""
         client = self._result.client
-        member = client.create("/v1/members", json={"name": name, "roles": [role], "identity": None})["id"]
+        member = client.create(
+            "/v1/organisation/members", json={"name": name, "roles": [role], "identity": None}
+        )["id"]
         order = {"label": "first", "scopes": None, "expires_at": None}
-        made = client.create(f"/v1/members/{member}/keys", json=order)
+        made = client.create(f"/v1/organisation/members/{member}/keys", json=order)
         return member, made["id"], made["key"]
 
     def _ask_for_deletion(self) -> str:
