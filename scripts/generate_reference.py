@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from collections.abc import Iterator
@@ -79,7 +80,7 @@ def settings() -> str:
         *_table("", Settings),
     ]
     for name, model in NESTED:
-        lines += ["", f"## `{name}`", "", str(model.__doc__).strip(), "", *_table(f"{name}.", model)]
+        lines += ["", f"## `{name}`", "", inspect.cleandoc(str(model.__doc__)), "", *_table(f"{name}.", model)]
     lines += ["", "## Commands that talk to a service", ""]
     lines += ["| Variable | Default | What it is |", "|---|---|---|"]
     for name, field in ClientSettings.model_fields.items():
