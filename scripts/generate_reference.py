@@ -80,7 +80,14 @@ def settings() -> str:
         *_table("", Settings),
     ]
     for name, model in NESTED:
-        lines += ["", f"## `{name}`", "", inspect.cleandoc(str(model.__doc__)), "", *_table(f"{name}.", model)]
+        lines += [
+            "",
+            f"## `{name}`",
+            "",
+            inspect.cleandoc(str(model.__doc__)),
+            "",
+            *_table(f"{name}.", model),
+        ]
     lines += ["", "## Commands that talk to a service", ""]
     lines += ["| Variable | Default | What it is |", "|---|---|---|"]
     for name, field in ClientSettings.model_fields.items():
