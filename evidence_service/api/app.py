@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from evidence_service import __version__
 from evidence_service.api import document, problems
+from evidence_service.api.direct import shortcuts
 from evidence_service.api.figures import RequestFigures
 from evidence_service.api.keys import KeyHolder, KnownKeys
 from evidence_service.api.limits import PATIENCE, Bounds
@@ -21,6 +22,7 @@ from evidence_service.api.routes import (
     certificates,
     custody,
     declarations,
+    events,
     evidence,
     exhibits,
     health,
@@ -30,17 +32,21 @@ from evidence_service.api.routes import (
     organisations,
     receipts,
     register,
+    registrations,
     releases,
     requests,
     search,
     upload_sessions,
+    webhooks,
 )
+from evidence_service.api.streams import Streams
 from evidence_service.service.parts import Parts
 from evidence_service.service.tracing import NoTracing
 
 _ROUTES = (
     organisations,
     matters,
+    registrations,
     captures,
     evidence,
     upload_sessions,
@@ -56,6 +62,8 @@ _ROUTES = (
     releases,
     register,
     search,
+    events,
+    webhooks,
     health,
     metrics,
 )
@@ -82,6 +90,10 @@ def create_app(
     """
     known = KnownKeys(keys, None if parts is None else parts.organisations)
     app = _application(parts, known, overall, identities=identities, rates=rates, patience=patience)
+    if parts is not None:
+        app.state.intake = registrations.intake(parts)
+    app.router.routes.extend(shortcuts(registrations.direct))
+    app.include_router(registrations.direct)
     for module in _ROUTES:
         app.include_router(module.router)
     return app
@@ -124,6 +136,7 @@ def _application(
     app.state.identities = identities
     app.state.limiter = Limiter(rates or Rates())
     app.state.figures = RequestFigures()
+    app.state.streams = Streams(None if parts is None else parts.database)
     app.add_middleware(Bounds, patience=patience)
     problems.install(app)
     document.install(app)

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from evidence_service import bootstrap, config
 from evidence_service.api.app import create_app, create_monitoring
+from evidence_service.api.serving import Server
 from evidence_service.cli import logs
 from evidence_service.config.secrets import known_secrets
 from evidence_service.errors import ConfigurationError
@@ -58,7 +59,7 @@ def serve(with_worker: bool) -> None:
             identities=bootstrap.identities(settings),
             rates=bootstrap.rates(settings),
         )
-        server = uvicorn.Server(
+        server = Server(
             uvicorn.Config(
                 app,
                 host=settings.api_host,
@@ -66,12 +67,14 @@ def serve(with_worker: bool) -> None:
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=_API_DRAIN,
-            )
+            ),
+            app.state.streams,
         )
         running = None if overall is None else bootstrap.worker(settings, overall, url)
         if running is not None:
             running.start(lost=lambda: setattr(server, "should_exit", True))
         click.echo(f"API on http://{settings.api_host}:{settings.api_port}", err=True)
+        bootstrap.settle()
         # uvicorn raises the signal that ended it once more; by then it has to be harmless, or nothing below
         # would run.
         for number in (signal.SIGTERM, signal.SIGINT):

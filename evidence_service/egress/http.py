@@ -49,7 +49,7 @@ class Exchange(Protocol):
         self,
         url: str,
         *,
-        limit: int,
+        limit: int | None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         accept: tuple[int, ...] = (200,),
@@ -60,7 +60,7 @@ class Exchange(Protocol):
 def exchange(
     url: str,
     *,
-    limit: int,
+    limit: int | None,
     content: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     accept: tuple[int, ...] = (200,),
@@ -71,7 +71,7 @@ def exchange(
     """POST ``content``, or GET when there is none. Not to be called inside a running event loop.
 
     Args:
-        limit: most bytes of the body.
+        limit: most bytes of the body; None: it is not read, whatever it is.
         accept: statuses that are an answer.
         seconds: for the whole exchange.
         policy: where it may connect to; None for an address the operator named.
@@ -94,7 +94,7 @@ def exchange(
 
 async def _exchange(
     url: str,
-    limit: int,
+    limit: int | None,
     content: bytes | None,
     headers: Mapping[str, str],
     accept: tuple[int, ...],
@@ -119,13 +119,15 @@ async def _exchange(
     ):
         if response.status_code not in accept:
             raise UnavailableError(f"it answered HTTP {response.status_code}")
+        kind = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
+        if limit is None:
+            return Answer(response.status_code, kind, b"")
         body = bytearray()
         # Raw: a compressed body nobody asked for must not unfold in memory.
         async for chunk in response.aiter_raw():
             body += chunk
             if len(body) > limit:
                 raise UnavailableError(f"its answer is larger than {limit} bytes")
-        kind = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
         return Answer(response.status_code, kind, bytes(body))
 
 

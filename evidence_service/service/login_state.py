@@ -54,6 +54,7 @@ class SealingKey:
         # RFC 5869: one key for each use.
         self._cipher = AESGCM(_derive(material, b"login state, sealed"))
         self._print = _derive(material, b"login state, fingerprint")
+        self._secrets = AESGCM(_derive(material, b"secret of a webhook, sealed"))
 
     def seal(self, state: Mapping[str, Any], random_bytes: Callable[[int], bytes]) -> SealedLogin:
         """Seal a checked state under an id of its own, which it is bound to."""
@@ -75,6 +76,25 @@ class SealingKey:
                 what_to_do="order the capture again with its login state",
             ) from None
         return state
+
+    def seal_secret(self, owner: str, secret: bytes, random_bytes: Callable[[int], bytes]) -> bytes:
+        """Seal the secret of a webhook, bound to the webhook's id."""
+        nonce = random_bytes(_NONCE_SIZE)
+        return nonce + self._secrets.encrypt(nonce, secret, owner.encode())
+
+    def open_secret(self, owner: str, sealed: bytes) -> bytes:
+        """The secret again.
+
+        Raises:
+            RefusedError: it was sealed under another key or for another webhook, or changed.
+        """
+        try:
+            return self._secrets.decrypt(sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:], owner.encode())
+        except InvalidTag:
+            raise RefusedError(
+                "the webhook's secret cannot be opened with this service's key",
+                what_to_do="give the webhook another secret (rotate)",
+            ) from None
 
     def fingerprint(self, state: Mapping[str, Any]) -> str:
         """HMAC-SHA256 (RFC 2104), hexadecimal: tells whether two states are equal to who has the key."""

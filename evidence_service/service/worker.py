@@ -21,6 +21,7 @@ from evidence_service.service.anchor import finish, note_anchor, stamp_batch, su
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify, order_wanted, refuse
 from evidence_service.service.delete import delete
+from evidence_service.service.deliver import Deliverer
 from evidence_service.service.dispatch import Dispatcher
 from evidence_service.service.durable import (
     ANCHORS,
@@ -32,6 +33,7 @@ from evidence_service.service.durable import (
     Engine,
     workflow_id,
 )
+from evidence_service.service.enter_registrations import enter_registrations
 from evidence_service.service.exhibit import make_exhibit
 from evidence_service.service.extend import extend_due
 from evidence_service.service.hold import tell_hold
@@ -107,6 +109,7 @@ class Worker:
         self._counting = threading.Lock()
         self.lost = False
         self._upkeep = Upkeep(parts)
+        self._deliverer = Deliverer(parts)
         self._stopping = threading.Event()
         # Asking twice would be harmless, only slower.
         self._asked: set[tuple[str, str]] = set()
@@ -145,6 +148,7 @@ class Worker:
         self._engine.launch({CAPTURES: self._captures, ANCHORS: 4, CERTIFICATES: 2, STAMPS: 1, EXHIBITS: 1})
         self._thread.start()
         self._supervision.start()
+        self._deliverer.start()
         for rounds in self._rounds:
             rounds.start()
 
@@ -156,6 +160,7 @@ class Worker:
         self._stopping.set()
         self._durable.halt()
         self._heartbeat.drain()
+        self._deliverer.halt()
         for rounds in self._rounds:
             rounds.stop()
         ends = time.monotonic() + drain
@@ -165,6 +170,7 @@ class Worker:
         self._engine.stop(drain=drain)
         for rounds in self._rounds:
             rounds.join(max(ends - time.monotonic(), 0.0))
+        self._deliverer.stop()
         self._heartbeat.stop()
         self._lease.give_back()
 
@@ -216,6 +222,7 @@ class Worker:
         # First: it comes seldom, and must not wait for what is looked for all the time.
         for name, subject in self._upkeep.wanted():
             self._ask(name, subject)
+        enter_registrations(parts)
         self._dispatcher.look()
         for batch in parts.batches.unanchored():
             self._submit(batch.id)

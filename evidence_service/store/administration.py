@@ -18,7 +18,16 @@ from evidence_service.store.tenancy import Store
 _EVENTS = schema.administration_events
 
 Action = Literal[
-    "register_organisation", "add_member", "change_roles", "end_member", "issue_key", "revoke_key"
+    "register_organisation",
+    "add_member",
+    "change_roles",
+    "end_member",
+    "issue_key",
+    "revoke_key",
+    "add_webhook",
+    "change_webhook",
+    "rotate_webhook",
+    "delete_webhook",
 ]
 
 
@@ -27,7 +36,7 @@ class Change:
     """What is done to whom, by whom.
 
     Attributes:
-        subject: id of the organisation, member or key.
+        subject: id of the organisation, member, key or webhook.
         detail: what it is afterwards; nothing secret.
     """
 

@@ -1,7 +1,7 @@
 """Release links: something of a piece of evidence under an address that opens it without a key.
 
 The address holds a token of 256 bits. Only its SHA-256 is kept, and whose it is is asked before the
-organisation is known (``evidence_release``, migration 0014).
+organisation is known (``evidence_release``, migration 0015).
 """
 
 from __future__ import annotations

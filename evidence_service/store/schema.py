@@ -95,6 +95,9 @@ UNMADE = "status = 'ordered'"
 UNNOTED_HOLD = "NOT noted"
 EXECUTABLE = "kind = 'delete' AND state = 'approved'"
 DELETION = "kind = 'delete' AND state IN ('requested', 'approved')"
+UNENTERED = "NOT entered"
+UNTOLD_EVENT = "position IS NULL"
+DELIVERABLE = "state = 'pending'"
 
 # Who uses the service. What belongs to whom is in each table's organisation_id, which row-level security
 # compares with the transaction's organisation; see store.tenancy.
@@ -294,6 +297,61 @@ capture_list_rows = Table(
     organisation_column(),
     same_organisation("list_id", "capture_lists.id"),
     same_organisation("evidence_id", "evidence.id"),
+)
+
+# Digests somebody states: the content stays with them. A worker makes evidence of each.
+registration_lists = Table(
+    "registration_lists",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("matter_id", Text, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("accepted_at", _Time, nullable=False),
+    Column("batch_by", _Time, nullable=False),
+    # Rows that came in, refused ones included.
+    Column("size", Integer, nullable=False),
+    # Position → name and problem of each row that was refused.
+    Column("refused", JSONB, nullable=False),
+    # Of the request; an idempotency key stands for one request only.
+    Column("request_sha256", LargeBinary, nullable=False),
+    # Null where every row was refused.
+    Column("receipt", LargeBinary),
+    organisation_column(),
+    same_organisation("matter_id", "matters.id"),
+    UniqueConstraint("organisation_id", "id"),
+)
+
+registrations = Table(
+    "registrations",
+    metadata,
+    # Of the evidence it becomes.
+    Column("id", Text, primary_key=True),
+    # Null for a row of a list, whose matter is the list's: that reference is checked once, not for each row.
+    Column("matter_id", Text),
+    # Both null for one that came by itself.
+    Column("list_id", Text),
+    Column("position", Integer),
+    Column("name", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("sha3_512", LargeBinary, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("accepted_at", _Time, nullable=False),
+    Column("batch_by", _Time, nullable=False),
+    # Of one that came by itself; rows of lists get theirs when they are entered.
+    Column("receipt", LargeBinary),
+    Column("entered", Boolean, nullable=False, server_default=false()),
+    # Without a reference of its own to organisations: its matter has one, and thousands of rows come at once.
+    Column("organisation_id", Text, nullable=False, server_default=text("evidence_organisation()")),
+    same_organisation("matter_id", "matters.id"),
+    same_organisation("list_id", "registration_lists.id"),
+    CheckConstraint(
+        "(list_id IS NULL) = (position IS NULL) AND (list_id IS NULL) = (matter_id IS NOT NULL)", name="place"
+    ),
+    # The digest first: it decides nearly every comparison.
+    Index(None, "sha256", "organisation_id"),
+    Index("ix_registrations_unentered", "batch_by", postgresql_where=UNENTERED),
 )
 
 custody_events = Table(
@@ -786,6 +844,69 @@ idempotency_keys = Table(
     Column("body", JSONB, nullable=False),
     Column("created_at", _Time, nullable=False),
     PrimaryKeyConstraint("organisation_id", "key"),
+)
+
+# What happened to evidence, certificates and exhibits; triggers there add it with the change itself.
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    # From 1, without a gap, in each organisation; given after the commit, see store/events.py.
+    Column("position", BigInteger),
+    Column("type", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    Column("at", _Time, nullable=False, server_default=text("clock_timestamp()")),
+    organisation_column(),
+    UniqueConstraint("organisation_id", "position"),
+    Index("ix_events_untold", "id", postgresql_where=UNTOLD_EVENT),
+)
+
+# Where organisations want to be told of events.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    # Of events; empty: all of them.
+    Column("types", JSONB, nullable=False),
+    # Its secret under the service's sealing key; those before that sign too, in hexadecimal, and until when.
+    Column("sealed", LargeBinary, nullable=False),
+    Column("previous", JSONB, nullable=False, server_default="[]"),
+    Column("created_at", _Time, nullable=False),
+    Column("disabled_at", _Time),
+    Column("reason", Text, nullable=False, server_default=""),
+    # Failures in a row, and until when it is left alone after them.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("rests_until", _Time),
+    Column("delivered_at", _Time),
+    # When it was last begun to be told something, and until when nobody else may: one at a time.
+    Column("served_at", _Time),
+    Column("leased_until", _Time),
+    organisation_column(),
+    UniqueConstraint("organisation_id", "id"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("webhook_id", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    # Begun so far.
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("state", Text, nullable=False, server_default="pending"),
+    Column("created_at", _Time, nullable=False),
+    Column("next_at", _Time),
+    Column("last_at", _Time),
+    # Of HTTP, where there was an answer; and what was wrong, in words.
+    Column("last_status", Integer),
+    Column("problem", Text, nullable=False, server_default=""),
+    organisation_column(),
+    ForeignKeyConstraint(
+        ["webhook_id", "organisation_id"], ["webhooks.id", "webhooks.organisation_id"], ondelete="CASCADE"
+    ),
+    ForeignKeyConstraint(["organisation_id", "position"], ["events.organisation_id", "events.position"]),
+    Index("ix_deliveries_due", "webhook_id", "next_at", postgresql_where=DELIVERABLE),
 )
 
 # Who serves the queues. A row is a lease: renewed on the database's clock, and gone when it is given back or

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -169,6 +170,12 @@ class Desks:
         vectors = ROOT / "tests" / "vectors" / "importing"
         for name in ("page.wacz", "other.wacz"):
             shutil.copy(vectors / "py-wacz-0.6.0.wacz", given / name)
+        photo = given / "photos" / "0417.jpg"
+        photo.parent.mkdir()
+        photo.write_bytes(b"a photo")
+        digests = [hashlib.new(name, photo.read_bytes()).hexdigest() for name in ("sha256", "sha3_512")]
+        row = ",".join(["0417.jpg", str(photo.stat().st_size), *digests])
+        (given / "digests.csv").write_text(f"name,size,sha256,sha3_512\n{row}\n")
         (given / "note.txt").write_text("Notes of Jane Doe\n")
         for name in ("phone.mp4", "phone-video.mp4"):
             (given / name).write_bytes(mp4())

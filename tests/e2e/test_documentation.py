@@ -33,6 +33,13 @@ ELSEWHERE: Mapping[str, str] = {
     "docs/how-to/certificates.md: evidence verify digest-bundle.json exhibit-7.pdf": (
         "tests/e2e/test_certificates.py"
     ),
+    # An address of somebody else would be sent to, and the stream lasts a quarter of an hour.
+    'docs/how-to/receive-webhooks.md: curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" '
+    "https://evidence.example/v1/webhooks \\": "tests/unit/api/test_webhooks.py",
+    'docs/how-to/receive-webhooks.md: curl -N -H "Authorization: Bearer $KEY" '
+    '"https://evidence.example/v1/events?after=0&matter_id=m-…"': "tests/unit/api/test_event_stream.py",
+    'docs/how-to/register-digests.md: curl -H "Authorization: Bearer $EVIDENCE_API_KEY" '
+    '"$EVIDENCE_API_URL/v1/evidence/ev-…/bundle" > bundle.json': "tests/e2e/test_registered_digests.py",
 }
 """A document, or one block of it by its first line → the test that executes the same commands."""
 

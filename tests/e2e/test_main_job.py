@@ -154,6 +154,26 @@ def test_an_uploaded_file_is_certified_as_uploaded(result: Result, tmp_path: Pat
     pdf.write_bytes(client.call("GET", f"/v1/evidence/{ordered['id']}/certificate.pdf").content)
     text = subprocess.run(["pdftotext", pdf, "-"], capture_output=True, text=True, check=True).stdout
     assert "uploaded by the applicant; not captured by this service" in text
+    steps = ["accepted", "sealed", "stamped", "registered", "anchored", "certified"]
+    assert followed(result, ordered["id"]) == [f"evidence.{step}" for step in steps]
+
+
+def followed(result: Result, evidence_id: str) -> list[str]:
+    """What happened to a piece of evidence itself, as somebody hears who follows it to its end."""
+    found: list[str] = []
+    with httpx.stream(
+        "GET",
+        f"http://127.0.0.1:{result.demo.api_port}/v1/events",
+        params={"after": 0, "evidence_id": evidence_id},
+        headers={"Authorization": f"Bearer {result.demo.api_key}"},
+        timeout=120,
+    ) as answer:
+        for line in answer.iter_lines():
+            if line.startswith("event: evidence."):
+                found.append(line.removeprefix("event: "))
+            if line == "event: evidence.certified":
+                break
+    return found
 
 
 def test_a_package_of_other_software_is_certified_with_what_was_found(result: Result, tmp_path: Path) -> None:

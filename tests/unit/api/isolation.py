@@ -15,16 +15,22 @@ from typing import Any
 
 import httpx
 
+MARK = "of A alone"
+"""In everything of A's that has a text of its own."""
+
 # What a parameter or a member of a body names → which of an organisation's things that is.
 THINGS = {
     "matter_id": "matter",
     "list_id": "list",
+    "registration_id": "registration",
+    "registration_list_id": "registration list",
     "evidence_id": "evidence",
     "batch_id": "batch",
     "number": "certificate",
     "exhibit_id": "exhibit",
     "member_id": "member",
     "key_id": "key",
+    "webhook_id": "webhook",
     "evidence": "evidence",
     "id": "order",
     "path": "file",
@@ -40,12 +46,17 @@ PLAIN = {
     "after", "before", "limit", "reference", "status", "open_only", "sha256", "person", "name", "language",
     "certificate", "urgent", "url", "seller", "listing_id", "outcome", "kind", "since",
     "reason", "state",
+    "overlap_hours",
 }  # fmt: skip
+# Values of required parameters that have a form.
+REQUIRED = {"sha256": hashlib.sha256(MARK.encode()).hexdigest()}
 # Things that exist in every organisation under the same name.
 COMMON = {"file": "note.txt", "form": "custodian"}
 UNKNOWN = {
     "matter": "m-00000000000000000000",
     "list": "cl-00000000000000000000",
+    "registration": "ev-11111111111111111111",
+    "registration list": "rl-00000000000000000000",
     "evidence": "ev-00000000000000000000",
     "batch": "batch-999",
     "certificate": "EP-2026-999999",
@@ -58,11 +69,10 @@ UNKNOWN = {
     "link": "rl-00000000000000000000",
     "session": "us-00000000000000000000",
     "token": "unknown",
+    "webhook": "wh-00000000000000000000",
 }
 # Needs no key: what anybody may ask.
 PUBLIC = {"open_release_link", "show_entry", "download_key", "live", "ready"}
-MARK = "of A alone"
-"""In everything of A's that has a text of its own."""
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -124,7 +134,7 @@ def _operation(document: Mapping[str, Any], method: str, path: str, described: A
         if given in THINGS:
             things.append((item["in"], given, THINGS[given]))
         elif item.get("required"):
-            query[given] = "someone"
+            query[given] = REQUIRED.get(given, "someone")
     body = _body(document, where, described)
     for member in body if isinstance(body, dict) else ():
         assert not member.endswith(("_id", "_ids")) or member in THINGS, (

@@ -25,6 +25,7 @@ class Nowhere:
     """Parts that no request gets as far as."""
 
     organisations = None
+    database = None
     tracing = NoTracing()
 
     def within(self, _: str) -> Nowhere:
@@ -41,6 +42,9 @@ ACTIONS = {
     "approve_request",
     "refuse_request",
     "complete_upload",
+    "rotate_secret",  # the secrets before sign too
+    "try_webhook",
+    "replay_events",
 }
 # Lists of what one thing has, whole: as many as it has chains, files, events or certificates.
 WHOLE = {

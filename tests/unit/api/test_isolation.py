@@ -19,6 +19,7 @@ from evidence_service.api.app import create_app
 from evidence_service.api.auth import Principal, Reader, Wired, may
 from evidence_service.api.keys import KeyHolder
 from evidence_service.api.rates import Rate, Rates
+from evidence_service.api.routes import events
 from evidence_service.api.routes.organisations import Overall
 from evidence_service.config import Settings
 from evidence_service.service.parts import Parts
@@ -80,11 +81,14 @@ def world(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         rates=Rates(MANY, MANY, MANY),
     )
     with (
+        pytest.MonkeyPatch.context() as patched,
         serving(app) as url,
         client_of(url, "A") as a,
         client_of(url, "B") as b,
         httpx.Client(base_url=url, trust_env=False) as nobody,
     ):
+        # Each stream ends after what it begins with.
+        patched.setattr(events, "_LIFE_SECONDS", 0.0)
         of_a, of_b = (
             Service(parts.within(organisation), clock, http) for organisation, http in ((A, a), (B, b))
         )
@@ -119,6 +123,9 @@ def furnish(service: Service) -> tuple[dict[str, str], dict[str, str | None]]:
     url = f"https://93.184.215.14/{MARK.replace(' ', '-')}"
     post("/v1/captures", matter_id=matter, url=url)
     rows = post("/v1/capture-lists", matter_id=matter, rows=[{"url": url, "label": MARK}])
+    file = {"name": MARK, "size": 1, "sha256": sha256(MARK).hex(), "sha3_512": "00" * 64}
+    registration = post("/v1/registrations", matter_id=matter, **file)
+    registrations = post("/v1/registration-lists", matter_id=matter, rows=[file])
     service.matter = matter
     evidence = service.upload(MARK.encode())["id"]
     service.register(evidence)
@@ -131,6 +138,7 @@ def furnish(service: Service) -> tuple[dict[str, str], dict[str, str | None]]:
     order = post(f"/v1/certificates/{number}/supersede", reason=MARK)["id"]
     exhibit = post(f"/v1/evidence/{evidence}/exhibit", **{"for": "court", "recipient": MARK})["id"]
     member = post("/v1/organisation/members", name=MARK, roles=["auditor"])["id"]
+    webhook = post("/v1/webhooks", url=url)["id"]
     keys = [post(f"/v1/organisation/members/{member}/keys", label=MARK) for _ in range(2)]
     service.http.delete(f"/v1/organisation/members/{member}/keys/{keys[0]['id']}").raise_for_status()
     with service.parts.database.begin() as connection:
@@ -152,6 +160,8 @@ def furnish(service: Service) -> tuple[dict[str, str], dict[str, str | None]]:
         "session": session,
         "matter": matter,
         "list": rows["id"],
+        "registration": registration["id"],
+        "registration list": registrations["id"],
         "evidence": evidence,
         "batch": batch.id,
         "certificate": number,
@@ -159,6 +169,7 @@ def furnish(service: Service) -> tuple[dict[str, str], dict[str, str | None]]:
         "member": member,
         "key": keys[0]["id"],
         "order": order,
+        "webhook": webhook,
     }
     return ids, {
         "no key": None,

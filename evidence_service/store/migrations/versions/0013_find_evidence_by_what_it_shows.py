@@ -7,8 +7,8 @@ from alembic import op
 
 from evidence_service.store.migrations.isolation import as_worker, isolate
 
-revision = "0016"
-down_revision = "0015"
+revision = "0013"
+down_revision = "0012"
 
 
 def upgrade() -> None:

@@ -9,8 +9,8 @@ from evidence_service.store.migrations.isolation import share
 from evidence_service.store.tenancy import API_ROLE as API
 from evidence_service.store.tenancy import WORKER_ROLE as WORKER
 
-revision = "0015"
-down_revision = "0013"
+revision = "0012"
+down_revision = "0011"
 
 
 def upgrade() -> None:

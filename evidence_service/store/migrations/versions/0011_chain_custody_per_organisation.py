@@ -7,7 +7,7 @@ from alembic import op
 
 from evidence_service.store.migrations.isolation import as_worker, isolate
 
-revision = "0013"
+revision = "0011"
 down_revision = "0010"
 
 

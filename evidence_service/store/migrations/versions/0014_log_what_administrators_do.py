@@ -8,8 +8,8 @@ from sqlalchemy.dialects import postgresql
 
 from evidence_service.store.migrations.isolation import isolate, open_again
 
-revision = "0017"
-down_revision = "0016"
+revision = "0014"
+down_revision = "0013"
 
 
 def upgrade() -> None:

@@ -10,8 +10,8 @@ from evidence_service.store.migrations.isolation import isolate, share
 from evidence_service.store.tenancy import API_ROLE as API
 from evidence_service.store.tenancy import WORKER_ROLE as WORKER
 
-revision = "0014"
-down_revision = "0017"
+revision = "0015"
+down_revision = "0014"
 
 _OF_MATTERS = ("respondent", "court", "case_number")
 _Time = sa.DateTime(timezone=True)
