@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import reference_pages
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -78,7 +80,14 @@ def settings() -> str:
         *_table("", Settings),
     ]
     for name, model in NESTED:
-        lines += ["", f"## `{name}`", "", str(model.__doc__).strip(), "", *_table(f"{name}.", model)]
+        lines += [
+            "",
+            f"## `{name}`",
+            "",
+            inspect.cleandoc(str(model.__doc__)),
+            "",
+            *_table(f"{name}.", model),
+        ]
     lines += ["", "## Commands that talk to a service", ""]
     lines += ["| Variable | Default | What it is |", "|---|---|---|"]
     for name, field in ClientSettings.model_fields.items():
@@ -93,7 +102,13 @@ def openapi() -> str:
 
 def main() -> int:
     """Write the files, or compare them."""
-    made = {REFERENCE / "settings.md": settings(), REFERENCE / "openapi.json": openapi()}
+    made = {
+        REFERENCE / "settings.md": settings(),
+        REFERENCE / "openapi.json": openapi(),
+        REFERENCE / "commands.md": reference_pages.commands(),
+        REFERENCE / "metrics.md": reference_pages.figures_page(),
+        REFERENCE / "problems.md": reference_pages.problems_page(),
+    }
     stale = [path for path, text in made.items() if not path.is_file() or path.read_text("utf-8") != text]
     if "--check" in sys.argv:
         for path in stale:

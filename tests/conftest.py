@@ -29,6 +29,7 @@ settings.register_profile("without deadline", deadline=None)
 settings.load_profile("without deadline")
 
 _LONGEST = (
+    "e2e/test_documentation.py",
     "faults/test_resume.py",
     "e2e/test_main_job.py",
     "faults/test_capture_faults.py",

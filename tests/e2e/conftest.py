@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from evidence_service.cli.client import ServiceClient
 from evidence_service.core import bundle
 from evidence_service.sandbox.installation import DemoInstallation
 from tests.running import GANACHE, certified, order, service, wait
+
+RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+"""A public key of age."""
 
 
 @dataclass
@@ -33,7 +37,9 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Result]:
     directory = tmp_path_factory.mktemp("main-job")
     # Spans beside the log: what the whole way looks like to who runs it is looked at as well.
     spans = {"OTEL_TRACES_EXPORTER": "console", "OTEL_BSP_SCHEDULE_DELAY": "200"}
-    with DemoInstallation(directory, ganache=GANACHE) as demo, service(demo, spans) as client:
+    # Documents order captures behind a login; what nobody has to decrypt is encrypted to a key nobody has.
+    login = {"EVIDENCE_ORIGINALS_RECIPIENTS": json.dumps([RECIPIENT])}
+    with DemoInstallation(directory, ganache=GANACHE) as demo, service(demo, spans | login) as client:
         evidence_id = order(client, demo.marketplace.listing_url("200102"))
         view = wait(client, evidence_id, certified)
         assert view["status"] == "certified", view
