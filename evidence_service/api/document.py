@@ -21,6 +21,11 @@ _ERRORS = {
     "415": ("unsupported-media-type", "The body is of another kind", "send the body as application/json"),
     "422": ("invalid-request", "The request is understood and refused", "body.name: Field required"),
     "429": ("too-many-requests", "Too many requests of this caller", "too many requests; wait a second"),
+    "500": (
+        "internal",
+        "The service is at fault, or what it keeps",
+        "an internal error; quote the request id",
+    ),
     "503": ("unavailable", "Something does not answer now", "the database does not answer"),
 }
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -76,12 +81,10 @@ def _response(words: str, status: str | None) -> dict[str, Any]:
 
 
 def _add_errors(operation: dict[str, Any], path: str, method: str) -> None:
-    possible = {"429", "503"}
+    possible = {"429", "500", "503"}
     if operation.get("security"):
         possible |= {"401", "403"}
-    if "{" in path:
-        possible.add("404")
-    if method != "get":
+    if "{" in path or method != "get":
         possible |= {"404", "409"}
     if "requestBody" in operation:
         possible |= {"413", "415"}
