@@ -94,19 +94,26 @@ def database(settings: Settings) -> Iterator[tuple[Database, str]]:
 
     The engine sees every organisation, with the worker's rights and no others.
     """
-    embedded = None if settings.database_url else EmbeddedPostgres(settings.data_directory / "postgres")
-    url = settings.database_url or (embedded.url if embedded else "")
-    try:
-        owner = connect(url)
-        try:
-            bring_up_to_date(owner)
-        finally:
-            owner.dispose()
+    with database_url(settings) as url:
         engine = connect(_login(settings, url, WORKER_ROLE), role=WORKER_ROLE)
         try:
             yield engine, url
         finally:
             engine.dispose()
+
+
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """The URL of the record's database, whose schema is up to date; embedded when none is set."""
+    embedded = None if settings.database_url else EmbeddedPostgres(settings.data_directory / "postgres")
+    url = settings.database_url or (embedded.url if embedded else "")
+    try:
+        login_ = connect(url)
+        try:
+            bring_up_to_date(login_)
+        finally:
+            login_.dispose()
+        yield url
     finally:
         if embedded is not None:
             embedded.stop()

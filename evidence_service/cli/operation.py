@@ -58,17 +58,24 @@ def serve(with_worker: bool) -> None:
     # Before anything is started: a second service on the same port must not run a second worker.
     with socket.create_server((settings.api_host, settings.api_port), reuse_port=False):
         pass
-    with bootstrap.database(settings) as (engine, url), bootstrap.api_database(settings, url) as narrow:
-        parts = bootstrap.parts(settings, engine)
+    with ExitStack() as opened:
+        # Without a worker nothing is opened that sees every organisation: the login may be the API's own.
+        parts, running = None, None
+        if with_worker:
+            engine, url = opened.enter_context(bootstrap.database(settings))
+            parts = bootstrap.parts(settings, engine)
+            running = bootstrap.worker(settings, parts, url)
+        else:
+            url = opened.enter_context(bootstrap.database_url(settings))
+        narrow = opened.enter_context(bootstrap.api_database(settings, url))
         narrowed = bootstrap.parts(settings, narrow)
         app = create_app(
             narrowed,
             bootstrap.key_holders(settings),
-            overall=parts if with_worker else None,
+            overall=parts,
             identities=bootstrap.identities(settings),
             rates=bootstrap.rates(settings),
         )
-        running = bootstrap.worker(settings, parts, url) if with_worker else None
         if running is not None:
             running.start()
         click.echo(f"API on http://{settings.api_host}:{settings.api_port}", err=True)
@@ -83,7 +90,7 @@ def serve(with_worker: bool) -> None:
         finally:
             if running is not None:
                 running.stop(drain=_DRAIN)
-            for wired in (parts, narrowed):
+            for wired in filter(None, (parts, narrowed)):
                 wired.tracing.close()
 
 

@@ -2,13 +2,14 @@
 
 Two roles work with the record and own nothing of it: ``evidence_api`` sees the rows of the organisation its
 transaction is for and no others; ``evidence_worker`` serves all of them. The security is *forced*: it binds
-the owner of the tables too (PostgreSQL, ALTER TABLE … FORCE ROW LEVEL SECURITY). A migration that changes
-rows does so as ``evidence_worker`` (``SET LOCAL ROLE``), or an owner who is no superuser sees none.
+the owner of the tables too (PostgreSQL, ALTER TABLE … FORCE ROW LEVEL SECURITY). A migration that reads or
+changes rows does so within :func:`as_worker`, or an owner who is no superuser sees none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from alembic import op
 
@@ -56,6 +57,14 @@ def isolate(
     op.execute(f"CREATE POLICY every ON {table} TO {WORKER} USING (true)")
     op.execute(f"GRANT {api} ON {table} TO {API}")
     op.execute(f"GRANT {worker or api} ON {table} TO {WORKER}")
+
+
+@contextmanager
+def as_worker() -> Iterator[None]:
+    """Move rows that are there already: an owner who is no superuser sees none of them."""
+    op.execute(f"SET LOCAL ROLE {WORKER}")
+    yield
+    op.execute("RESET ROLE")
 
 
 def share(tables: Iterable[str], *, api: str = "SELECT", worker: str = "SELECT, INSERT, UPDATE") -> None:

@@ -227,8 +227,9 @@ def _make_views() -> None:
     )
     op.execute(f"GRANT CREATE ON SCHEMA public TO {WORKER}")  # whoever is to own something has to have it
     for view in ("queued_captures", "recent_captures"):
-        op.execute(f"ALTER VIEW {view} OWNER TO {WORKER}")
+        # In this order: an owner who inherits nothing could grant nothing of what is the worker's.
         op.execute(f"GRANT SELECT ON {view} TO {API}")
+        op.execute(f"ALTER VIEW {view} OWNER TO {WORKER}")
 
 
 def _make_lookups() -> None:
@@ -267,7 +268,7 @@ def _make_lookups() -> None:
         )
         name, arguments = signature.rstrip(")").split("(")
         types = ", ".join(argument.split()[1] for argument in arguments.split(", "))
-        op.execute(f"ALTER FUNCTION {name}({types}) OWNER TO {WORKER}")
         op.execute(f"REVOKE ALL ON FUNCTION {name}({types}) FROM PUBLIC")
         op.execute(f"GRANT EXECUTE ON FUNCTION {name}({types}) TO {API}")
+        op.execute(f"ALTER FUNCTION {name}({types}) OWNER TO {WORKER}")
     op.execute(f"REVOKE CREATE ON SCHEMA public FROM {WORKER}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from evidence_service.store.migrations.isolation import isolate
+from evidence_service.store.migrations.isolation import as_worker, isolate
 
 revision = "0013"
 down_revision = "0009"
@@ -47,11 +47,12 @@ def upgrade() -> None:
     isolate("custody_pending", api="SELECT, INSERT", worker="SELECT, INSERT, DELETE")
     isolate("custody_log", api="SELECT", worker="SELECT, INSERT")
     isolate("custody_checkpoints", api="SELECT", worker="SELECT, INSERT")
-    op.execute(
-        "INSERT INTO custody_pending (evidence_id, sequence, organisation_id) "
-        "SELECT evidence_id, sequence, organisation_id FROM custody_events "
-        "ORDER BY event ->> 'at', evidence_id, sequence"
-    )
+    with as_worker():
+        op.execute(
+            "INSERT INTO custody_pending (evidence_id, sequence, organisation_id) "
+            "SELECT evidence_id, sequence, organisation_id FROM custody_events "
+            "ORDER BY event ->> 'at', evidence_id, sequence"
+        )
     # Whoever records an event queues it with that.
     op.execute(
         """

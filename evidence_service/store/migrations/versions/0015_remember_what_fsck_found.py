@@ -37,10 +37,10 @@ def _make_view() -> None:
         "CREATE VIEW unstamped AS SELECT count(*) AS waiting FROM evidence "
         "WHERE registered_at IS NULL AND NOT refused AND status = 'sealed' AND waiting_for IS NOT NULL"
     )
+    op.execute(f"GRANT SELECT ON unstamped TO {API}")
     op.execute(f"GRANT CREATE ON SCHEMA public TO {WORKER}")
     op.execute(f"ALTER VIEW unstamped OWNER TO {WORKER}")
     op.execute(f"REVOKE CREATE ON SCHEMA public FROM {WORKER}")
-    op.execute(f"GRANT SELECT ON unstamped TO {API}")
 
 
 def downgrade() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from evidence_service.store.migrations.isolation import isolate
+from evidence_service.store.migrations.isolation import as_worker, isolate
 
 revision = "0016"
 down_revision = "0015"
@@ -77,11 +77,12 @@ def upgrade() -> None:
         "CREATE TRIGGER note_changed_terms AFTER UPDATE OF capture ON evidence FOR EACH ROW "
         "WHEN (NEW.capture IS DISTINCT FROM OLD.capture) EXECUTE FUNCTION evidence_note_terms()"
     )
-    op.execute(
-        "INSERT INTO evidence_terms (evidence_id, kind, term, organisation_id) "
-        "SELECT e.id, named.kind, named.term, e.organisation_id "
-        "FROM evidence e, LATERAL evidence_terms_of(e) AS named"
-    )
+    with as_worker():
+        op.execute(
+            "INSERT INTO evidence_terms (evidence_id, kind, term, organisation_id) "
+            "SELECT e.id, named.kind, named.term, e.organisation_id "
+            "FROM evidence e, LATERAL evidence_terms_of(e) AS named"
+        )
 
 
 def downgrade() -> None:
