@@ -47,6 +47,7 @@ _HTTP = {
     408: "too-slow",
     413: "too-large",
     415: "unsupported-media-type",
+    416: "range-not-satisfiable",
     422: "invalid-request",
     429: "too-many-requests",
     431: "too-many-header-fields",

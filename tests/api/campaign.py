@@ -13,7 +13,7 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,14 @@ def prepared(document: dict[str, Any]) -> dict[str, Any]:
                 if parameter["name"] == ORGANISATION_HEADER:
                     parameter["schema"] = {"type": "string", "enum": [ORGANISATION]}
     return document
+
+
+def undescribed(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Answers whose kind is not described: whatever they were, nothing could contradict them."""
+    for label, operation in operations_of(document).items():
+        for status, answer in operation["responses"].items():
+            if "$ref" not in answer and status != "204" and not answer.get("content"):
+                yield "undocumented", label, f"{status} has no content type"
 
 
 def configuration(
@@ -129,7 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 with world(record, Path(name) / role) as of:
                     examine(of, of.keys[role], examples=chosen.examples, outcome=outcome, seed=chosen.seed)
                 print(f"{role}: {outcome.cases} cases so far", file=sys.stderr)
-            missed = set(operations_of(of.document)) - outcome.operations
+            missed = operations_of(of.document).keys() - outcome.operations
+            outcome.findings += undescribed(of.document)
             with world(record, Path(name) / "raw") as of:
                 ask_raw(of, outcome)
             record.dispose()
@@ -141,14 +150,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if enough and not outcome.findings and not missed else 1
 
 
-def operations_of(document: dict[str, Any]) -> list[str]:
-    """All of them, as Schemathesis names them."""
-    return [
-        f"{method.upper()} {path}"
+def operations_of(document: dict[str, Any]) -> dict[str, Any]:
+    """All of them by their labels, as Schemathesis names them."""
+    return {
+        f"{method.upper()} {path}": operation
         for path, operations in document["paths"].items()
-        for method in operations
+        for method, operation in operations.items()
         if method in METHODS
-    ]
+    }
 
 
 if __name__ == "__main__":
