@@ -6,6 +6,7 @@ import copy
 import hashlib
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -29,6 +30,7 @@ from evidence_service.client import (
 from tests.unit.api.conftest import KEY, Service
 from tests.unit.api.isolation import COMMON, THINGS, UNKNOWN, Operation, operations
 
+GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "use-the-python-client.md"
 IDS = {**COMMON, **UNKNOWN}
 DOCUMENT = create_app(None, {}).openapi()
 
@@ -113,6 +115,26 @@ def test_from_a_matter_to_its_custody(service: Service, client: EvidenceClient, 
         client.upload(b"%d" % number, matter_id=matter.id, name="n.txt", certificate=False)
     every = list(client.iter_list_evidence(matter_id=matter.id, limit=1))
     assert len({item.id for item in every}) == len(every) == 4
+
+
+def test_what_the_guide_shows_works(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snippets = re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    assert len(snippets) == 6
+    (tmp_path / "note.txt").write_bytes(b"a note")
+    monkeypatch.chdir(tmp_path)
+    known: dict[str, Any] = {"base_url": str(service.http.base_url), "key": KEY}
+    exec(snippets[0], known)  # the project's own words
+    service.register(known["accepted"].id)
+    # No address of the guide is asked for here: the policy is of another test.
+    monkeypatch.setattr(known["client"], "order_capture", lambda body, **_: models.NewCapture.model_validate(body))
+    for snippet in snippets[1:]:
+        exec(snippet, known)
+    assert (tmp_path / "copy.bin").read_bytes() == b"a note"
+    assert json.loads((tmp_path / "bundle.json").read_bytes())
+    assert isinstance(known["order"], models.NewCapture)
+    known["client"].close()
 
 
 def test_a_bad_key_is_said(service: Service) -> None:
