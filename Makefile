@@ -4,7 +4,7 @@ PY := .venv/bin/python
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-objects campaign-chain campaign-forgeries \
 	campaign-api campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-examine bench-gas \
 	bench-merkle bench-sending bench-ordering bench-capture bench-recorder live-capture \
-	live-wire bench-sealing campaign-certificate bench-certificate bench-digests
+	live-wire bench-sealing campaign-restore campaign-certificate bench-certificate bench-digests campaign-service
 
 setup:
 	./scripts/setup
@@ -36,6 +36,14 @@ generated:
 # kill -9 at every boundary of a piece of evidence's way; nothing may be lost or doubled.
 campaign-resume:
 	$(PY) -m tests.faults.resume
+
+# Two APIs and two workers on one database, killed at random under load; nothing acknowledged may be lost.
+campaign-service:
+	$(PY) -m tests.faults.service_campaign
+
+# Backup under load, everything wiped, restored; what was acknowledged before and is not there is counted.
+campaign-restore:
+	$(PY) -m tests.faults.restore
 
 # kill -9 against both object stores, and the lock of a real S3 server; needs radosgw, ceph-mon and ceph-osd.
 campaign-objects:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -46,10 +47,12 @@ from evidence_service.egress.policy import EgressPolicy, parse_exception, parse_
 from evidence_service.egress.resolver import parse_nameserver
 from evidence_service.errors import ConfigurationError
 from evidence_service.service import login_state
-from evidence_service.service.durable import DbosDurable, Engine
+from evidence_service.service.backups.make import Source
+from evidence_service.service.backups.manifest import LOGIN_KEY, RECEIPT_KEY
+from evidence_service.service.durable import WORKFLOW_VERSION, DbosDurable, Engine
 from evidence_service.service.parts import Capturing, Chain, Issuing, Parts, Stamping
 from evidence_service.service.permissions import scopes_of
-from evidence_service.service.ports import Durable, Objects
+from evidence_service.service.ports import Objects
 from evidence_service.service.receipt_key import ReceiptKey, open_or_make
 from evidence_service.service.tracing import NoTracing, Tracing
 from evidence_service.service.validation_data import PublishedLists
@@ -78,59 +81,63 @@ from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
 from evidence_service.store.s3 import S3Objects
 from evidence_service.store.searching import Searching
-from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE
+from evidence_service.store.tenancy import WORKER_ROLE
 from evidence_service.store.trees import TreeFiles
+from evidence_service.store.workers import Start, Workers
 from evidence_service.timestamp.calendar import Calendar, require_library
 from evidence_service.timestamp.tsa import Authorities, Authority
 from evidence_service.verify import policy
 
+_TOOL = f"evidence-service {__version__}"
 _PROMISE_MARGIN = 0.1
 """Share of the promised delay that is left when an entry closes its batch early."""
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[tuple[Database, str]]:
+def database(settings: Settings, *, role: str = WORKER_ROLE) -> Iterator[tuple[Database, str]]:
     """The record's database with its schema up to date, and its URL; embedded when no URL is set.
 
-    The engine sees every organisation, with the worker's rights and no others.
+    Args:
+        role: whose rights the engine has: the worker's, who sees every organisation, or the API's.
     """
-    with database_url(settings) as url:
-        engine = connect(_login(settings, url, WORKER_ROLE), role=WORKER_ROLE)
-        try:
-            yield engine, url
-        finally:
-            engine.dispose()
-
-
-@contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
-    """The URL of the record's database, whose schema is up to date; embedded when none is set."""
     embedded = None if settings.database_url else EmbeddedPostgres(settings.data_directory / "postgres")
     url = settings.database_url or (embedded.url if embedded else "")
     try:
-        login_ = connect(url)
+        owner = connect(url)
         try:
-            bring_up_to_date(login_)
+            bring_up_to_date(owner)
         finally:
-            login_.dispose()
-        yield url
+            owner.dispose()
+        with connected(settings, url, role) as engine:
+            yield engine, url
     finally:
         if embedded is not None:
             embedded.stop()
 
 
 @contextmanager
-def api_database(settings: Settings, url: str) -> Iterator[Database]:
-    """The same database with the rights of the API: one organisation at a time."""
-    engine = connect(_login(settings, url, API_ROLE), role=API_ROLE)
+def connected(settings: Settings, url: str, role: str) -> Iterator[Database]:
+    """The same database with the rights of a role."""
+    engine = connect(url if settings.database_url else login(url, role), role=role)
     try:
         yield engine
     finally:
         engine.dispose()
 
 
-def _login(settings: Settings, url: str, role: str) -> str:
-    return url if settings.database_url else login(url, role)
+@contextmanager
+def owner_database(settings: Settings) -> Iterator[Database]:
+    """The database as it is, with the rights of the configured login: nothing is brought up to date."""
+    embedded = None if settings.database_url else EmbeddedPostgres(settings.data_directory / "postgres")
+    try:
+        engine = connect(settings.database_url or (embedded.url if embedded else ""))
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+    finally:
+        if embedded is not None:
+            embedded.stop()
 
 
 def key_holders(settings: Settings) -> dict[bytes, KeyHolder]:
@@ -194,7 +201,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
             ),
             policy=egress_policy(settings),
             limits=capture_limits(settings),
-            at_once=settings.captures_at_once,
+            at_once=_at_once(settings),
             profile=settings.capture_profile,
             roots=roots,
             websockets=settings.capture_websockets == "record",
@@ -204,6 +211,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         attestations=Attestations(engine),
         renewals=Renewals(engine, TreeFiles(settings.data_directory / "renewals")),
         queue=CaptureQueue(engine),
+        workers=Workers(engine),
         custody_log=CustodyLog(engine),
         lists=Lists(engine),
         searching=Searching(engine),
@@ -220,15 +228,44 @@ def parts(settings: Settings, engine: Database) -> Parts:
             margin=promised_delay(settings) * _PROMISE_MARGIN,
         ),
         promised_delay=promised_delay(settings),
-        receipt_key=ReceiptKey(settings.receipt_key)
-        if settings.receipt_key is not None
-        else open_or_make(settings.data_directory / "receipt-key.pem"),
-        sealing_key=login_state.open_or_make(settings.data_directory / "login-state.key"),
+        receipt_key=receipt_key(settings),
+        sealing_key=login_state.open_or_make(key_files(settings)[LOGIN_KEY]),
         purpose=settings.purpose,
         host=platform.node(),
-        tool=f"evidence-service {__version__}",
+        tool=_TOOL,
         now=_now,
         tracing=tracing(settings),
+    )
+
+
+def key_files(settings: Settings) -> dict[str, Path]:
+    """The keys that the service makes for itself: name in a backup → file."""
+    return {
+        RECEIPT_KEY: settings.receipt_key or settings.data_directory / RECEIPT_KEY,
+        LOGIN_KEY: settings.data_directory / LOGIN_KEY,
+    }
+
+
+def receipt_key(settings: Settings) -> ReceiptKey:
+    """The key that signs receipts; made on the first start unless the settings name one."""
+    path = key_files(settings)[RECEIPT_KEY]
+    return ReceiptKey(path) if settings.receipt_key is not None else open_or_make(path)
+
+
+def backup_source(settings: Settings, owner: Database) -> Source:
+    """What a backup is made of.
+
+    Raises:
+        ConfigurationError: there is nothing to back up, or a key cannot be read.
+    """
+    return Source(
+        owner=owner,
+        objects=objects(settings),
+        data_directory=settings.data_directory,
+        key_files={name: path for name, path in key_files(settings).items() if path.exists()},
+        receipt_key=receipt_key(settings),
+        tool=_TOOL,
+        now=_now,
     )
 
 
@@ -249,7 +286,9 @@ def tracing(settings: Settings) -> Tracing:
             what_to_do="install the group: pip install 'evidence-service[otel]', or unset OTEL_…",
         ) from error
     return opentelemetry.OpenTelemetry(
-        version=__version__, worker=settings.worker_name, processors=[opentelemetry.processor(exporter)]
+        version=__version__,
+        worker=settings.worker_name or platform.node(),
+        processors=[opentelemetry.processor(exporter)],
     )
 
 
@@ -292,14 +331,49 @@ def _checks(settings: Settings, roots: Path | None) -> Checks:
     return Checks(settings.second_nameserver, settings.control_url, settings.second_fetch, roots)
 
 
-def worker(settings: Settings, wired: Parts, url: str, *, durable: Durable | None = None) -> Worker:
-    """A worker on a database.
+def _at_once(settings: Settings) -> int:
+    """Captures of one organisation at once that a promise may reckon with: those of one worker."""
+    limits = (settings.captures_at_once_in_all, settings.captures_at_once_per_organisation)
+    return min([settings.captures_at_once, *(limit for limit in limits if limit is not None)])
+
+
+def worker(
+    settings: Settings,
+    wired: Parts,
+    url: str,
+    *,
+    durable: DbosDurable | None = None,
+    workflow_version: str = WORKFLOW_VERSION,
+) -> Worker:
+    """A worker on a database, which takes its lease at once.
 
     Args:
-        durable: stands in for the one on DBOS's steps; tests of crashes wrap it.
+        durable: stands in for the plain one; tests of crashes wrap it.
+        workflow_version: of whose work it does; tests of upgrades have others.
+
+    Raises:
+        ConfigurationError: another worker runs under the same name.
     """
-    engine = Engine(url, executor=settings.worker_name)
-    return Worker(wired, engine, durable or DbosDurable(wired.tracing), captures=settings.captures_at_once)
+    lease = wired.workers.begin(
+        Start(
+            name=settings.worker_name,
+            host=wired.host,
+            process=os.getpid(),
+            version=__version__,
+            workflow_version=workflow_version,
+            captures=settings.captures_at_once,
+        )
+    )
+    return Worker(
+        wired,
+        Engine(url, executor=lease.name, version=workflow_version),
+        durable or DbosDurable(wired.tracing),
+        lease=lease,
+        captures=settings.captures_at_once,
+        lapse=settings.worker_lapse_seconds,
+        in_all=settings.captures_at_once_in_all,
+        per_organisation=settings.captures_at_once_per_organisation,
+    )
 
 
 def _stamping(settings: Settings) -> Stamping:

@@ -18,8 +18,8 @@ from evidence_service.errors import EvidenceServiceError
 from evidence_service.verify.report import ExitCode
 
 _COMMANDS = {
-    "serve": ("operation", "Run the API, and a worker beside it."),
-    "worker": ("operation", "Run a worker."),
+    "serve": ("serving", "Run the API, and a worker beside it."),
+    "worker": ("serving", "Run a worker."),
     "capture": ("capture", "Capture listings as evidence."),
     "add": ("ordering", "Preserve files of yours as uploaded evidence."),
     "examine": ("examination", "Examine captures of others, without preserving them."),
@@ -40,7 +40,9 @@ _COMMANDS = {
     "doctor": ("operation", "Check that everything the service needs is there."),
     "chain": ("chain", "Check the configured chains, or deploy the contract on one."),
     "devchain": ("operation", "Run a local development chain with the contract."),
-    "migrate": ("operation", "Bring the database to this release."),
+    "migrate": ("serving", "Bring the database to this release."),
+    "backup": ("backup", "Back up database, objects, trees and keys, or check a backup."),
+    "restore": ("backup", "Restore a backup into an empty installation."),
     "fsck": ("operation", "Derive every stored digest, proof and anchor again."),
 }
 """Commands by name: module and one line of help."""

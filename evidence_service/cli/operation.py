@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import signal
-import socket
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
-import uvicorn
-from fastapi import FastAPI
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -24,13 +21,11 @@ from evidence_service.anchor import contract, state
 from evidence_service.anchor.finality import look
 from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import LocalSigner
-from evidence_service.api.app import create_app, create_monitoring
 from evidence_service.capture.browser import find_browser, identify
 from evidence_service.certificate.fonts import font_directory
-from evidence_service.cli import logs
 from evidence_service.cli.terminal import cell, document, plain
+from evidence_service.cli.workers import workers_outlook
 from evidence_service.config import Settings
-from evidence_service.config.secrets import known_secrets
 from evidence_service.errors import ConfigurationError, EvidenceServiceError
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.service import extend
@@ -40,117 +35,6 @@ from evidence_service.service.parts import Chain, Parts
 from evidence_service.service.renew import outlook
 from evidence_service.store.operations import FsckRun
 from evidence_service.verify.report import ExitCode
-
-_DRAIN = 20
-"""Seconds running work may take to finish after a signal; the rest resumes at the next start."""
-
-
-@click.command()
-@click.option("--worker/--no-worker", "with_worker", default=True, help="Run a worker in the same process.")
-def serve(with_worker: bool) -> None:
-    """Run the API, and a worker beside it."""
-    settings = config.load()
-    logs.configure(known_secrets(settings))
-    if not settings.api_keys:
-        raise ConfigurationError(
-            "no API key is configured", what_to_do="set api_keys; see docs/reference/settings.md"
-        )
-    # Before anything is started: a second service on the same port must not run a second worker.
-    with socket.create_server((settings.api_host, settings.api_port), reuse_port=False):
-        pass
-    with ExitStack() as opened:
-        # Without a worker nothing is opened that sees every organisation: the login may be the API's own.
-        parts, running = None, None
-        if with_worker:
-            engine, url = opened.enter_context(bootstrap.database(settings))
-            parts = bootstrap.parts(settings, engine)
-            running = bootstrap.worker(settings, parts, url)
-        else:
-            url = opened.enter_context(bootstrap.database_url(settings))
-        narrow = opened.enter_context(bootstrap.api_database(settings, url))
-        narrowed = bootstrap.parts(settings, narrow)
-        app = create_app(
-            narrowed,
-            bootstrap.key_holders(settings),
-            overall=parts,
-            identities=bootstrap.identities(settings),
-            rates=bootstrap.rates(settings),
-        )
-        if running is not None:
-            running.start()
-        click.echo(f"API on http://{settings.api_host}:{settings.api_port}", err=True)
-        # uvicorn raises the signal that ended it once more; by then it has to be harmless, or nothing below
-        # would run.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        try:
-            uvicorn.run(
-                app, host=settings.api_host, port=settings.api_port, log_config=None, access_log=False
-            )
-        finally:
-            if running is not None:
-                running.stop(drain=_DRAIN)
-            for wired in filter(None, (parts, narrowed)):
-                wired.tracing.close()
-
-
-@click.command()
-@click.option(
-    "--monitor",
-    metavar="HOST:PORT",
-    callback=lambda _, __, value: value and _address(value),
-    help="Answer /livez, /readyz and /metrics there.",
-)
-def worker(monitor: tuple[str, int] | None) -> None:
-    """Run a worker."""
-    settings = config.load()
-    logs.configure(known_secrets(settings))
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    with bootstrap.database(settings) as (engine, url):
-        parts = bootstrap.parts(settings, engine)
-        running = bootstrap.worker(settings, parts, url)
-        with _monitoring(monitor, create_monitoring(parts, bootstrap.key_holders(settings))):
-            running.start()
-            click.echo(f"worker {settings.worker_name} runs", err=True)
-            stopping.wait()
-            running.stop(drain=_DRAIN)
-        parts.tracing.close()
-
-
-@contextmanager
-def _monitoring(address: tuple[str, int] | None, app: FastAPI) -> Iterator[None]:
-    """Answers in a thread while the block lasts; nothing without an address."""
-    if address is None:
-        yield
-        return
-    host, port = address
-    # Bound here, so that a port that is taken ends the start and not a thread.
-    with socket.create_server((host, port), reuse_port=False) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
-        thread = threading.Thread(target=server.run, args=([listening],), name="monitoring", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            thread.join(_DRAIN)
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise click.BadParameter("write HOST:PORT, e.g. 127.0.0.1:9100")
-    return host.strip("[]"), int(port)
-
-
-@click.command()
-def migrate() -> None:
-    """Bring the database's schema to this release; with the URL of its owner."""
-    logs.configure()
-    with bootstrap.database(config.load()):
-        click.echo("the schema is up to date", err=True)
 
 
 @click.command()
@@ -181,15 +65,19 @@ def fsck() -> None:
     settings = config.load()
     with bootstrap.database(settings) as (engine, _):
         parts = bootstrap.parts(settings, engine)
-        started = time.monotonic()
-        # Trees first: a proof asked of a damaged file makes it again.
-        trees, evidence = list(audit_trees(parts)), list(audit(parts))
-        exhibits, custody = list(audit_exhibits(parts)), list(audit_custody(parts))
-        everything = (*trees, *evidence, *exhibits, *custody)
-        bad = [item for item in everything if item.problems]
-        parts.operations.note_fsck(
-            FsckRun(parts.now(), time.monotonic() - started, len(everything), len(bad))
-        )
+        code = report_audit(parts)
+    sys.exit(int(code))
+
+
+def report_audit(parts: Parts) -> ExitCode:
+    """Derive everything again, print what does not hold, and note both for monitoring."""
+    started = time.monotonic()
+    # Trees first: a proof asked of a damaged file makes it again.
+    trees, evidence = list(audit_trees(parts)), list(audit(parts))
+    exhibits, custody = list(audit_exhibits(parts)), list(audit_custody(parts))
+    everything = (*trees, *evidence, *exhibits, *custody)
+    bad = [item for item in everything if item.problems]
+    parts.operations.note_fsck(FsckRun(parts.now(), time.monotonic() - started, len(everything), len(bad)))
     for item in bad:
         for words in item.problems:
             click.secho(plain(f"{item.subject_id} ({item.status}): {words}"), fg="red")
@@ -197,7 +85,7 @@ def fsck() -> None:
         f"{len(evidence)} pieces of evidence, {len(trees)} batches, {len(exhibits)} exhibits and "
         f"{len(custody)} custody logs derived again, {len(bad)} with problems"
     )
-    sys.exit(int(ExitCode.INVALID if bad else ExitCode.VERIFIED))
+    return ExitCode.INVALID if bad else ExitCode.VERIFIED
 
 
 @click.command()
@@ -251,6 +139,7 @@ def _examinations(settings: Settings, opened: ExitStack) -> Iterator[tuple[str, 
     yield "seals", lambda: extend.outlook(_wired(wired))
     yield "chains", lambda: _chains(wired)
     yield "seal", lambda: _seal(wired)
+    yield "workers", lambda: workers_outlook(_wired(wired).workers.all())
 
 
 def _without_traces(settings: Settings, opened: ExitStack) -> Settings:

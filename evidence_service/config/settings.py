@@ -95,7 +95,19 @@ class Settings(BaseSettings):
         default=True,
         description="Whether each listing is fetched once more, beside the browser and without it",
     )
-    captures_at_once: int = Field(default=1, ge=1, le=64, description="Browsers at once in one worker")
+    captures_at_once: int = Field(
+        default=1, ge=1, le=64, description="Browsers at once in one worker; the same for all workers"
+    )
+    captures_at_once_in_all: int | None = Field(
+        default=None,
+        ge=1,
+        description="Captures at once in all workers; empty: as many as they have browsers",
+    )
+    captures_at_once_per_organisation: int | None = Field(
+        default=None,
+        ge=1,
+        description="Captures at once of one organisation, in all workers; empty: no limit",
+    )
     capture_profile: Literal["desktop", "mobile"] = Field(
         default="desktop", description="Profile of captures whose order names none"
     )
@@ -174,7 +186,16 @@ class Settings(BaseSettings):
         default_factory=RateLimitSettings, description="How often the API may be asked"
     )
     worker_name: str = Field(
-        default="worker-1", description="Stable name: a restart recovers this worker's work"
+        default="",
+        max_length=100,
+        description="Stable name, each only once on a database; empty: the host's name and a number",
+    )
+    worker_lapse_seconds: float = Field(
+        default=30.0,
+        ge=2,
+        le=3600,
+        description="Seconds without a sign of life after which a worker's work is taken over; "
+        "the same for all workers",
     )
 
     @classmethod

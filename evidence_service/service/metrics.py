@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from evidence_service.anchor.submission import Journal
 from evidence_service.errors import ConfigurationError, UnavailableError
 from evidence_service.service.parts import Chain, Parts
+from evidence_service.service.worker_metrics import observe_workers
 from evidence_service.store.chain_status import Status
 
 
@@ -29,6 +30,7 @@ def metrics(parts: Parts) -> bytes:
         "evidence_promises_broken", "Receipts whose evidence was in no batch in time", registry=registry
     )
     broken.set(parts.batches.overdue(parts.now()))
+    observe_workers(registry, parts.workers)
     _waiting(parts, registry)
     _audited(parts, registry)
     return generate_latest(registry)

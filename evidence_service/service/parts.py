@@ -47,6 +47,7 @@ from evidence_service.store.records import Records
 from evidence_service.store.renewals import Renewals
 from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import scoped
+from evidence_service.store.workers import Workers
 from evidence_service.timestamp.calendar import Calendar
 from evidence_service.timestamp.tsa import Authorities
 from evidence_service.verify.policy import Policy
@@ -58,7 +59,7 @@ class Capturing:
 
     Attributes:
         directory: scratch space; emptied after each capture.
-        at_once: browsers at once, in each worker.
+        at_once: browsers at once that promises reckon with: those of one worker, or fewer where a limit is.
         profile: of orders that name none.
         roots: PEM file of root certificates that servers may lead to beside the system's.
         websockets: whether a page's WebSockets are recorded; otherwise they are refused.
@@ -169,6 +170,7 @@ class Parts:
     attestations: Attestations
     renewals: Renewals
     queue: CaptureQueue
+    workers: Workers
     custody_log: CustodyLog
     lists: Lists
     searching: Searching

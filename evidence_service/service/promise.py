@@ -18,6 +18,9 @@ from evidence_service.store.queue import Place
 _LIST_SHARE = 2
 """Lists are promised one of so many parts."""
 
+_SINGLE = 20
+"""Single captures of an organisation that wait, from which on more are promised like rows of a list."""
+
 _CAUTION = 2
 """Times the mean of recent captures is reckoned with, but never more than a capture's limit."""
 
@@ -26,15 +29,22 @@ _KNOWN = 10
 
 
 def promise(parts: Parts, now: datetime) -> datetime:
-    """By when a single capture that is accepted now is in a closed batch."""
-    each = _each(parts)
+    """By when a single capture that is accepted now is in a closed batch.
+
+    Args:
+        parts: within the organisation that orders it: one that has many single ones waiting is promised the
+            pace of a list, which leaves every second place to others.
+    """
+    if parts.queue.singles() >= _SINGLE:
+        return promises(parts, now, 1)[0]
+    each = pace(parts)
     place = parts.queue.place(now, each=each, needed=parts.promised_delay)
     return _exact(_at(parts, now, each, place))
 
 
 def promises(parts: Parts, now: datetime, count: int) -> list[datetime]:
     """The same for the captures of a list, in their order."""
-    each = _each(parts)
+    each = pace(parts)
     behind_all = _at(parts, now, each, parts.queue.end())
     return [_exact(behind_all + number * _LIST_SHARE * each) for number in range(1, count + 1)]
 
@@ -44,7 +54,7 @@ def _at(parts: Parts, now: datetime, each: timedelta, place: Place) -> datetime:
     return max(now + place.ahead * each + parts.promised_delay, place.not_before or now)
 
 
-def _each(parts: Parts) -> timedelta:
+def pace(parts: Parts) -> timedelta:
     """Time one capture takes of the queue."""
     longest = timedelta(seconds=parts.capturing.limits.seconds)
     recent = parts.queue.recent()

@@ -59,6 +59,10 @@ class ReceiptKey:
         """Ed25519 signature (RFC 8032), 64 bytes; the same for the same data."""
         return self._key.sign(data)
 
+    def public_bytes(self) -> bytes:
+        """The raw public key, 32 bytes (RFC 8032)."""
+        return self._key.public_key().public_bytes_raw()
+
     def check(self) -> None:
         """Whether the file still holds this key: with another or none the next start would not know receipts.
 

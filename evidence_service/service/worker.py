@@ -7,17 +7,30 @@ in normal operation.
 from __future__ import annotations
 
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from structlog.contextvars import bound_contextvars
 
 from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.anchor import finish, note_anchor, stamp_batch, submit
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify, order_wanted, refuse
-from evidence_service.service.durable import ANCHORS, CAPTURES, CERTIFICATES, EXHIBITS, STAMPS, Engine
+from evidence_service.service.dispatch import Dispatcher
+from evidence_service.service.durable import (
+    ANCHORS,
+    CAPTURES,
+    CERTIFICATES,
+    EXHIBITS,
+    STAMPS,
+    DbosDurable,
+    Engine,
+    workflow_id,
+)
 from evidence_service.service.exhibit import make_exhibit
 from evidence_service.service.extend import extend_due
 from evidence_service.service.note_certificate import tell
@@ -26,16 +39,18 @@ from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import preserve
 from evidence_service.service.renew import renew
 from evidence_service.service.rounds import Rounds
+from evidence_service.service.takeover import LOOKS, Heartbeat, Supervisor
 from evidence_service.service.tracing import about, whose
 from evidence_service.service.upkeep import Upkeep
-from evidence_service.store.queue import Waiting
+from evidence_service.store.workers import Lease
 
 _log = structlog.get_logger(__name__)
 _TICK = 0.25
 """Seconds between two looks at the record."""
-_AHEAD = 50
-"""Workflows of evidence that are asked for, for each browser, before the first of them has ended; and of
-orders of certificates, in all."""
+_A_LOOK = 5.0
+"""Seconds a look that is under way may take before the end."""
+_AHEAD = 8
+"""Orders of certificates, and exhibits, that are asked for before the first of them has ended."""
 
 
 _SUBJECTS = {
@@ -52,17 +67,46 @@ class Worker:
     """Serves the queues until it is stopped.
 
     Args:
+        lease: this worker's; it is given back at the end.
         captures: browsers at once.
+        lapse: seconds without a sign of life after which a worker's work is taken over.
+        in_all, per_organisation: captures at once in all workers, and of one organisation; None for no limit.
     """
 
-    def __init__(self, parts: Parts, engine: Engine, durable: Durable, *, captures: int) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        engine: Engine,
+        durable: DbosDurable,
+        *,
+        lease: Lease,
+        captures: int,
+        lapse: float = 30.0,
+        in_all: int | None = None,
+        per_organisation: int | None = None,
+    ) -> None:
         self._parts = parts
         self._engine = engine
+        self._durable = durable
+        self._lease = lease
         self._captures = captures
+        self._heartbeat = Heartbeat(lease, lapse=lapse, status=self._status, lost=self._give_up)
+        self._dispatcher = Dispatcher(parts, engine, in_all=in_all, per_organisation=per_organisation)
+        self._supervisor = Supervisor(
+            parts.workers, engine, name=lease.name, lapse=lapse, runs=self._runs, clock=time.monotonic
+        )
+        self._supervision = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
+        self._look_after = lapse / LOOKS
+        self._told: Callable[[], None] = lambda: None
+        self._left_alone: dict[str, int] = {}
+        self._running: Counter[tuple[str, str]] = Counter()
+        self._counting = threading.Lock()
+        self.lost = False
         self._upkeep = Upkeep(parts)
         self._stopping = threading.Event()
         # Asking twice would be harmless, only slower.
         self._asked: set[tuple[str, str]] = set()
+        self._mended = False
         self._rounds = [Rounds(parts, chain) for chain in parts.chains]
         self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
         for name, queue, workflow in (
@@ -78,22 +122,76 @@ class Worker:
         ):
             engine.add(name, queue, self._noting_failure(name, self._within(name, workflow, durable)))
 
-    def start(self) -> None:
-        """Serve; returns at once."""
+    @property
+    def name(self) -> str:
+        """Under which the other workers know it."""
+        return self._lease.name
+
+    def start(self, *, lost: Callable[[], None] = lambda: None) -> None:
+        """Serve; returns at once.
+
+        Args:
+            lost: called, from a thread of the worker, when its lease was taken away because nobody heard of
+                it for too long. It does no further step then; the caller has to stop it and end the process.
+        """
+        self._told = lost
+        self._heartbeat.start()
         self._engine.launch({CAPTURES: self._captures, ANCHORS: 4, CERTIFICATES: 2, STAMPS: 1, EXHIBITS: 1})
         self._thread.start()
+        self._supervision.start()
         for rounds in self._rounds:
             rounds.start()
 
-    def stop(self, *, drain: int = 10) -> None:
-        """Stop looking for work and let what runs finish, at most ``drain`` seconds."""
+    def stop(self, *, drain: float = 10) -> None:
+        """Take no new work, let the steps that run end, at most ``drain`` seconds, and hand over the rest.
+
+        The lease is given back last: from then on the other workers take over what this one has begun.
+        """
         self._stopping.set()
+        self._durable.halt()
+        self._heartbeat.drain()
         for rounds in self._rounds:
             rounds.stop()
-        for rounds in self._rounds:
-            rounds.join(drain)
-        self._thread.join(5)
+        ends = time.monotonic() + drain
+        for thread in (self._thread, self._supervision):
+            thread.join(_A_LOOK)
+        # First the engine: what it still took from the queues would only have to be handed over as well.
         self._engine.stop(drain=drain)
+        for rounds in self._rounds:
+            rounds.join(max(ends - time.monotonic(), 0.0))
+        self._heartbeat.stop()
+        self._lease.give_back()
+
+    def _give_up(self) -> None:
+        """Whatever this worker had begun, another one has begun again by now."""
+        self.lost = True
+        self._stopping.set()
+        self._durable.halt()
+        self._told()
+
+    def _status(self) -> dict[str, Any]:
+        with self._counting:
+            holds = Counter(name for name, _ in self._running.elements())
+        return {"holds": dict(holds), "left_alone": self._left_alone}
+
+    def _runs(self) -> set[str]:
+        with self._counting:
+            return {workflow_id(name, subject) for name, subject in self._running.elements()}
+
+    def _supervise(self) -> None:
+        while not self._stopping.wait(self._look_after):
+            try:
+                self._supervisor.look()
+                left_alone = self._engine.left_alone()
+            except DBAPIError as error:
+                _log.warning("supervision.failed", reason=str(error.orig)[:300])
+                continue
+            except Exception:  # noqa: BLE001 - logged with its traceback
+                _log.exception("supervision.broken")
+                continue
+            if left_alone != self._left_alone:
+                _log.warning("work.left_alone", versions=left_alone, known=self._engine.version)
+            self._left_alone = left_alone
 
     def _run(self) -> None:
         while not self._stopping.wait(_TICK):
@@ -112,9 +210,7 @@ class Worker:
         # First: it comes seldom, and must not wait for what is looked for all the time.
         for name, subject in self._upkeep.wanted():
             self._ask(name, subject)
-        # Not all of it: thousands of workflows at once would hold up everything below.
-        for waiting in parts.queue.next(_AHEAD * self._captures):
-            self._ask("preserve", waiting.id, priority=_priority(waiting))
+        self._dispatcher.look()
         for batch in parts.batches.unanchored():
             self._submit(batch.id)
             self._ask("stamp", batch.id)
@@ -122,10 +218,15 @@ class Worker:
             self._ask("note", submission_id)
         for evidence_id in parts.records.certifiable():
             self._order(evidence_id)
+        # Not all of them: whoever comes later, from another organisation, would wait for all.
         for order_id in parts.certificates.issuable(_AHEAD):
             self._ask("certify", order_id)
-        for exhibit_id in parts.exhibits.ordered():
+        for exhibit_id in parts.exhibits.ordered(_AHEAD):
             self._ask("exhibit", exhibit_id)
+        # Once: the API cannot make a tree again, as it does not see the entries of everybody.
+        if not self._mended:
+            self._mended = True
+            parts.batches.make_missing_trees()
         # Last: a disk that takes no tree holds up nothing else.
         parts.batches.close_due(parts.batching, now=parts.now())
 
@@ -143,13 +244,13 @@ class Worker:
             order_wanted(self._parts, evidence_id)
             self._asked.add(("order", evidence_id))
 
-    def _ask(self, name: str, subject_id: str, *, priority: int | None = None) -> None:
+    def _ask(self, name: str, subject_id: str) -> None:
         if (name, subject_id) not in self._asked:
-            self._engine.start(name, subject_id, priority=priority)
+            self._engine.start(name, subject_id)
             self._asked.add((name, subject_id))
 
     def _within(
-        self, name: str, workflow: Callable[[Parts, Durable, str], None], durable: Durable
+        self, name: str, workflow: Callable[[Parts, Durable, str], None], durable: DbosDurable
     ) -> Callable[[str], None]:
         """A workflow on something that is one organisation's works with that one's part of the record."""
         kind = _SUBJECTS.get(name)
@@ -157,7 +258,8 @@ class Worker:
         def run(subject: str) -> None:
             parts = self._parts
             if kind is not None:
-                parts = parts.within(parts.organisations.owner_of(kind, subject.split(" ", maxsplit=1)[0]))
+                name = subject.split(" ", maxsplit=1)[0]
+                parts = parts.within(durable.patiently(parts.organisations.owner_of, kind, name))
             workflow(parts, durable, subject)
 
         return run
@@ -166,6 +268,7 @@ class Worker:
         """Where a workflow is refused for good, the record says why, for people."""
 
         def run(subject_id: str) -> None:
+            self._count(name, subject_id, 1)
             subject = whose(subject_id)
             try:
                 with about(name, subject), bound_contextvars(workflow=name, about=subject):
@@ -188,16 +291,12 @@ class Worker:
                 elif name == "certify":
                     refuse(self._parts, subject_id, reason)
                 raise
+            finally:
+                self._count(name, subject_id, -1)
 
         return run
 
-
-def _priority(waiting: Waiting) -> int | None:
-    """Place in DBOS's queue: urgent ones first, then by what the receipts promise, to ten seconds.
-
-    The record's own order decides what is asked for; this one lets an order that comes later go before those
-    that were asked for already.
-    """
-    if waiting.urgent or waiting.batch_by is None:
-        return None
-    return int(waiting.batch_by.timestamp()) // 10
+    def _count(self, name: str, subject_id: str, change: int) -> None:
+        with self._counting:
+            self._running[name, subject_id] += change
+            self._running = +self._running

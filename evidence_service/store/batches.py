@@ -12,7 +12,12 @@ from sqlalchemy import Engine, func, select, text
 
 from evidence_service.core import batch, merkle
 from evidence_service.core.digest import digest_of
-from evidence_service.errors import MismatchError, NotFoundError, StorageUnavailableError
+from evidence_service.errors import (
+    EvidenceServiceError,
+    MismatchError,
+    NotFoundError,
+    StorageUnavailableError,
+)
 from evidence_service.store import closing, schema
 from evidence_service.store.anchoring import Anchoring
 from evidence_service.store.tenancy import API_ROLE
@@ -153,6 +158,21 @@ class Batches(Anchoring):
         """
         root = batch.header_root(json.loads(found.header))
         self._trees.check(found.commitment.hex(), size=found.size, root=root)
+
+    def make_missing_trees(self) -> None:
+        """Make the tree files again that are not there: of batches of the first release, or after a restore.
+
+        What cannot be made is told in the log; asking for a proof of that batch says why.
+        """
+        after = 0
+        while page := self.list_batches(after=after):
+            for found in page:
+                if not self._trees.has(found.commitment.hex()):
+                    try:
+                        self._make_tree_again(found, MismatchError("there is no tree file"))
+                    except EvidenceServiceError as error:
+                        _log.error("tree_file.missing", batch=found.id, reason=error.message)
+            after = page[-1].sequence
 
     def _checked_path(self, found: Batch, index: int, leaf: bytes) -> tuple[bytes, ...]:
         path = self._trees.path(found.commitment.hex(), size=found.size, index=index)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, text, update
+from sqlalchemy import Connection, Row, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from evidence_service.errors import ConflictError, NotFoundError
@@ -125,12 +125,13 @@ class CertificateOrders(Answered):
         return [known[name] for name in dict.fromkeys(order_ids) if name in known]
 
     def issuable(self, limit: int) -> list[str]:
-        """Ids of open orders whose evidence is anchored, the oldest first."""
+        """Ids of open orders whose evidence is anchored: each organisation's oldest, then their next ones."""
+        age = _ORDERS.c.ordered_at, _ORDERS.c.id
         query = (
             select(_ORDERS.c.id)
             .join(_EVIDENCE, _EVIDENCE.c.id == _ORDERS.c.evidence_id)
             .where(text(schema.ORDERED), _EVIDENCE.c.status.in_(_READY))
-            .order_by(_ORDERS.c.ordered_at, _ORDERS.c.id)
+            .order_by(func.row_number().over(partition_by=_ORDERS.c.organisation_id, order_by=age), *age)
             .limit(limit)
         )
         with self._engine.connect() as connection:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from evidence_service.errors import NotFoundError
@@ -79,9 +79,11 @@ class Exhibits(Store):
             raise NotFoundError(f"there is no exhibit {exhibit_id}")
         return Exhibit(**row._mapping)
 
-    def ordered(self) -> list[str]:
-        """Ids of those that are still to be made, oldest first."""
-        query = select(_TABLE.c.id).where(text(schema.UNMADE)).order_by(_TABLE.c.ordered_at)
+    def ordered(self, limit: int) -> list[str]:
+        """Ids of those that are still to be made: each organisation's oldest, then their next ones."""
+        age = _TABLE.c.ordered_at, _TABLE.c.id
+        turn = func.row_number().over(partition_by=_TABLE.c.organisation_id, order_by=age)
+        query = select(_TABLE.c.id).where(text(schema.UNMADE)).order_by(turn, *age).limit(limit)
         with self._engine.connect() as connection:
             return [row.id for row in connection.execute(query)]
 

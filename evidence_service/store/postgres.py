@@ -155,13 +155,23 @@ def bring_up_to_date(engine: Engine) -> None:
             connection.close()
             migrate(engine)
             return
-        found = _revision(connection)
+        require_current(connection)
+
+
+def require_current(connection: Connection) -> str:
+    """The revision of the schema, which is this release's.
+
+    Raises:
+        ConfigurationError: the schema is of another release.
+    """
+    found = _revision(connection)
     wanted = migrations.head()
-    if found != wanted:
+    if found is None or found != wanted:
         raise ConfigurationError(
             f"the database is at revision {found or 'none'}, this release needs {wanted}",
             what_to_do="run “evidence migrate” with the URL of the database's owner",
         )
+    return found
 
 
 def _revision(connection: Connection) -> str | None:
@@ -176,9 +186,14 @@ def _revision(connection: Connection) -> str | None:
 
 def migrate(engine: Engine) -> None:
     """Bring the schema to this release; waits for another process that is doing the same."""
+    with engine.begin() as connection:
+        upgrade(connection, "head")
+
+
+def upgrade(connection: Connection, revision: str) -> None:
+    """Bring the schema to a revision within the connection's transaction; waits as :func:`migrate` does."""
     config = Config()
     config.set_main_option("script_location", str(migrations.DIRECTORY))
-    with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)

@@ -1,12 +1,15 @@
 """The queue of captures: in which order they are taken, and how long one more would wait.
 
-Urgent ones come first, then those whose receipts promise the earliest time. A list is promised less than the
-workers can do (see :mod:`evidence_service.service.promise`), so single orders go before most of its rows and
-its rows still keep their time.
+Whose turn it is decides :mod:`evidence_service.service.turns`. A list is promised less than the workers can
+do (see :mod:`evidence_service.service.promise`), so single orders go before most of its rows and its rows
+still keep their time.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +17,7 @@ from sqlalchemy import DateTime, Interval, cast, func, literal, select, text
 
 from evidence_service.core import document
 from evidence_service.store import schema
-from evidence_service.store.tenancy import Store
+from evidence_service.store.tenancy import Store, organisation_of
 
 _RECENT = 100
 """Captures whose time is looked at."""
@@ -29,6 +32,7 @@ class Waiting:
     """
 
     id: str
+    organisation: str
     urgent: bool
     batch_by: datetime | None
 
@@ -49,19 +53,66 @@ class Place:
 class CaptureQueue(Store):
     """The queue as the record has it."""
 
-    def next(self, limit: int) -> list[Waiting]:
-        """What is accepted and not registered for a batch yet, the most pressing first."""
+    def waits(self) -> bool:
+        """Whether anything is accepted and not registered for a batch yet."""
+        query = select(select(schema.evidence.c.id).where(text(schema.UNREGISTERED)).exists())
+        with self._engine.connect() as connection:
+            return bool(connection.execute(query).scalar_one())
+
+    @contextmanager
+    def dispatching(self) -> Iterator[bool]:
+        """Whether this is the one that decides what comes next, across processes; does not wait."""
+        with self._engine.begin() as connection:
+            lock = text("SELECT pg_try_advisory_xact_lock(hashtextextended('evidence dispatch', 0))")
+            yield bool(connection.execute(lock).scalar_one())
+
+    def next(self, limit: int, *, without: Collection[str] = ()) -> list[Waiting]:
+        """What is accepted and not registered for a batch yet, the most pressing of each organisation first.
+
+        Args:
+            limit: of each organisation.
+            without: ids that are left out.
+        """
         table = schema.evidence
-        query = (
-            select(table.c.id, table.c.urgent, table.c.batch_by)
-            .where(text(schema.UNREGISTERED))
-            .order_by(
-                table.c.urgent.desc(), table.c.batch_by.asc().nulls_first(), table.c.created_at, table.c.id
+        order = table.c.urgent.desc(), table.c.batch_by.asc().nulls_first(), table.c.created_at, table.c.id
+        turn = func.row_number().over(partition_by=table.c.organisation_id, order_by=order)
+        first = (
+            select(
+                table.c.id,
+                table.c.organisation_id.label("organisation"),
+                table.c.urgent,
+                table.c.batch_by,
+                turn.label("turn"),
             )
-            .limit(limit)
+            .where(text(schema.UNREGISTERED), table.c.id.not_in(list(without)))
+            .subquery()
+        )
+        columns = [first.c[name] for name in Waiting.__dataclass_fields__]
+        query = (
+            select(*columns)
+            .where(first.c.turn <= limit)
+            .order_by(first.c.urgent.desc(), first.c.batch_by.asc().nulls_first(), first.c.turn, first.c.id)
         )
         with self._engine.connect() as connection:
             return [Waiting(**row._mapping) for row in connection.execute(query)]
+
+    def organisations(self, ids: Collection[str]) -> Counter[str]:
+        """How many of some pieces of evidence each organisation has."""
+        table = schema.evidence
+        query = select(table.c.organisation_id).where(table.c.id.in_(list(ids)))
+        with self._engine.connect() as connection:
+            return Counter(connection.execute(query).scalars())
+
+    def singles(self) -> int:
+        """Captures that wait and are of no list, of the organisation this is bound to."""
+        table, rows = schema.evidence, schema.capture_list_rows
+        listed = select(rows.c.evidence_id).where(rows.c.evidence_id == table.c.id).exists()
+        query = select(func.count()).select_from(table).where(text(schema.UNCAPTURED), ~listed)
+        organisation_id = organisation_of(self._engine)
+        if organisation_id is not None:
+            query = query.where(table.c.organisation_id == organisation_id)
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def place(self, now: datetime, *, each: timedelta, needed: timedelta) -> Place:
         """The first place that breaks no promise given before.

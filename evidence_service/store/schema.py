@@ -29,6 +29,7 @@ from sqlalchemy import (
     UniqueConstraint,
     column,
     false,
+    func,
     select,
     table,
     text,
@@ -611,6 +612,38 @@ idempotency_keys = Table(
     Column("body", JSONB, nullable=False),
     Column("created_at", _Time, nullable=False),
     PrimaryKeyConstraint("organisation_id", "key"),
+)
+
+# Who serves the queues. A row is a lease: renewed on the database's clock, and gone when it is given back or
+# taken away. Nothing of any organisation.
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # Of this start of the worker: under the same name another process may follow.
+    Column("incarnation", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("workflow_version", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("process", Integer, nullable=False),
+    # Browsers at once.
+    Column("captures", Integer, nullable=False),
+    Column("started_at", _Time, nullable=False, server_default=func.now()),
+    Column("heartbeat_at", _Time, nullable=False, server_default=func.now()),
+    Column("draining", Boolean, nullable=False, server_default=false()),
+    # What it holds, and what it leaves alone, as it last said.
+    Column("status", JSONB, nullable=False, server_default="{}"),
+)
+
+# Work that went from a worker that was not heard of any more to another one.
+takeovers = Table(
+    "takeovers",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("at", _Time, nullable=False, server_default=func.now()),
+    Column("lapsed", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("workflows", Integer, nullable=False),
 )
 
 # What audits of the whole record found; of no organisation.

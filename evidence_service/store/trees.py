@@ -46,6 +46,10 @@ class TreeFiles:
                 what_to_do=f"make room in {self._directory} and let the service write there",
             ) from error
 
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this tree; not whether it holds."""
+        return (self._directory / name).exists()
+
     def path(self, name: str, *, size: int, index: int) -> tuple[bytes, ...]:
         """Inclusion path of a leaf, from its sibling upwards.
 

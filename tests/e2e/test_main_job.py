@@ -254,7 +254,7 @@ def test_without_a_key_nothing_is_answered(result: Result) -> None:
     for headers in ({}, {"Authorization": "Bearer wrong"}):
         answer = httpx.get(url, headers=headers)
         assert answer.status_code == 401
-        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
 def test_the_commands_of_the_readme_work(result: Result, tmp_path: Path) -> None:

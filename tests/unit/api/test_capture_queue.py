@@ -6,17 +6,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, insert, text
 
 from evidence_service import bootstrap
 from evidence_service.config import Settings
 from evidence_service.errors import PolicyRefusedError
 from evidence_service.service import preserve
+from evidence_service.service.promise import pace
 from evidence_service.service.worker import Worker
+from evidence_service.store import schema
+from evidence_service.store.records import Matter
 from tests.unit.api.conftest import Service
 from tests.unit.api.test_login_secrets import captured
 
@@ -104,10 +109,10 @@ def test_single_and_urgent_orders_go_before_a_list_that_was_asked_for_before(
 ) -> None:
     order_list(service, "1", "2", "refused", "3")
     start(1)
-    until(lambda: browser.begun == ["1"] and enqueued(engine) == 4)
+    until(lambda: browser.begun == ["1"] and enqueued(engine) == 3)
     order(service, "single")
     order(service, "urgent", urgent=True)
-    until(lambda: enqueued(engine) == 6)
+    until(lambda: enqueued(engine) == 5)
     browser.open()
     until(lambda: len(browser.begun) == 6)
     assert browser.begun == ["1", "urgent", "single", "2", "refused", "3"]
@@ -117,6 +122,44 @@ def test_single_and_urgent_orders_go_before_a_list_that_was_asked_for_before(
     assert refused.progress == "preserve refused: not public any more"
 
 
+def test_another_organisation_does_not_wait_for_a_list(
+    service: Service, engine: Engine, browser: Browser, start: Callable[[int], None]
+) -> None:
+    order_list(service, *(str(number) for number in range(30)))
+    start(1)
+    until(lambda: browser.begun == ["0"] and enqueued(engine) == 3)
+    with engine.begin() as connection:
+        new = {"id": "o-other", "name": "Other", "created_at": service.parts.now()}
+        connection.execute(insert(schema.organisations).values(**new))
+    other = service.parts.within("o-other")
+    other.records.add_matter(Matter("m-other", "O", "Other", (), other.now()))
+    for name in ("x", "y", "z"):
+        other.records.add_evidence(
+            evidence_id=f"evidence-{name}",
+            matter_id="m-other",
+            kind="platform_capture",
+            url=f"{HOST}/{name}",
+            operator="agent",
+            certificate_wanted=False,
+            created_at=other.now(),
+            # Promised later than everything of the list: it is its turn all the same.
+            batch_by=other.now() + timedelta(days=9),
+        )
+    browser.open()
+    until(lambda: len(browser.begun) == 33)
+    # Three were handed over before; from then on they take turns.
+    assert max(browser.begun.index(name) for name in "xyz") <= 9
+
+
+def test_what_waits_singly_is_promised_more_slowly_when_it_is_much(service: Service) -> None:
+    for number in range(25):
+        order(service, str(number))
+    times = [item.batch_by for item in service.parts.queue.next(99) if item.batch_by is not None]
+    each = pace(service.parts)
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert gaps == [each] * 19 + [3 * each] + [2 * each] * 4
+
+
 def test_no_more_browsers_than_configured_and_not_everything_is_asked_for(
     service: Service, engine: Engine, browser: Browser, start: Callable[[int], None]
 ) -> None:
@@ -124,7 +167,7 @@ def test_no_more_browsers_than_configured_and_not_everything_is_asked_for(
     start(2)
     until(lambda: len(browser.begun) == 2)
     time.sleep(0.6)  # time for a third one to begin, and for more to be asked for
-    assert (sorted(browser.begun), enqueued(engine)) == (["0", "1"], 100)
+    assert (sorted(browser.begun), enqueued(engine)) == (["0", "1"], 6)
     browser.open()
     until(lambda: len(browser.begun) > 4)
     assert browser.most == 2

@@ -81,8 +81,9 @@ def client(app: FastAPI) -> Iterator[httpx.Client]:
         httpx.Client(base_url=url, headers=headers, trust_env=False) as client,
     ):
         yield client
-        [fault] = [entry for entry in logged if entry["event"] == "request.failed"]
-        assert fault["exc_info"]
+        # None where another process of the tests asked for it.
+        faults = [entry for entry in logged if entry["event"] == "request.failed"]
+        assert len(faults) <= 1 and all(entry["exc_info"] for entry in faults)
 
 
 @pytest.fixture(scope="module")

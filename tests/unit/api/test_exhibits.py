@@ -79,7 +79,7 @@ def test_the_same_key_orders_once(service: Service) -> None:
         for _ in range(2)
     )
     assert first["id"] == again["id"]
-    assert service.parts.exhibits.ordered() == [first["id"]]
+    assert service.parts.exhibits.ordered(9) == [first["id"]]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_the_same_key_orders_once(service: Service) -> None:
 def test_what_cannot_be_made_is_refused_at_once(service: Service, change: dict, status: int) -> None:
     answer = service.http.post(f"/v1/evidence/{sealed(service)}/exhibit", json={**ORDER, **change})
     assert answer.status_code == status, answer.text
-    assert service.parts.exhibits.ordered() == []
+    assert service.parts.exhibits.ordered(9) == []
 
 
 def test_what_is_not_there_is_not_found(service: Service) -> None:
@@ -110,7 +110,7 @@ def worker(service: Service) -> Iterator[None]:
     """Makes what is ordered while the block lasts, as the worker does."""
 
     def work() -> None:
-        for exhibit_id in service.parts.exhibits.ordered():
+        for exhibit_id in service.parts.exhibits.ordered(9):
             try:
                 build(service.parts, exhibit_id)
             except RefusedError as error:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from fastapi import FastAPI
 
 from evidence_service.cli import main
-from evidence_service.cli.operation import _monitoring
+from evidence_service.cli.serving import _monitoring
 from evidence_service.processes import free_port
 
 

@@ -206,7 +206,7 @@ def test_files_nobody_has_and_evidence_that_is_not_ready_are_refused_at_once(par
         order_exhibit(parts, order({"without_certificate": False}))
     with pytest.raises(NotFoundError, match="there is no evidence"):
         order_exhibit(parts, order({}, "ev-none-0000"))
-    assert parts.exhibits.ordered() == []
+    assert parts.exhibits.ordered(9) == []
 
 
 def test_a_custody_log_is_never_filled_up(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,11 +331,11 @@ def test_the_plan_is_forgotten_with_the_end_of_the_work(parts: Parts) -> None:
     preserve(parts)
     order_exhibit(parts, order(MASK))
     assert NAME not in repr(parts.exhibits.exhibit("ex-00000001"))
-    assert parts.exhibits.ordered() == ["ex-00000001"]
+    assert parts.exhibits.ordered(9) == ["ex-00000001"]
     build(parts, "ex-00000001")
     order_exhibit(parts, order(MASK, exhibit_id="ex-00000002"))
     parts.exhibits.refuse("ex-00000002", "because", "do something")
-    assert parts.exhibits.ordered() == []
+    assert parts.exhibits.ordered(9) == []
     assert parts.exhibits.exhibit("ex-00000002").problem == {
         "message": "because",
         "what_to_do": "do something",

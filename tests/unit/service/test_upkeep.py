@@ -14,6 +14,7 @@ from evidence_service.service.bundles import assemble
 from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.tracing import NoTracing
 from evidence_service.service.worker import Worker
+from evidence_service.store.workers import Start
 from evidence_service.timestamp.calendar import Calendar
 from tests.authorities import TimedAuthority
 from tests.calendars import FakeCalendar
@@ -45,7 +46,10 @@ def test_a_running_worker_renews_and_attests(tmp_path_factory: pytest.TempPathFa
             [evidence_id] = add_evidence(parts)
             parts.batches.finish(str(parts.records.evidence(evidence_id).batch_id))
             clock.moment += 260 * DAY
-            worker = Worker(parts, Engine(url, executor="upkeep"), DbosDurable(NoTracing()), captures=1)
+            lease = parts.workers.begin(Start("upkeep", "host", 1, "0", "1", 1))
+            worker = Worker(
+                parts, Engine(url, executor="upkeep"), DbosDurable(NoTracing()), lease=lease, captures=1
+            )
             worker.start()
             try:
                 wait_for(lambda: bool(bundle.parse(assemble(parts, evidence_id))["attestations"]))

@@ -172,6 +172,21 @@ def flipped(path: Path) -> None:
     path.write_bytes(bytes(byte ^ 1 for byte in path.read_bytes()))
 
 
+def test_trees_that_are_missing_are_made_again_those_that_cannot_be_hold_up_none(
+    records: Records, batches: Batches, tmp_path: Path
+) -> None:
+    closed = []
+    for number in range(2):
+        add(records, f"evidence-{number}", registered=NOW)
+        closed.append(close(batches))
+        stored(batches, tmp_path, closed[-1].id).unlink()
+    with batches._engine.begin() as connection:
+        connection.execute(text("UPDATE evidence SET salt = sha256('other') WHERE id = 'evidence-0'"))
+    batches.make_missing_trees()
+    assert not stored(batches, tmp_path, closed[0].id).exists()
+    batches.check_tree(closed[1])
+
+
 @pytest.mark.parametrize("damage", [missing, truncated, flipped])
 @pytest.mark.parametrize("reading", ["path", "paths"])
 def test_a_damaged_tree_file_is_made_again_from_the_record(

@@ -30,6 +30,8 @@ SHARED = {
     "chain_status": "what the last look at a chain showed",
     "nonces": "the worker's alone",
     "alembic_version": "the schema's release",
+    "workers": "who works, since when, on which machine",
+    "takeovers": "which worker took over how much of whose work",
     "fsck_runs": "how many pieces of evidence were derived again, and how many had problems",
 }
 # Logs, and what was released: added to, and never changed or taken away, by neither role.
@@ -235,7 +237,7 @@ def test_a_process_of_the_api_alone_needs_no_rights_of_the_worker(owned: Engine,
     migrate(owned)
     url = login(owned.url.render_as_string(hide_password=False), API_ROLE)
     settings = Settings(data_directory=tmp_path, purpose="demonstration", database_url=url)
-    with bootstrap.database_url(settings) as found, bootstrap.api_database(settings, found) as narrow:
+    with bootstrap.database(settings, role=API_ROLE) as (narrow, _):
         assert ask(narrow, "SELECT current_user, session_user") == [(API_ROLE, API_ROLE)]
         app = create_app(bootstrap.parts(settings, narrow), operator_key("key"))
         headers = {"Authorization": "Bearer key"}

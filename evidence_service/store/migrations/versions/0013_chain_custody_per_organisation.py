@@ -8,7 +8,7 @@ from alembic import op
 from evidence_service.store.migrations.isolation import as_worker, isolate
 
 revision = "0013"
-down_revision = "0009"
+down_revision = "0010"
 
 
 def upgrade() -> None:

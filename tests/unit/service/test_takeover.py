@@ -1,0 +1,88 @@
+"""What a supervisor puts back, and what it leaves to those who have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import contextmanager
+from typing import Any, cast
+
+from evidence_service.service.durable import Engine, Held
+from evidence_service.service.takeover import Supervisor
+from evidence_service.store.workers import Workers
+
+
+class Shop:
+    """Stands in for the engine and for the leases."""
+
+    def __init__(self) -> None:
+        self.holds: list[Held] = []
+        self.living = {"me", "other"}
+        self.back: list[str] = []
+        self.taken: list[tuple[str, str, int]] = []
+        self.running: set[str] = set()
+        self.now = 0.0
+        self.busy = False
+
+    def held(self) -> list[Held]:
+        return list(self.holds)
+
+    def put_back(self, workflows: Iterable[Held]) -> None:
+        self.back += [item.id for item in workflows]
+
+    @contextmanager
+    def supervising(self) -> Any:
+        yield None if self.busy else object()
+
+    def take_away(self, _: object, *, lapse: float) -> set[str]:
+        assert lapse == 30.0
+        return self.living
+
+    def note_takeover(self, _: object, *, lapsed: str, by: str, workflows: int) -> None:
+        self.taken.append((lapsed, by, workflows))
+
+    def supervisor(self) -> Supervisor:
+        return Supervisor(
+            cast("Workers", self),
+            cast("Engine", self),
+            name="me",
+            lapse=30.0,
+            runs=lambda: self.running,
+            clock=lambda: self.now,
+        )
+
+
+def test_what_has_no_worker_is_put_back_and_counted() -> None:
+    shop = Shop()
+    shop.holds = [Held("a", "captures", "gone"), Held("b", "captures", "gone"), Held("c", "stamps", "other")]
+    assert shop.supervisor().look() == 2
+    assert shop.back == ["a", "b"]
+    assert shop.taken == [("gone", "me", 2)]
+
+
+def test_while_another_one_supervises_nothing_is_done() -> None:
+    shop = Shop()
+    shop.holds, shop.busy = [Held("a", "captures", "gone")], True
+    assert shop.supervisor().look() == 0
+    assert shop.back == []
+
+
+def test_what_this_worker_holds_and_never_began_is_put_back_after_a_while() -> None:
+    shop = Shop()
+    supervisor = shop.supervisor()
+    shop.holds = [
+        Held("runs", "captures", "me"),
+        Held("lost", "captures", "me"),
+        Held("theirs", None, "other"),
+    ]
+    shop.running = {"runs"}
+    for now in (0.0, 15.0, 30.0):
+        shop.now = now
+        assert supervisor.look() == 0
+        assert shop.back == []
+    shop.now = 31.0
+    assert supervisor.look() == 0  # nobody's lease lapsed: it is no takeover
+    assert shop.back == ["lost"]
+    # From then on it has its time again.
+    shop.now = 60.0
+    supervisor.look()
+    assert shop.back == ["lost"]
