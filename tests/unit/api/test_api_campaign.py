@@ -25,7 +25,7 @@ def test_the_api_does_what_its_document_says(
     with capture_logs(), world(engine, tmp_path) as of:
         outcome.findings += undescribed(of.document)
         examine(of, of.keys[EVERYTHING], examples=2, outcome=outcome, phases=("examples", "fuzzing"))
-    record_property("RESULT", outcome.result(0))
+    record_property("RESULT", outcome.result())
     assert outcome.findings == []
     assert outcome.operations == operations_of(of.document).keys()
 

@@ -128,7 +128,9 @@ def test_what_the_guide_shows_works(
     exec(snippets[0], known)  # the project's own words
     service.register(known["accepted"].id)
     # No address of the guide is asked for here: the policy is of another test.
-    monkeypatch.setattr(known["client"], "order_capture", lambda body, **_: models.NewCapture.model_validate(body))
+    monkeypatch.setattr(
+        known["client"], "order_capture", lambda body, **_: models.NewCapture.model_validate(body)
+    )
     for snippet in snippets[1:]:
         exec(snippet, known)
     assert (tmp_path / "copy.bin").read_bytes() == b"a note"
