@@ -15,6 +15,8 @@ from tests.api.findings import Outcome, expected
 from tests.api.world import EVERYTHING, World
 from tests.unit.api.isolation import Operation, operations
 
+PATIENCE = 60
+"""Seconds for which nothing may arrive, on a machine that has other things to do."""
 NO_HTTP = b"Invalid HTTP request received."
 """What the server under the application answers to what is no HTTP; no application sees that."""
 EVERYWHERE = frozenset({405, 408, 431})
@@ -126,10 +128,11 @@ def ask_raw(of: World, outcome: Outcome) -> None:
             sent = (
                 f"{request.method} {request.target} HTTP/1.1\r\n{usual}".encode() + head + b"\r\n\r\n" + body
             )
-            fault = judged(request, exchange(place, sent, ends=request.ends), told, outcome)
+            answer, how = exchange(place, sent, ends=request.ends)
+            fault = judged(request, answer, told, outcome)
             if fault is not None:
                 shown = f"{request.method} {request.target[:200]} {request.rest[:200]!r}"
-                outcome.findings.append((fault[0], str(operation), f"raw: {fault[1]}\n    {shown}"))
+                outcome.findings.append((fault[0], str(operation), f"raw: {fault[1]}, {how}\n    {shown}"))
 
 
 def requests(operation: Operation, ids: Mapping[str, str]) -> Iterator[Request]:
@@ -168,19 +171,19 @@ def _with_body(kind: bytes, body: bytes) -> bytes:
     return b"Content-Type: " + kind + f"\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def exchange(place: tuple[str, int], sent: bytes, *, ends: bool) -> bytes:
-    """Everything that is answered; nothing where the connection just ends."""
-    received = b""
-    with socket.create_connection(place, timeout=15) as peer:
+def exchange(place: tuple[str, int], sent: bytes, *, ends: bool) -> tuple[bytes, str]:
+    """Everything that is answered, nothing where the connection just ends; and how it ended."""
+    received, how = b"", "closed"
+    with socket.create_connection(place, timeout=PATIENCE) as peer:
         try:
             peer.sendall(sent)
             if ends:
                 peer.shutdown(socket.SHUT_WR)
             while piece := peer.recv(65536):
                 received += piece
-        except (ConnectionError, TimeoutError):
-            pass
-    return received
+        except (ConnectionError, TimeoutError) as error:
+            how = repr(error)
+    return received, how
 
 
 def judged(
