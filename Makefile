@@ -4,7 +4,7 @@ PY := .venv/bin/python
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-objects campaign-chain campaign-forgeries \
 	campaign-api campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-examine bench-gas \
 	bench-merkle bench-sending bench-ordering bench-capture bench-recorder live-capture \
-	live-wire bench-sealing campaign-restore campaign-certificate bench-certificate bench-digests campaign-service
+	live-wire bench-sealing campaign-restore campaign-certificate bench-certificate bench-digests campaign-service bench-api
 
 setup:
 	./scripts/setup
@@ -108,6 +108,10 @@ bench-merkle:
 # Manifests of digests that are registered by the thousand, beside manifests made one by one.
 bench-digests:
 	$(PY) -m bench.digest_manifests
+
+# Digests registered over HTTP beside a bare FastAPI handler, and found among a million; ten minutes.
+bench-api:
+	$(PY) -m bench.api
 
 # What it takes to bring batches to a chain: time, requests, bytes, signatures.
 bench-sending:

@@ -110,6 +110,10 @@ class NotFoundError(RefusedError):
     """The thing asked for does not exist, or not for this caller."""
 
 
+class DeletedError(NotFoundError):
+    """It existed and was deleted, which the record says; nothing brings it back."""
+
+
 class ConflictError(RefusedError):
     """The request contradicts what is already recorded (an idempotency key reused with another body)."""
 

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "reference" / "openapi.json"
 CLIENT = ROOT / "evidence_service" / "client"
 METHODS = ("get", "post", "put", "patch", "delete")
+"""HEAD tells in header fields alone, which no model describes; whoever needs it asks for them himself."""
 MADE = "Made by scripts/generate_client.py; do not edit."
 SIMPLE = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 _TAKEN = frozenset(dir(builtins))
@@ -142,6 +143,11 @@ def operation(document: Schema, method: str, path: str, described: Schema) -> It
     given = described.get("parameters", [])
     inside = [item for item in given if item["in"] == "path"]
     query = [item for item in given if item["in"] == "query"]
+    fields = [
+        item
+        for item in given
+        if item["in"] == "header" and item["name"].lower() not in ("idempotency-key", "evidence-organisation")
+    ]
     creates = any(item["name"].lower() == "idempotency-key" for item in given)
     answer = next(a for s, a in sorted(described["responses"].items()) if s.startswith("2"))
     content = next(iter(answer.get("content", {}).items()), ("", {}))
@@ -152,7 +158,7 @@ def operation(document: Schema, method: str, path: str, described: Schema) -> It
         first.append(f"body: {type_of(body['application/json']['schema'], 'models.')}")
     elif body:
         first.append("body: bytes | Path")
-    later = [parameter(item) for item in sorted(query, key=lambda item: not item.get("required"))]
+    later = [parameter(item) for item in sorted([*query, *fields], key=lambda item: not item.get("required"))]
     values = ", ".join(f'"{item["name"]}": {argument(item["name"])}' for item in query)
     more = f", query={{{values}}}" if values else ""
     words = doc(described.get("description") or name, "        ")
@@ -164,6 +170,11 @@ def operation(document: Schema, method: str, path: str, described: Schema) -> It
         return
     if body:
         more += ", body=body"
+    if body and "application/json" not in body:
+        more += f', kind="{next(iter(body))}"'
+    if fields:
+        told = ", ".join(f'"{item["name"]}": {argument(item["name"])}' for item in fields)
+        more += f", fields={{{told}}}"
     if creates:
         later.append("idempotency_key: str | None = None")
         more += ", key=idempotency_key, creates=True"

@@ -366,12 +366,33 @@ def receipt_vectors() -> dict[str, Any]:
         "sha3_512": hashlib.sha3_512(data).hexdigest(),
     }
     upload = {"kind": "upload", "accepted": file}
+    rows = "".join(
+        f"{position} ev-vector-000{position} {len(data)} {file['sha256']} {file['sha3_512']}\n"
+        for position in (1, 3)
+    )
+    digests = {
+        "kind": "digest_list",
+        "evidence_id": "rl-vector-0001",
+        "accepted": {"digests": 2, "sha256": hashlib.sha256(rows.encode()).hexdigest()},
+    }
     mine = signed_receipt(seed, {}, {})
     short = base64.b64encode(base64.b64decode(mine["signature"])[:63]).decode()
     foreign = signed_receipt(other, {"key_id": mine["key_id"]}, {})["signature"]
     cases: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         "capture": ({}, {}, "holds"),
         "upload": (upload, {}, "holds"),
+        "digest": ({**upload, "kind": "digest"}, {}, "holds"),
+        "list of digests": (digests, {}, "holds"),
+        "list of no digests": (
+            {**digests, "accepted": {**digests["accepted"], "digests": 0}},
+            {},
+            "format",
+        ),
+        "upload's signature under a digest": (
+            {**upload, "kind": "digest"},
+            {"signature": signed_receipt(seed, upload, {})["signature"]},
+            "signature",
+        ),
         "promise at the moment of acceptance": ({"batch_by": mine["accepted_at"]}, {}, "holds"),
         "another address": ({}, {"accepted": {"url": "http://shop.example/item/2"}}, "signature"),
         "a later promise": ({}, {"batch_by": "2026-01-03T03:14:05.000Z"}, "signature"),
@@ -384,7 +405,7 @@ def receipt_vectors() -> dict[str, Any]:
         "signature cut short": ({}, {"signature": short}, "format"),
         "promise before the acceptance": ({"batch_by": "2026-01-02T03:04:04.999Z"}, {}, "format"),
         "file under the kind of a capture": ({"accepted": file}, {}, "format"),
-        "kind unknown": ({"kind": "digest"}, {}, "format"),
+        "kind unknown": ({"kind": "hearsay"}, {}, "format"),
         "unknown member": ({"note": "x"}, {}, "format"),
         "digest in capitals": ({"key_id": mine["key_id"].upper()}, {}, "format"),
         "version 2": ({"format": "evidence-receipt/2"}, {}, "version"),
@@ -393,6 +414,7 @@ def receipt_vectors() -> dict[str, Any]:
     return {
         "about": "intake receipts; verdict: holds, or what refuses them (format, version, signature)",
         "public_key": public.public_bytes_raw().hex(),
+        "rows of the list of digests": rows,
         "cases": [
             {"name": name, "receipt": canonical(signed_receipt(seed, *parts)).hex(), "verdict": verdict}
             for name, (*parts, verdict) in cases.items()

@@ -23,8 +23,12 @@ from evidence_service.cli.client import ServiceClient
 from evidence_service.config import ClientSettings
 from evidence_service.processes import ManagedProcess, accepts_connections, free_port
 from evidence_service.sandbox.installation import DemoInstallation
+from evidence_service.service.parts import Parts
 from evidence_service.service.permissions import SCOPES
 from evidence_service.store import schema
+from evidence_service.store.administration import Action, Change
+from evidence_service.store.members import Key, Member
+from evidence_service.store.organisations import Organisation
 from evidence_service.store.postgres import EmbeddedPostgres, connect, login, migrate
 
 ROOT = Path(__file__).parents[1]
@@ -73,6 +77,22 @@ def operator_key(
 ) -> dict[bytes, KeyHolder]:
     """An API key as the settings name it: it may do everything."""
     return {hashlib.sha256(key.encode()).digest(): KeyHolder(organisation, actor, frozenset(SCOPES))}
+
+
+def enrol(parts: Parts, organisation_id: str, code: str, key: str) -> None:
+    """Record an organisation with one operator, who has an API key."""
+    within, now = parts.within(organisation_id), parts.now()
+
+    def noted(action: Action, subject: str) -> Change:
+        return Change(action, "test", subject, now)
+
+    member = Member(f"mb-{code.lower()}", "agent", None, None, ["operator"], now, None)
+    of_member = Key(f"k-{code.lower()}", member.id, "test", None, now, None, None)
+    within.organisations.add(
+        Organisation(organisation_id, code, code, now), noted("register_organisation", organisation_id)
+    )
+    within.members.add(member, noted("add_member", member.id))
+    within.members.add_key(of_member, hashlib.sha256(key.encode()).digest(), noted("issue_key", of_member.id))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from evidence_service import __version__
 from evidence_service.api import document, problems
+from evidence_service.api.direct import shortcuts
 from evidence_service.api.figures import RequestFigures
 from evidence_service.api.keys import KeyHolder, KnownKeys
 from evidence_service.api.limits import PATIENCE, Bounds
@@ -24,12 +25,17 @@ from evidence_service.api.routes import (
     evidence,
     exhibits,
     health,
+    holds,
     matters,
     metrics,
     organisations,
     receipts,
     register,
+    registrations,
+    releases,
+    requests,
     search,
+    upload_sessions,
 )
 from evidence_service.service.parts import Parts
 from evidence_service.service.tracing import NoTracing
@@ -37,8 +43,10 @@ from evidence_service.service.tracing import NoTracing
 _ROUTES = (
     organisations,
     matters,
+    registrations,
     captures,
     evidence,
+    upload_sessions,
     custody,
     receipts,
     batches,
@@ -46,6 +54,9 @@ _ROUTES = (
     certificates,
     declarations,
     exhibits,
+    holds,
+    requests,
+    releases,
     register,
     search,
     health,
@@ -74,6 +85,10 @@ def create_app(
     """
     known = KnownKeys(keys, None if parts is None else parts.organisations)
     app = _application(parts, known, overall, identities=identities, rates=rates, patience=patience)
+    if parts is not None:
+        app.state.intake = registrations.intake(parts)
+    app.router.routes.extend(shortcuts(registrations.direct))
+    app.include_router(registrations.direct)
     for module in _ROUTES:
         app.include_router(module.router)
     return app

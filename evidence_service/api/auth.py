@@ -118,6 +118,12 @@ def may(scope: str) -> Any:
     return Security(_permitted, scopes=[scope])
 
 
+async def admitted(request: Request, scope: str) -> Principal:
+    """The caller of a route whose parameters are read directly (:mod:`evidence_service.api.direct`)."""
+    shown, organisation = await _bearer(request), request.headers.get(ORGANISATION_HEADER)
+    return await _permitted(SecurityScopes([scope]), await authenticated(request, shown, organisation))
+
+
 async def installed(request: Request) -> Parts:
     """The service's parts, bound to no organisation: for what is asked without a key."""
     limiter: Limiter = request.app.state.limiter

@@ -38,13 +38,14 @@ _FILES = {
     "download_key": "application/x-pem-file",
     "download_number": "application/pdf",
     "download_receipt": "application/json",
+    "open_release_link": "application/octet-stream",
     "show_metrics": "text/plain",
     "stream_proofs": "application/x-ndjson",
 }
 """What answers with bytes as they are, and of which kind they are."""
-_IN_PARTS = frozenset({"download_exhibit", "download_file"})
+_IN_PARTS = frozenset({"download_exhibit", "download_file", "open_release_link"})
 """Those of them that can be asked for in parts (RFC 9110, section 14)."""
-_METHODS = ("get", "post", "put", "patch", "delete")
+_METHODS = ("get", "head", "post", "put", "patch", "delete")
 
 
 def operation_id(route: APIRoute) -> str:
@@ -104,6 +105,8 @@ def _add_file(operation: dict[str, Any]) -> None:
     bytes_ = {"type": "string", "format": "binary"}
     described = {"type": "object"} if kind == "application/json" else bytes_
     operation["responses"]["200"]["content"] = {kind: {"schema": described}}
+    if operation["operationId"] == "open_release_link":  # of a bundle, or of a file
+        operation["responses"]["200"]["content"]["application/json"] = {"schema": {"type": "object"}}
     if operation["operationId"] in _IN_PARTS:
         both = {kind: {"schema": bytes_}, "multipart/byteranges": {"schema": bytes_}}
         operation["responses"]["206"] = {"description": "The parts that were asked for", "content": both}
@@ -114,9 +117,9 @@ def _add_errors(operation: dict[str, Any], path: str, method: str) -> None:
     possible = {"429", "500", "503"}
     if operation.get("security"):
         possible |= {"401", "403"}
-    if "{" in path or method != "get":
+    if "{" in path or method not in ("get", "head"):
         possible |= {"404", "409"}
-    if method != "get":
+    if method not in ("get", "head"):
         possible |= {"413", "415"}  # whether or not a body is wanted: who sends one is told
     if operation.get("parameters") or "requestBody" in operation:
         possible.add("422")

@@ -18,8 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from evidence_service.api.problems import of_status
 
 BODY_LIMIT = 32 * 1024 * 1024
-STREAMED = ("/v1/uploads",)
-"""Paths, and what is below them, that take a body of any kind in portions and have a limit of their own."""
+STREAMED = ("/v1/uploads", "/v1/uploads/sessions/{session_id}")
+"""Routes that take a body of any kind in portions and have a limit of their own."""
 MOST_HEADERS = 100
 PATIENCE = 20.0
 """Seconds a body may take however small it is."""
@@ -49,7 +49,7 @@ class Bounds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        streamed = any(scope["path"] == path or scope["path"].startswith(f"{path}/") for path in STREAMED)
+        streamed = _streamed(scope["method"], scope["path"])
         try:
             _check_headers(scope, any_kind=streamed)
         except HTTPException as error:
@@ -68,6 +68,10 @@ class Bounds:
         except ConnectionError:
             return  # nobody is there to be answered
         await self._app(scope, _once(whole, receive), send)
+
+
+def _streamed(method: str, path: str) -> bool:
+    return path == STREAMED[0] or (method == "PATCH" and path.startswith("/v1/uploads/sessions/"))
 
 
 def _once(body: bytes, receive: Receive) -> Receive:

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evidence_service.errors import (
     ConflictError,
+    DeletedError,
     EvidenceError,
     EvidenceServiceError,
     NotFoundError,
@@ -33,6 +34,7 @@ _RETRY_SECONDS = "5"
 _SHOWN = 64
 """Characters of a member's name that are repeated; what a caller sends is not echoed beyond that."""
 _KINDS: tuple[tuple[type[EvidenceServiceError], int, str], ...] = (
+    (DeletedError, 410, "deleted"),
     (NotFoundError, 404, "not-found"),
     (ConflictError, 409, "conflict"),
     (RefusedError, 422, "refused"),

@@ -5,59 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from evidence_service.store.anchors import Anchor
 from evidence_service.store.chain_status import Status
-from evidence_service.store.records import Evidence, Matter
+from evidence_service.store.records import Evidence
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
-Right = Annotated[str, Field(min_length=1, max_length=400)]
-
-
-class NewMatter(BaseModel):
-    """A dispute that evidence is collected for."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {"reference": "2026-0417", "applicant": "Aurelle SA", "rights": ["EU trade mark 018000000"]}
-            ]
-        },
-    )
-
-    reference: Text = Field(description="The applicant's own reference")
-    applicant: Annotated[str, Field(min_length=1, max_length=400)] = Field(description="Name, as printed")
-    rights: list[Right] = Field(default_factory=list, max_length=50, description="Rights asserted")
-
-
-class MatterView(BaseModel):
-    """A registered matter."""
-
-    id: str
-    reference: str
-    applicant: str
-    rights: list[str]
-    created_at: datetime
-
-    @classmethod
-    def of(cls, matter: Matter) -> Self:
-        """The view of a record."""
-        return cls(
-            id=matter.id,
-            reference=matter.reference,
-            applicant=matter.applicant,
-            rights=list(matter.rights),
-            created_at=matter.created_at,
-        )
-
-
-class MatterPage(BaseModel):
-    """Some matters, and where to go on."""
-
-    items: list[MatterView]
-    next: str | None = Field(description="Give it as “after” for the next page; null on the last")
 
 
 class EvidenceView(BaseModel):
@@ -79,6 +33,9 @@ class EvidenceView(BaseModel):
     reasons: list[str] = Field(description="Why it ended so; of an upload, what its examination found")
     batch: str | None
     created_at: datetime
+    deleted_at: datetime | None = Field(
+        description="When its files were deleted; its manifest, custody log and proofs stay"
+    )
 
     @classmethod
     def of(cls, evidence: Evidence) -> Self:
@@ -100,6 +57,7 @@ class EvidenceView(BaseModel):
             reasons=(evidence.capture or {}).get("outcome", {}).get("reasons", []),
             batch=evidence.batch_id,
             created_at=evidence.created_at,
+            deleted_at=evidence.deleted_at,
         )
 
 

@@ -22,6 +22,7 @@ _COMMANDS = {
     "worker": ("serving", "Run a worker."),
     "capture": ("capture", "Capture listings as evidence."),
     "add": ("ordering", "Preserve files of yours as uploaded evidence."),
+    "register": ("register_digests", "Register digests of files that stay with you."),
     "examine": ("examination", "Examine captures of others, without preserving them."),
     "status": ("client", "Show where evidence stands."),
     "anchor": ("client", "Have evidence anchored without waiting for its batch to fill."),

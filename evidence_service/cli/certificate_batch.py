@@ -23,8 +23,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from evidence_service.certificate.edition import DEFAULT
 from evidence_service.cli.client import JSON_OPTION, ServiceClient
-from evidence_service.cli.following import patiently
 from evidence_service.cli.lists import decode
+from evidence_service.cli.patience import patiently
 from evidence_service.cli.results import problem_words, write_table
 from evidence_service.cli.terminal import document, plain
 from evidence_service.config import ClientSettings

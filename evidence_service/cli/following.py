@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console, Group
@@ -17,11 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from evidence_service.cli.client import ServiceClient
 from evidence_service.cli.ordering import CAPTURED
+from evidence_service.cli.patience import patiently
 from evidence_service.cli.results import Results
-from evidence_service.cli.terminal import cell, plain
-from evidence_service.errors import ServiceUnavailableError
-
-T = TypeVar("T")
+from evidence_service.cli.terminal import cell
 
 PORTION = 200
 """Rows of one request."""
@@ -30,8 +28,6 @@ _POLL = 2.0
 _LOOK_ANYWAY = 30.0
 """Seconds after which rows are looked at although no count has changed."""
 _LINE_EVERY = 5.0
-_DELAYS = (1, 2, 4, 8, 15, 30)
-"""Seconds between tries while the service is away."""
 
 
 def order_rows(
@@ -87,17 +83,6 @@ def _rows(client: ServiceClient, list_id: str) -> Iterator[dict[str, Any]]:
         page = patiently(call).json()
         yield from page["items"]
         after = page["next"]
-
-
-def patiently(call: Callable[[], T]) -> T:
-    """A call that outlasts a restart of the service."""
-    for delay in _DELAYS:
-        try:
-            return call()
-        except ServiceUnavailableError as error:
-            click.echo(f"waiting {delay} s: {plain(error.message)}", err=True)
-            time.sleep(delay)
-    return call()
 
 
 def summary(results: Results) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from evidence_service.cli.client import (
 )
 from evidence_service.cli.exit_codes import NOT_CAPTURED
 from evidence_service.cli.terminal import cell, plain
+from evidence_service.cli.uploading import send
 from evidence_service.config import ClientSettings
 from evidence_service.errors import NotFoundError, RefusedError
 from evidence_service.verify.report import ExitCode
@@ -99,12 +100,7 @@ def add(
     matter_id = matter_of(client, matter, reference, applicant)
     ordered = []
     for path in files:
-        with path.open("rb") as content:
-            ordered.append(
-                client.create(
-                    "/v1/uploads", params={"matter_id": matter_id, "name": path.name}, content=content
-                )
-            )
+        ordered.append(send(client, matter_id, path))
     finish(client, ordered, wait=wait, as_json=as_json)
 
 

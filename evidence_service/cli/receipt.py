@@ -68,13 +68,20 @@ def receipt(
         document = {"receipt": value, **checks, "exit_code": int(code)}
         click.echo(terminal.document(document))
     else:
-        accepted = json.dumps(value["accepted"].get("url") or value["accepted"]["name"], ensure_ascii=False)
-        click.echo(f"{value['evidence_id']}: {terminal.plain(accepted)}, accepted at {value['accepted_at']}")
+        click.echo(f"{value['evidence_id']}: {_subject(value)}, accepted at {value['accepted_at']}")
         for name, item in (("signature", signature), ("promise", promise)):
             click.echo(f"  {name}: {item.status.value}: {terminal.plain(item.why)}")
             if item.what_to_do:
                 click.echo(f"        {terminal.plain(item.what_to_do)}")
     sys.exit(int(code))
+
+
+def _subject(value: dict[str, Any]) -> str:
+    """What was accepted, in a few words."""
+    accepted = value["accepted"]
+    if value["kind"] == intake.LIST:
+        return f"{accepted['digests']} digests"
+    return terminal.plain(json.dumps(accepted.get("url") or accepted["name"], ensure_ascii=False))
 
 
 def _receipt(what: str) -> bytes:
@@ -117,6 +124,8 @@ def _judge_signature(value: dict[str, Any], key: Path | None) -> tuple[Judgement
 def _judge_promise(value: dict[str, Any], file: Path | None) -> Judgement:
     now = datetime.now(UTC)
     try:
+        if value["kind"] == intake.LIST:
+            return judge_promise(value, None, now=now, current=False)
         if file is not None:
             return judge_promise(value, _read(file, bundle.LIMIT), now=now, current=False)
         try:

@@ -72,6 +72,7 @@ def serve(with_worker: bool) -> None:
         if running is not None:
             running.start(lost=lambda: setattr(server, "should_exit", True))
         click.echo(f"API on http://{settings.api_host}:{settings.api_port}", err=True)
+        bootstrap.settle()
         # uvicorn raises the signal that ended it once more; by then it has to be harmless, or nothing below
         # would run.
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -24,6 +24,34 @@ class AcceptedListView(BaseModel):
     stopped: int
 
 
+class AcceptedRegistration(BaseModel):
+    """A registered digest, durable, and the receipt for it; the same however often it is asked for."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    accepted_at: datetime
+    batch_by: datetime
+    id: str
+    matter_id: str
+    receipt: dict[str, Any]
+    sha256: str
+
+
+class AcceptedRegistrationList(BaseModel):
+    """A list, durable, with the answer to each row; the same however often it is asked for."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    accepted: int
+    accepted_at: datetime
+    batch_by: datetime
+    id: str
+    matter_id: str
+    receipt: dict[str, Any] | None
+    refused: int
+    rows: list[RowResult]
+
+
 class AcceptedView(BaseModel):
     """Accepted evidence and the receipt for it."""
 
@@ -31,6 +59,7 @@ class AcceptedView(BaseModel):
 
     batch: str | None
     created_at: datetime
+    deleted_at: datetime | None
     id: str
     kind: Literal["platform_capture", "upload", "digest"]
     matter_id: str
@@ -75,6 +104,14 @@ class AnchorView(BaseModel):
     state: str
     submitter: str
     transaction: str | None
+
+
+class Because(BaseModel):
+    """Why something is done; written into the custody log."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    reason: str
 
 
 class CaptureListView(BaseModel):
@@ -289,6 +326,7 @@ class EvidenceView(BaseModel):
 
     batch: str | None
     created_at: datetime
+    deleted_at: datetime | None
     id: str
     kind: Literal["platform_capture", "upload", "digest"]
     matter_id: str
@@ -374,6 +412,31 @@ class FormView(BaseModel):
     title: str
 
 
+class HoldPage(BaseModel):
+    """Some holds, and where to go on."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    items: list[HoldView]
+    next: str | None
+
+
+class HoldView(BaseModel):
+    """A legal hold."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    at: datetime
+    evidence_id: str | None
+    id: str
+    lift_reason: str | None
+    lifted_at: datetime | None
+    lifted_by: str | None
+    matter_id: str | None
+    placed_by: str
+    reason: str
+
+
 class Identity(BaseModel):
     """Somebody as an OpenID provider knows him."""
 
@@ -422,6 +485,17 @@ class KeyView(BaseModel):
     scopes: list[str] | None
 
 
+class ListedRow(BaseModel):
+    """A row of a list: registered, with where its evidence stands, or refused."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    name: str
+    position: int
+    problem: ProblemView | None
+    registration: RegistrationView | None
+
+
 class LogPage(BaseModel):
     """Some entries, and where to go on."""
 
@@ -429,6 +503,43 @@ class LogPage(BaseModel):
 
     items: list[EntryView]
     next: int | None
+
+
+class MadeReleaseLink(BaseModel):
+    """A release link that was just made."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    at: datetime
+    created_by: str
+    downloads: int
+    evidence_id: str
+    expires_at: datetime
+    id: str
+    max_downloads: int
+    name: str
+    path: str | None = None
+    purpose: str
+    recipient: str
+    request_id: str | None
+    revoked_at: datetime | None
+    revoked_by: str | None
+    what: str
+
+
+class MatterChange(BaseModel):
+    """New values of some members; those that are left out stay. Null removes a member that may be
+    missing.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    applicant: str = ""
+    case_number: str | None = None
+    court: str | None = None
+    reference: str = ""
+    respondent: str | None = None
+    rights: list[str | MatterRight] | None = None
 
 
 class MatterPage(BaseModel):
@@ -440,16 +551,31 @@ class MatterPage(BaseModel):
     next: str | None
 
 
+class MatterRight(BaseModel):
+    """A right in its members; manifests and certificates name it in words made of them."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    jurisdiction: str = ""
+    kind: Literal["trade_mark", "copyright", "design", "patent"]
+    registration: str = ""
+    title: str = ""
+
+
 class MatterView(BaseModel):
     """A registered matter."""
 
     model_config = ConfigDict(populate_by_name=True)
 
     applicant: str
+    case_number: str | None
+    court: str | None
     created_at: datetime
     id: str
     reference: str
+    respondent: str | None
     rights: list[str]
+    structured_rights: list[MatterRight]
 
 
 class MemberPage(BaseModel):
@@ -578,8 +704,11 @@ class NewMatter(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
     applicant: str
+    case_number: str | None = None
+    court: str | None = None
     reference: str
-    rights: list[str] | None = None
+    respondent: str | None = None
+    rights: list[str | MatterRight] | None = None
 
 
 class NewMember(BaseModel):
@@ -604,6 +733,49 @@ class NewOrganisation(BaseModel):
     name: str
 
 
+class NewRegistration(BaseModel):
+    """A digest to be registered for a matter."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    matter_id: str
+    media_type: str = "application/octet-stream"
+    name: str
+    sha256: str
+    sha3_512: str
+    size: int
+
+
+class NewRegistrationList(BaseModel):
+    """Digests to be registered for one matter."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    matter_id: str
+    rows: list[dict[str, Any]]
+
+
+class NewReleaseLink(BaseModel):
+    """An order of an address under which one thing is given out without a key."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    expires_in: int
+    max_downloads: int = 1
+    name: str = ""
+    purpose: str
+    recipient: str
+    what: Literal["bundle", "certificate", "exhibit", "file"]
+
+
+class NewRetention(BaseModel):
+    """How long evidence is to be kept at least."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    keep_until: datetime
+
+
 class NewRoles(BaseModel):
     """Roles in the place of those a member has."""
 
@@ -612,6 +784,20 @@ class NewRoles(BaseModel):
     roles: list[
         Literal["administrator", "applicant", "auditor", "certifier", "custodian", "operator", "reviewer"]
     ]
+
+
+class NewUploadSession(BaseModel):
+    """What is said about a file before its bytes come."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    certificate: bool = True
+    matter_id: str
+    media_type: str = "application/octet-stream"
+    name: str
+    sha256: str | None = None
+    size: int
+    urgent: bool = False
 
 
 class NodeView(BaseModel):
@@ -722,6 +908,32 @@ class ProblemView(BaseModel):
     what_to_do: str
 
 
+class ProofPage(BaseModel):
+    """Some proofs, in the order of their ids, and where to go on."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    items: list[ProofView]
+    next: str | None
+
+
+class ProofView(BaseModel):
+    """A piece of evidence that a digest leads to."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    accepted_at: datetime
+    batch: str | None
+    commitment: str | None
+    id: str
+    index: int | None
+    matched: str
+    matter_id: str
+    path: list[str] | None
+    size: int | None
+    status: str
+
+
 class ReadinessView(BaseModel):
     """Whether orders are accepted, and what is away."""
 
@@ -787,6 +999,126 @@ class RegisteredView(BaseModel):
     note: str = ""
 
 
+class RegistrationListView(BaseModel):
+    """A list and where its rows stand."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    accepted: int
+    accepted_at: datetime
+    batch_by: datetime
+    id: str
+    matter_id: str
+    receipt: dict[str, Any] | None
+    refused: int
+    statuses: dict[str, int]
+
+
+class RegistrationRows(BaseModel):
+    """Some rows, and where to go on."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    items: list[ListedRow]
+    next: int | None
+
+
+class RegistrationView(BaseModel):
+    """A registered digest and where its evidence stands."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    accepted_at: datetime
+    batch: str | None
+    batch_by: datetime
+    id: str
+    list_id: str | None
+    matter_id: str
+    media_type: str
+    name: str
+    position: int | None
+    sha256: str
+    sha3_512: str
+    size: int
+    status: str
+
+
+class ReleaseLinkPage(BaseModel):
+    """Some release links, and where to go on."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    items: list[ReleaseLinkView]
+    next: str | None
+
+
+class ReleaseLinkView(BaseModel):
+    """A release link, without its address."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    at: datetime
+    created_by: str
+    downloads: int
+    evidence_id: str
+    expires_at: datetime
+    id: str
+    max_downloads: int
+    name: str
+    purpose: str
+    recipient: str
+    request_id: str | None
+    revoked_at: datetime | None
+    revoked_by: str | None
+    what: str
+
+
+class ReleaseRule(BaseModel):
+    """Whether two persons decide about releases."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    two_persons: bool
+
+
+class RequestPage(BaseModel):
+    """Some requests, and where to go on."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    items: list[RequestView]
+    next: str | None
+
+
+class RequestView(BaseModel):
+    """What one person asks for and another one approves."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    at: datetime
+    decided_at: datetime | None
+    decided_by: str | None
+    decision_reason: str | None
+    evidence_id: str
+    id: str
+    kind: Literal["delete", "release"]
+    reason: str
+    requested_by: str
+    state: Literal["requested", "approved", "refused", "stopped", "executed"]
+    waiting_for: str | None
+
+
+class RetentionView(BaseModel):
+    """How long evidence is kept at least."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    at: datetime
+    evidence_id: str
+    keep_until: datetime
+    set_by: str
+
+
 class RowOutcome(BaseModel):
     """What an order answers for one row: accepted with a receipt, or refused with a problem."""
 
@@ -806,6 +1138,16 @@ class RowPage(BaseModel):
 
     items: list[RowView]
     next: int | None
+
+
+class RowResult(BaseModel):
+    """What became of one row: accepted, or refused with a problem."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    id: str | None
+    position: int
+    problem: ProblemView | None
 
 
 class RowView(BaseModel):
@@ -828,6 +1170,18 @@ class RowView(BaseModel):
     waiting_for: str | None
 
 
+class StatedFile(BaseModel):
+    """A file as its owner states it; its content is not sent."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    media_type: str = "application/octet-stream"
+    name: str
+    sha256: str
+    sha3_512: str
+    size: int
+
+
 class StepOrder(BaseModel):
     """One scripted step, carried out after the page has settled."""
 
@@ -846,6 +1200,30 @@ class Succession(BaseModel):
 
     edition: str | None = None
     reason: str
+
+
+class UploadSessionPage(BaseModel):
+    """Some uploads, and where to go on."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    items: list[UploadSessionView]
+    next: str | None
+
+
+class UploadSessionView(BaseModel):
+    """A file that is being received."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    evidence_id: str | None
+    expires_at: datetime
+    id: str
+    matter_id: str
+    name: str
+    offset: int
+    sha256: str | None
+    size: int
 
 
 class Withdrawal(BaseModel):

@@ -403,6 +403,20 @@ class EvidenceClient(Transport):
             query={"person": person, "name": name, "language": language},
         )
 
+    def ask_for_deletion(
+        self, evidence_id: str, body: models.Because, *, idempotency_key: str | None = None
+    ) -> models.RequestView:
+        """Ask for the deletion of a piece of evidence's files; another person has to approve it."""
+        answer: models.RequestView = self._ask(
+            models.RequestView,
+            "POST",
+            f"/v1/evidence/{part(evidence_id)}/deletion",
+            body=body,
+            key=idempotency_key,
+            creates=True,
+        )
+        return answer
+
     def order_one(
         self, evidence_id: str, body: models.NewExhibit, *, idempotency_key: str | None = None
     ) -> models.ExhibitView:
@@ -428,9 +442,120 @@ class EvidenceClient(Transport):
         """One preserved file; the release is noted in the custody log."""
         return self._download(to, expect, f"/v1/evidence/{part(evidence_id)}/files/{parts(path)}")
 
+    def list_evidence_holds(
+        self, evidence_id: str, *, after: str | None = None, limit: int | None = None
+    ) -> models.HoldPage:
+        """Holds on a piece of evidence and on its matter, lifted ones included, by id."""
+        answer: models.HoldPage = self._ask(
+            models.HoldPage,
+            "GET",
+            f"/v1/evidence/{part(evidence_id)}/holds",
+            query={"after": after, "limit": limit},
+        )
+        return answer
+
+    def iter_list_evidence_holds(
+        self, evidence_id: str, *, after: str | None = None, limit: int | None = None
+    ) -> Iterator[models.HoldView]:
+        """All of “list_evidence_holds”, page after page."""
+        yield from self._pages(
+            models.HoldPage,
+            f"/v1/evidence/{part(evidence_id)}/holds",
+            "after",
+            {"after": after, "limit": limit},
+        )
+
+    def hold_evidence(
+        self, evidence_id: str, body: models.Because, *, idempotency_key: str | None = None
+    ) -> models.HoldView:
+        """Place a legal hold on a piece of evidence: it is not deleted while one stands."""
+        answer: models.HoldView = self._ask(
+            models.HoldView,
+            "POST",
+            f"/v1/evidence/{part(evidence_id)}/holds",
+            body=body,
+            key=idempotency_key,
+            creates=True,
+        )
+        return answer
+
+    def lift_evidence_hold(self, evidence_id: str, hold_id: str, *, reason: str) -> models.HoldView:
+        """Lift a hold on a piece of evidence; the first time counts."""
+        answer: models.HoldView = self._ask(
+            models.HoldView,
+            "DELETE",
+            f"/v1/evidence/{part(evidence_id)}/holds/{part(hold_id)}",
+            query={"reason": reason},
+        )
+        return answer
+
     def download_receipt(self, evidence_id: str, to: Path, *, expect: str | None = None) -> Path:
         """The signed intake receipt, byte for byte as it was given."""
         return self._download(to, expect, f"/v1/evidence/{part(evidence_id)}/receipt")
+
+    def list_release_links(
+        self, evidence_id: str, *, after: str | None = None, limit: int | None = None
+    ) -> models.ReleaseLinkPage:
+        """Release links of a piece of evidence by id, used and revoked ones included."""
+        answer: models.ReleaseLinkPage = self._ask(
+            models.ReleaseLinkPage,
+            "GET",
+            f"/v1/evidence/{part(evidence_id)}/release-links",
+            query={"after": after, "limit": limit},
+        )
+        return answer
+
+    def iter_list_release_links(
+        self, evidence_id: str, *, after: str | None = None, limit: int | None = None
+    ) -> Iterator[models.ReleaseLinkView]:
+        """All of “list_release_links”, page after page."""
+        yield from self._pages(
+            models.ReleaseLinkPage,
+            f"/v1/evidence/{part(evidence_id)}/release-links",
+            "after",
+            {"after": after, "limit": limit},
+        )
+
+    def make_release_link(
+        self, evidence_id: str, body: models.NewReleaseLink, *, idempotency_key: str | None = None
+    ) -> models.MadeReleaseLink:
+        """Make an address under which one thing is given out without a key. Its path is in this answer
+        and nowhere else: a repetition under the same key makes no second link and is not told the
+        path again. Where the organisation's rule is two persons, it opens after the approval of the
+        request that is named.
+        """
+        answer: models.MadeReleaseLink = self._ask(
+            models.MadeReleaseLink,
+            "POST",
+            f"/v1/evidence/{part(evidence_id)}/release-links",
+            body=body,
+            key=idempotency_key,
+            creates=True,
+        )
+        return answer
+
+    def revoke_release_link(self, evidence_id: str, link_id: str) -> models.ReleaseLinkView:
+        """Have a link open nothing any more; the first time counts."""
+        answer: models.ReleaseLinkView = self._ask(
+            models.ReleaseLinkView,
+            "DELETE",
+            f"/v1/evidence/{part(evidence_id)}/release-links/{part(link_id)}",
+        )
+        return answer
+
+    def show_retention(self, evidence_id: str) -> models.RetentionView:
+        """How long a piece of evidence is kept at least."""
+        answer: models.RetentionView = self._ask(
+            models.RetentionView, "GET", f"/v1/evidence/{part(evidence_id)}/retention"
+        )
+        return answer
+
+    def set_retention(self, evidence_id: str, body: models.NewRetention) -> models.RetentionView:
+        """Keep a piece of evidence until a time at least; while a hold stands it is only extended."""
+        answer: models.RetentionView = self._ask(
+            models.RetentionView, "PUT", f"/v1/evidence/{part(evidence_id)}/retention", body=body
+        )
+        return answer
 
     def order_several(
         self, body: models.NewExhibitOfSeveral, *, idempotency_key: str | None = None
@@ -485,6 +610,59 @@ class EvidenceClient(Transport):
     def show_matter(self, matter_id: str) -> models.MatterView:
         """A matter."""
         answer: models.MatterView = self._ask(models.MatterView, "GET", f"/v1/matters/{part(matter_id)}")
+        return answer
+
+    def change_matter(self, matter_id: str, body: models.MatterChange) -> models.MatterView:
+        """Change a matter. Manifests that are sealed already go on saying what they say."""
+        answer: models.MatterView = self._ask(
+            models.MatterView, "PATCH", f"/v1/matters/{part(matter_id)}", body=body
+        )
+        return answer
+
+    def list_matter_holds(
+        self, matter_id: str, *, after: str | None = None, limit: int | None = None
+    ) -> models.HoldPage:
+        """Holds on a matter, lifted ones included, by id."""
+        answer: models.HoldPage = self._ask(
+            models.HoldPage,
+            "GET",
+            f"/v1/matters/{part(matter_id)}/holds",
+            query={"after": after, "limit": limit},
+        )
+        return answer
+
+    def iter_list_matter_holds(
+        self, matter_id: str, *, after: str | None = None, limit: int | None = None
+    ) -> Iterator[models.HoldView]:
+        """All of “list_matter_holds”, page after page."""
+        yield from self._pages(
+            models.HoldPage, f"/v1/matters/{part(matter_id)}/holds", "after", {"after": after, "limit": limit}
+        )
+
+    def hold_matter(
+        self, matter_id: str, body: models.Because, *, idempotency_key: str | None = None
+    ) -> models.HoldView:
+        """Place a legal hold on all evidence of a matter, what comes later included."""
+        answer: models.HoldView = self._ask(
+            models.HoldView,
+            "POST",
+            f"/v1/matters/{part(matter_id)}/holds",
+            body=body,
+            key=idempotency_key,
+            creates=True,
+        )
+        return answer
+
+    def lift_matter_hold(self, matter_id: str, hold_id: str, *, reason: str) -> models.HoldView:
+        """Lift a hold on a matter; the first time counts. Holds on single pieces of evidence still
+        stand.
+        """
+        answer: models.HoldView = self._ask(
+            models.HoldView,
+            "DELETE",
+            f"/v1/matters/{part(matter_id)}/holds/{part(hold_id)}",
+            query={"reason": reason},
+        )
         return answer
 
     def show_organisation(self) -> models.OrganisationView:
@@ -602,6 +780,18 @@ class EvidenceClient(Transport):
         """Revoke a key."""
         self._ask(None, "DELETE", f"/v1/organisation/members/{part(member_id)}/keys/{part(key_id)}")
 
+    def show_release_rule(self) -> models.ReleaseRule:
+        """Whether two persons decide about releases; so it is until somebody says otherwise."""
+        answer: models.ReleaseRule = self._ask(models.ReleaseRule, "GET", "/v1/organisation/release-rule")
+        return answer
+
+    def set_release_rule(self, body: models.ReleaseRule) -> models.ReleaseRule:
+        """Say whether two persons decide about releases; links that were made before stay as they are."""
+        answer: models.ReleaseRule = self._ask(
+            models.ReleaseRule, "PUT", "/v1/organisation/release-rule", body=body
+        )
+        return answer
+
     def list_organisations(
         self, *, after: str | None = None, limit: int | None = None
     ) -> models.OrganisationPage:
@@ -630,6 +820,25 @@ class EvidenceClient(Transport):
         )
         return answer
 
+    def find_proofs(
+        self, *, sha256: str, after: str | None = None, limit: int | None = None
+    ) -> models.ProofPage:
+        """Everything of yours that a digest leads to, and where each is in its batch. The digest is
+        that of a registered file, of a captured or uploaded one, or of a manifest.
+        """
+        answer: models.ProofPage = self._ask(
+            models.ProofPage, "GET", "/v1/proofs", query={"sha256": sha256, "after": after, "limit": limit}
+        )
+        return answer
+
+    def iter_find_proofs(
+        self, *, sha256: str, after: str | None = None, limit: int | None = None
+    ) -> Iterator[models.ProofView]:
+        """All of “find_proofs”, page after page."""
+        yield from self._pages(
+            models.ProofPage, "/v1/proofs", "after", {"sha256": sha256, "after": after, "limit": limit}
+        )
+
     def download_key(self, to: Path, *, expect: str | None = None) -> Path:
         """Public key that receipts are signed with now (Ed25519, PEM); no API key is needed."""
         return self._download(to, expect, "/v1/receipt-key")
@@ -639,6 +848,138 @@ class EvidenceClient(Transport):
         needed.
         """
         answer: models.RegisterEntry = self._ask(models.RegisterEntry, "GET", f"/v1/register/{part(number)}")
+        return answer
+
+    def register_list(
+        self, body: models.NewRegistrationList, *, idempotency_key: str | None = None
+    ) -> models.AcceptedRegistrationList:
+        """Register up to 10,000 digests of files that stay with you. Each row is accepted or refused
+        by itself; when this answers, every accepted row is durable, and one receipt promises a
+        batch for all of them. A repetition under the same key has to have the same bytes.
+        """
+        answer: models.AcceptedRegistrationList = self._ask(
+            models.AcceptedRegistrationList,
+            "POST",
+            "/v1/registration-lists",
+            body=body,
+            key=idempotency_key,
+            creates=True,
+        )
+        return answer
+
+    def show_registration_list(self, registration_list_id: str) -> models.RegistrationListView:
+        """A list, and where its rows stand, counted."""
+        answer: models.RegistrationListView = self._ask(
+            models.RegistrationListView, "GET", f"/v1/registration-lists/{part(registration_list_id)}"
+        )
+        return answer
+
+    def show_registration_rows(
+        self, registration_list_id: str, *, after: int | None = None, limit: int | None = None
+    ) -> models.RegistrationRows:
+        """The rows of a list in their order, each with where it stands."""
+        answer: models.RegistrationRows = self._ask(
+            models.RegistrationRows,
+            "GET",
+            f"/v1/registration-lists/{part(registration_list_id)}/rows",
+            query={"after": after, "limit": limit},
+        )
+        return answer
+
+    def iter_show_registration_rows(
+        self, registration_list_id: str, *, after: int | None = None, limit: int | None = None
+    ) -> Iterator[models.ListedRow]:
+        """All of “show_registration_rows”, page after page."""
+        yield from self._pages(
+            models.RegistrationRows,
+            f"/v1/registration-lists/{part(registration_list_id)}/rows",
+            "after",
+            {"after": after, "limit": limit},
+        )
+
+    def register(
+        self, body: models.NewRegistration, *, idempotency_key: str | None = None
+    ) -> models.AcceptedRegistration:
+        """Register the digest of a file that stays with you. When this answers, the registration is
+        durable; soon after it is evidence of kind `digest`.
+        """
+        answer: models.AcceptedRegistration = self._ask(
+            models.AcceptedRegistration,
+            "POST",
+            "/v1/registrations",
+            body=body,
+            key=idempotency_key,
+            creates=True,
+        )
+        return answer
+
+    def show_registration(self, registration_id: str) -> models.RegistrationView:
+        """A registered digest, and where its evidence stands."""
+        answer: models.RegistrationView = self._ask(
+            models.RegistrationView, "GET", f"/v1/registrations/{part(registration_id)}"
+        )
+        return answer
+
+    def open_release_link(self, token: str) -> dict[str, Any]:
+        """What was released under this address, without a key; counted, and noted in the custody log.
+        An address that is unknown, revoked, used up, not approved or too old is answered in the
+        same way.
+        """
+        answer: dict[str, Any] = self._ask(dict[str, Any], "GET", f"/v1/release/{part(token)}")
+        return answer
+
+    def list_requests(
+        self,
+        *,
+        state: Literal["requested", "approved", "refused", "stopped", "executed"] | None = None,
+        evidence_id: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> models.RequestPage:
+        """Requests by id, all or those in a state or about a piece of evidence."""
+        answer: models.RequestPage = self._ask(
+            models.RequestPage,
+            "GET",
+            "/v1/requests",
+            query={"state": state, "evidence_id": evidence_id, "after": after, "limit": limit},
+        )
+        return answer
+
+    def iter_list_requests(
+        self,
+        *,
+        state: Literal["requested", "approved", "refused", "stopped", "executed"] | None = None,
+        evidence_id: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[models.RequestView]:
+        """All of “list_requests”, page after page."""
+        yield from self._pages(
+            models.RequestPage,
+            "/v1/requests",
+            "after",
+            {"state": state, "evidence_id": evidence_id, "after": after, "limit": limit},
+        )
+
+    def show_request(self, request_id: str) -> models.RequestView:
+        """A request."""
+        answer: models.RequestView = self._ask(models.RequestView, "GET", f"/v1/requests/{part(request_id)}")
+        return answer
+
+    def approve_request(self, request_id: str, body: models.Because) -> models.RequestView:
+        """Approve what another person asked for. A deletion is then carried out, unless a hold comes
+        first.
+        """
+        answer: models.RequestView = self._ask(
+            models.RequestView, "POST", f"/v1/requests/{part(request_id)}/approve", body=body
+        )
+        return answer
+
+    def refuse_request(self, request_id: str, body: models.Because) -> models.RequestView:
+        """Refuse what another person asked for."""
+        answer: models.RequestView = self._ask(
+            models.RequestView, "POST", f"/v1/requests/{part(request_id)}/refuse", body=body
+        )
         return answer
 
     def search_evidence(
@@ -737,7 +1078,63 @@ class EvidenceClient(Transport):
             "/v1/uploads",
             query={"matter_id": matter_id, "name": name, "certificate": certificate, "urgent": urgent},
             body=body,
+            kind="application/octet-stream",
             key=idempotency_key,
             creates=True,
+        )
+        return answer
+
+    def list_uploads(self, *, after: str | None = None, limit: int | None = None) -> models.UploadSessionPage:
+        """The caller's uploads that are not complete, by id."""
+        answer: models.UploadSessionPage = self._ask(
+            models.UploadSessionPage, "GET", "/v1/uploads/sessions", query={"after": after, "limit": limit}
+        )
+        return answer
+
+    def iter_list_uploads(
+        self, *, after: str | None = None, limit: int | None = None
+    ) -> Iterator[models.UploadSessionView]:
+        """All of “list_uploads”, page after page."""
+        yield from self._pages(
+            models.UploadSessionPage, "/v1/uploads/sessions", "after", {"after": after, "limit": limit}
+        )
+
+    def begin_upload(
+        self, body: models.NewUploadSession, *, idempotency_key: str | None = None
+    ) -> models.UploadSessionView:
+        """Begin to upload a file in portions; its address is in ``Location``."""
+        answer: models.UploadSessionView = self._ask(
+            models.UploadSessionView,
+            "POST",
+            "/v1/uploads/sessions",
+            body=body,
+            key=idempotency_key,
+            creates=True,
+        )
+        return answer
+
+    def append_to_upload(
+        self, session_id: str, body: bytes | Path, *, upload_offset: str | None = None
+    ) -> None:
+        """Append a portion. When this answers, it is on disk; what arrived of one that broke off is,
+        too. Another offset than the upload's own is answered with 409 and that one.
+        """
+        self._ask(
+            None,
+            "PATCH",
+            f"/v1/uploads/sessions/{part(session_id)}",
+            body=body,
+            kind="application/partial-upload",
+            fields={"upload-offset": upload_offset},
+        )
+
+    def end_upload(self, session_id: str) -> None:
+        """Forget an upload that is not complete, with what has arrived of it."""
+        self._ask(None, "DELETE", f"/v1/uploads/sessions/{part(session_id)}")
+
+    def complete_upload(self, session_id: str) -> models.AcceptedView:
+        """Have the whole file accepted, as by one request; repeating it gives the same receipt."""
+        answer: models.AcceptedView = self._ask(
+            models.AcceptedView, "POST", f"/v1/uploads/sessions/{part(session_id)}/complete"
         )
         return answer

@@ -77,6 +77,8 @@ class Transport:
         body: BaseModel | bytes | Path | None = None,
         key: str | None = None,
         creates: bool = False,
+        kind: str = "application/json",
+        fields: Mapping[str, str | None] | None = None,
     ) -> Any:
         """Carry out an operation; its answer as the type ``answer``.
 
@@ -84,7 +86,12 @@ class Transport:
             ProblemError: the service refused it, or could not, as often as it was asked.
             ClientError: it was not reached, or answered what its description does not know.
         """
-        request = _Request(method, path, _written(query), body, (key or self._new_key()) if creates else None)
+        headers = {name: value for name, value in (fields or {}).items() if value is not None}
+        if creates:
+            headers["Idempotency-Key"] = key or self._new_key()
+        if body is not None:
+            headers["Content-Type"] = kind
+        request = _Request(method, path, _written(query), body, headers)
         with self._answered(request) as response:
             response.read()
         if answer is None:
@@ -107,7 +114,7 @@ class Transport:
             ProblemError: as above.
             ClientError: the bytes are others, or did not all arrive.
         """
-        with self._answered(_Request("GET", path, _written(query), None, None)) as response:
+        with self._answered(_Request("GET", path, _written(query), None, {})) as response:
             tag = response.headers.get("ETag", "").strip('"')
             wanted = sha256 or (tag if len(tag) == _SHA256_DIGITS else None)
             with tempfile.NamedTemporaryFile(dir=to.parent, prefix=f".{to.name}-", delete=False) as sink:
@@ -162,11 +169,11 @@ class _Request:
         path: str,
         query: Mapping[str, Any],
         body: BaseModel | bytes | Path | None,
-        key: str | None,
+        headers: Mapping[str, str],
     ) -> None:
         self._method, self._path, self._query, self._body = method, path, query, body
-        self._headers = {} if key is None else {"Idempotency-Key": key}
-        self.repeatable = method in ("GET", "DELETE") or key is not None
+        self._headers = dict(headers)
+        self.repeatable = method in ("GET", "DELETE") or "Idempotency-Key" in headers
 
     def __str__(self) -> str:
         return f"{self._method} {self._path}"
@@ -177,15 +184,10 @@ class _Request:
 
     @contextmanager
     def send(self, http: httpx.Client) -> Iterator[httpx.Response]:
-        headers, opened = dict(self._headers), _opened(self._body)
-        if isinstance(self._body, BaseModel):
-            headers["Content-Type"] = "application/json"
-        elif self._body is not None:
-            headers["Content-Type"] = "application/octet-stream"
         with (
-            opened as content,
+            _opened(self._body) as content,
             http.stream(
-                self._method, self._path, params=dict(self._query), content=content, headers=headers
+                self._method, self._path, params=dict(self._query), content=content, headers=self._headers
             ) as response,
         ):
             yield response

@@ -40,13 +40,25 @@ _FILE = document.record(
         "sha3_512": document.hexadecimal(64),
     }
 )
+_LIST = document.record({"digests": document.integer(minimum=1), "sha256": document.hexadecimal(32)})
+LIST = "digest_list"
 SHAPE = document.one_of(
     "kind",
     {
         kind: document.record({**_COMMON, "kind": document.choice(kind), "accepted": accepted})
-        for kind, accepted in (("platform_capture", _URL), ("upload", _FILE))
+        for kind, accepted in (
+            ("platform_capture", _URL),
+            ("upload", _FILE),
+            ("digest", _FILE),
+            (LIST, _LIST),
+        )
     },
 )
+
+
+def list_line(position: int, evidence_id: str, size: int, sha256: bytes, sha3_512: bytes) -> str:
+    """The line of an accepted row, in the text whose SHA-256 the receipt of a list of digests states."""
+    return f"{position} {evidence_id} {size} {sha256.hex()} {sha3_512.hex()}\n"
 
 
 def key_id(public_key: bytes) -> str:
@@ -69,6 +81,12 @@ def build(members: Mapping[str, Any], signature: bytes) -> bytes:
     value = {**members, "signature": base64.b64encode(signature).decode()}
     check(value)
     return canonical.encode(value)
+
+
+def joined(members: Mapping[str, bytes], signature: bytes) -> bytes:
+    """The same of members that are canonical and checked already; see :func:`canonical.joined`."""
+    encoded = b'"%s"' % base64.b64encode(signature)
+    return canonical.joined({**members, "signature": encoded})
 
 
 def parse(data: bytes) -> dict[str, Any]:

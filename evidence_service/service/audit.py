@@ -43,7 +43,7 @@ def audit_trees(parts: Parts) -> Iterator[Audited]:
 
 
 def audit_exhibits(parts: Parts) -> Iterator[Audited]:
-    """Every exhibit that was made, hashed again."""
+    """Every exhibit that was made, hashed again; not those of evidence that is deleted."""
     for exhibit_id, sha256 in parts.exhibits.packages():
         try:
             parts.objects.check(sha256)
@@ -58,7 +58,8 @@ def audit(parts: Parts) -> Iterator[Audited]:
     after: str | None = None
     while page := parts.records.list_evidence(after=after, limit=_PAGE):
         for evidence in page:
-            yield Audited(evidence.id, evidence.status, tuple(_problems(parts, evidence)))
+            status = "deleted" if evidence.deleted_at else evidence.status
+            yield Audited(evidence.id, status, tuple(_problems(parts, evidence)))
         after = page[-1].id
 
 
@@ -70,7 +71,8 @@ def _problems(parts: Parts, evidence: Evidence) -> Iterator[str]:
         files = [
             EvidenceFile(item["path"], parts.objects.check(bytes.fromhex(item["sha256"])))
             for item in bundle.parse(data)["manifest"]["files"]
-            if item["role"] != manifest.STATED
+            # What was stated was never here, and what was deleted is not missing.
+            if item["role"] != manifest.STATED and evidence.deleted_at is None
         ]
         yield from _certificate_problems(parts, evidence.id)
         _check_attestations(parts, evidence)

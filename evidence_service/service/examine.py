@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from evidence_service.core import manifest
+from evidence_service.core.digest import Digest
 from evidence_service.importing.confined import examine
 from evidence_service.importing.findings import Examination
+from evidence_service.service.keep import keep
 from evidence_service.service.parts import Parts
 from evidence_service.store.records import Evidence
 
@@ -30,13 +32,16 @@ def examine_upload(parts: Parts, evidence: Evidence) -> Evidence:
     parts.records.note_progress(evidence.id, "examining what was uploaded")
     with parts.objects.open(bytes.fromhex(file["sha256"])) as path:
         found = examine(path, file["path"], file["media_type"])
-    parts.records.add_examination(evidence.id, _with_examination(parts, described, file, found))
+    data = _result(parts, file, found)
+
+    def record(stored: Sequence[Digest]) -> None:
+        parts.records.add_examination(evidence.id, _with_examination(described, file, found, stored[0]))
+
+    keep(parts, lambda: [parts.objects.put_bytes(data)], record)
     return parts.records.evidence(evidence.id)
 
 
-def _with_examination(
-    parts: Parts, described: Mapping[str, Any], file: Mapping[str, Any], found: Examination
-) -> dict[str, Any]:
+def _result(parts: Parts, file: Mapping[str, Any], found: Examination) -> bytes:
     value = {
         "format": FORMAT,
         "file": {"path": file["path"], "sha256": file["sha256"]},
@@ -44,8 +49,12 @@ def _with_examination(
         "software": parts.tool,
         **found.to_json(),
     }
-    data = (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
-    stored = parts.objects.put_bytes(data)
+    return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _with_examination(
+    described: Mapping[str, Any], file: Mapping[str, Any], found: Examination, stored: Digest
+) -> dict[str, Any]:
     examined = found.kind != "unknown"
     return {
         **described,

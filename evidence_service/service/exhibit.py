@@ -52,10 +52,12 @@ def order_exhibit(parts: Parts, order: Exhibit) -> None:
 
     Raises:
         NotFoundError: no such evidence, or no certificate of it was released.
+        DeletedError: its files are deleted.
         ConflictError: its manifest is not sealed yet.
         RefusedError: the plan cannot be used, or names files that are not there.
     """
     plan = parse_plan(order.plan or {})
+    parts.requests.refuse_deleted(order.evidence)
     paths = {}
     for evidence_id in order.evidence:
         paths[evidence_id] = [item["path"] for item in manifest_of(parts, evidence_id)["files"]]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from evidence_service.certificate.edition import parse_edition
-from evidence_service.errors import NotFoundError, PolicyRefusedError, RefusedError
+from evidence_service.errors import DeletedError, NotFoundError, PolicyRefusedError, RefusedError
 from evidence_service.service.note_certificate import note_certificate
 from evidence_service.service.parts import Parts
 from evidence_service.service.rules import check_outcome
@@ -50,6 +50,8 @@ def order_certificate(
 def _check(evidence: Evidence) -> None:
     """Refuse what will never have a certificate."""
     check_outcome(evidence.kind, evidence.outcome)
+    if evidence.deleted_at is not None:
+        raise DeletedError(f"the files of evidence {evidence.id} are deleted: nothing is certified of them")
     if evidence.refused:
         raise PolicyRefusedError(
             f"the work on evidence {evidence.id} has ended: {evidence.progress}",

@@ -36,17 +36,23 @@ from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
 from evidence_service.store.custody_log import CustodyLog
 from evidence_service.store.exhibits import Exhibits
+from evidence_service.store.holds import Holds
 from evidence_service.store.journal import PostgresJournal
 from evidence_service.store.lists import Lists
 from evidence_service.store.logins import Logins
 from evidence_service.store.members import Members
 from evidence_service.store.operations import Operations
 from evidence_service.store.organisations import Organisations
+from evidence_service.store.proofs import Proofs
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
+from evidence_service.store.registrations import Registrations
+from evidence_service.store.releases import Releases
 from evidence_service.store.renewals import Renewals
+from evidence_service.store.requests import Requests
 from evidence_service.store.searching import Searching
 from evidence_service.store.tenancy import scoped
+from evidence_service.store.upload_sessions import UploadSessions
 from evidence_service.store.workers import Workers
 from evidence_service.timestamp.calendar import Calendar
 from evidence_service.timestamp.tsa import Authorities
@@ -167,12 +173,18 @@ class Parts:
     batches: Batches
     certificates: Certificates
     exhibits: Exhibits
+    holds: Holds
+    requests: Requests
+    releases: Releases
+    upload_sessions: UploadSessions
     attestations: Attestations
     renewals: Renewals
     queue: CaptureQueue
     workers: Workers
     custody_log: CustodyLog
     lists: Lists
+    registrations: Registrations
+    proofs: Proofs
     searching: Searching
     logins: Logins
     operations: Operations
@@ -278,10 +290,16 @@ _OF_ORGANISATIONS = (
     "batches",
     "certificates",
     "exhibits",
+    "holds",
+    "requests",
+    "releases",
+    "upload_sessions",
     "attestations",
     "renewals",
     "queue",
     "lists",
+    "registrations",
+    "proofs",
     "searching",
     "logins",
     "anchors",

@@ -16,6 +16,7 @@ from evidence_service.core.digest import Digest, digest_of
 from evidence_service.errors import MismatchError, NodeUnavailableError, RefusedError
 from evidence_service.service import login_state
 from evidence_service.service.examine import examine_upload
+from evidence_service.service.keep import keep
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.waiting import until_available
@@ -161,13 +162,20 @@ def _capture_now(parts: Parts, evidence: Evidence) -> Evidence:
             recipients=parts.capturing.recipients,
             clocks=parts.stamping.authorities.clocks(parts.nonce),
         )
-        for file in result.files:
-            stored = parts.objects.put(directory / file.path)
-            if stored != file.digest:
-                raise MismatchError(f"{file.path} changed between capture and storage")
+
+        def put() -> list[Digest]:
+            for file in result.files:
+                stored = parts.objects.put(directory / file.path)
+                if stored != file.digest:
+                    raise MismatchError(f"{file.path} changed between capture and storage")
+            return [file.digest for file in result.files]
+
+        def record(_: Sequence[Digest]) -> None:
+            parts.records.captured(evidence.id, _describe(result, not_before))
+
+        keep(parts, put, record)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    parts.records.captured(evidence.id, _describe(result, not_before))
     return parts.records.evidence(evidence.id)
 
 

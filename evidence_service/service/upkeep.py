@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from evidence_service.service import attest, extend, note_certificate, renew
+from evidence_service.service import attest, delete, extend, hold, note_certificate, renew
 from evidence_service.service.log_custody import log_custody
 from evidence_service.service.parts import Parts
 
@@ -15,7 +15,7 @@ PAUSE = 15.0
 
 class Upkeep:
     """Finds the attempts that are due: attestations that lack something, time stamps to renew, seals to
-    extend, acts that are not told yet.
+    extend, acts that are not told yet, deletions that were approved.
 
     Args:
         clock: monotonic seconds.
@@ -40,3 +40,7 @@ class Upkeep:
             yield "extend", subject
         for subject in note_certificate.wanted(self._parts):
             yield "tell", subject
+        for subject in hold.wanted(self._parts):
+            yield "hold", subject
+        for subject in delete.wanted(self._parts):
+            yield "delete", subject

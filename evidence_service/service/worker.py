@@ -20,6 +20,7 @@ from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.anchor import finish, note_anchor, stamp_batch, submit
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify, order_wanted, refuse
+from evidence_service.service.delete import delete
 from evidence_service.service.dispatch import Dispatcher
 from evidence_service.service.durable import (
     ANCHORS,
@@ -31,8 +32,10 @@ from evidence_service.service.durable import (
     Engine,
     workflow_id,
 )
+from evidence_service.service.enter_registrations import enter_registrations
 from evidence_service.service.exhibit import make_exhibit
 from evidence_service.service.extend import extend_due
+from evidence_service.service.hold import tell_hold
 from evidence_service.service.note_certificate import tell
 from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
@@ -57,6 +60,8 @@ _SUBJECTS = {
     "preserve": "evidence",
     "certify": "order",
     "exhibit": "exhibit",
+    "hold": "hold",
+    "delete": "request",
     "extend": "certificate",
     "tell": "certificate",
 }
@@ -119,6 +124,8 @@ class Worker:
             ("extend", STAMPS, extend_due),
             ("tell", STAMPS, tell),
             ("exhibit", EXHIBITS, make_exhibit),
+            ("hold", STAMPS, tell_hold),
+            ("delete", STAMPS, delete),
         ):
             engine.add(name, queue, self._noting_failure(name, self._within(name, workflow, durable)))
 
@@ -210,6 +217,7 @@ class Worker:
         # First: it comes seldom, and must not wait for what is looked for all the time.
         for name, subject in self._upkeep.wanted():
             self._ask(name, subject)
+        enter_registrations(parts)
         self._dispatcher.look()
         for batch in parts.batches.unanchored():
             self._submit(batch.id)

@@ -112,7 +112,10 @@ class Batches(Anchoring):
             NotFoundError: no such batch, or it has no such entry.
             MismatchError: the stored manifests no longer give the batch's root.
         """
-        found, leaf = self.batch(batch_id), self._leaf(batch_id, index)
+        return self.path_of(self.batch(batch_id), index, self._leaf(batch_id, index))
+
+    def path_of(self, found: Batch, index: int, leaf: bytes) -> tuple[bytes, ...]:
+        """The same where the batch and the leaf's hash are at hand."""
         try:
             return self._checked_path(found, index, leaf)
         except MismatchError as error:
@@ -229,7 +232,8 @@ class Batches(Anchoring):
         # Batches counted theirs when they were closed: the finished ones need not be looked through.
         late = select(func.coalesce(func.sum(schema.batches.c.late), 0)).where(text(schema.LATE))
         waiting = select(func.count()).where(evidence.c.batch_id.is_(None), evidence.c.batch_by < now)
+        registered = schema.registrations
+        unentered = select(func.count()).where(text(schema.UNENTERED), registered.c.batch_by < now)
+        counts = (late, waiting, unentered)
         with self._engine.connect() as connection:
-            return int(
-                connection.execute(select(late.scalar_subquery() + waiting.scalar_subquery())).scalar_one()
-            )
+            return int(sum(connection.execute(count).scalar_one() for count in counts))

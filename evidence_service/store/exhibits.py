@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ColumnElement, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from evidence_service.errors import NotFoundError
@@ -88,10 +88,22 @@ class Exhibits(Store):
             return [row.id for row in connection.execute(query)]
 
     def packages(self) -> list[tuple[str, bytes]]:
-        """Id and SHA-256 of each package that was made."""
-        query = select(_TABLE.c.id, _TABLE.c.sha256).where(_TABLE.c.sha256.is_not(None)).order_by(_TABLE.c.id)
+        """Id and SHA-256 of each package that was made and is kept."""
+        query = (
+            select(_TABLE.c.id, _TABLE.c.sha256)
+            .where(_TABLE.c.sha256.is_not(None), ~_deleted())
+            .order_by(_TABLE.c.id)
+        )
         with self._engine.connect() as connection:
             return [(row.id, bytes(row.sha256)) for row in connection.execute(query)]
+
+    def packages_of(self, evidence_id: str) -> list[bytes]:
+        """SHA-256 of each package with a piece of evidence in it."""
+        query = select(_TABLE.c.sha256).where(
+            _TABLE.c.sha256.is_not(None), _TABLE.c.evidence.has_key(evidence_id)
+        )
+        with self._engine.connect() as connection:
+            return [bytes(row.sha256) for row in connection.execute(query)]
 
     def made(self, exhibit_id: str, *, sha256: bytes, size: int, files: Sequence[Mapping[str, Any]]) -> None:
         """Record that it was made and checked; once."""
@@ -115,3 +127,9 @@ class Exhibits(Store):
                 .where(_TABLE.c.id == exhibit_id, _TABLE.c.status == "ordered")
                 .values(**values, plan=None, waiting_for=None)
             )
+
+
+def _deleted() -> ColumnElement[bool]:
+    """Whether evidence in it is deleted: what was made of its files goes with them."""
+    tombstones = schema.tombstones
+    return exists().where(_TABLE.c.evidence.has_key(tombstones.c.evidence_id))

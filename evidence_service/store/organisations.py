@@ -21,6 +21,8 @@ _SUBJECTS = {
     "certificate": schema.certificates.c.number,
     "order": schema.certificate_orders.c.id,
     "exhibit": schema.exhibits.c.id,
+    "hold": schema.holds.c.id,
+    "request": schema.requests.c.id,
 }
 
 
@@ -133,7 +135,8 @@ class Organisations(Store):
         """The organisation something belongs to; for the worker, who sees those of all.
 
         Args:
-            kind: ``evidence``, ``certificate``, ``order`` (of a certificate) or ``exhibit``.
+            kind: ``evidence``, ``certificate``, ``order`` (of a certificate), ``exhibit``, ``hold`` or
+                ``request``.
 
         Raises:
             NotFoundError: there is none with this id.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, text, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, select, text, update
 
 from evidence_service.core import custody, document
+from evidence_service.core.rights import Right
 from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.store import logins, schema
 from evidence_service.store.orders import Orders
@@ -17,13 +18,23 @@ from evidence_service.store.orders import Orders
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """A dispute that evidence is collected for."""
+    """A dispute that evidence is collected for.
+
+    Attributes:
+        rights: in the words of manifests, all of them.
+        structured_rights: those of them that are known in their members.
+        respondent, court, case_number: not in manifests; None where not known.
+    """
 
     id: str
     reference: str
     applicant: str
     rights: tuple[str, ...]
     created_at: datetime
+    structured_rights: tuple[Right, ...] = ()
+    respondent: str | None = None
+    court: str | None = None
+    case_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,7 @@ class Evidence:
         options: how the listing is captured, as ordered; None for what is not captured by the service.
         refused: its work has ended for good; progress says why.
         organisation_id: whose it is.
+        deleted_at: when its files were deleted; None while they are kept.
     """
 
     id: str
@@ -64,6 +76,7 @@ class Evidence:
     options: Mapping[str, Any] | None
     refused: bool
     organisation_id: str
+    deleted_at: datetime | None
 
 
 _PORTION = 250
@@ -83,12 +96,23 @@ class Records(Orders):
             connection.execute(
                 insert(schema.matters).values(
                     id=matter.id,
-                    reference=matter.reference,
-                    applicant=matter.applicant,
-                    rights=list(matter.rights),
                     created_at=matter.created_at,
+                    **_columns({name: getattr(matter, name) for name in _CHANGEABLE}),
                 )
             )
+
+    def change_matter(self, matter_id: str, changes: Mapping[str, Any]) -> Matter:
+        """Change members of a matter; the matter as it is then. Sealed manifests keep what they say.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        with self._engine.begin() as connection:
+            if changes:
+                connection.execute(
+                    update(schema.matters).where(schema.matters.c.id == matter_id).values(**_columns(changes))
+                )
+        return self.matter(matter_id)
 
     def matter(self, matter_id: str) -> Matter:
         """A matter.
@@ -132,7 +156,7 @@ class Records(Orders):
         """
         with self._engine.connect() as connection:
             row = connection.execute(
-                select(schema.evidence).where(schema.evidence.c.id == evidence_id)
+                select_evidence().where(schema.evidence.c.id == evidence_id)
             ).one_or_none()
         if row is None:
             raise NotFoundError(f"there is no evidence {evidence_id}")
@@ -140,7 +164,7 @@ class Records(Orders):
 
     def some_evidence(self, evidence_ids: Sequence[str]) -> dict[str, Evidence]:
         """Those pieces of evidence that there are, by id."""
-        query = select(schema.evidence).where(schema.evidence.c.id.in_(evidence_ids))
+        query = select_evidence().where(schema.evidence.c.id.in_(evidence_ids))
         with self._engine.connect() as connection:
             return {row.id: Evidence(**row._mapping) for row in connection.execute(query)}
 
@@ -148,7 +172,7 @@ class Records(Orders):
         self, *, matter_id: str | None = None, after: str | None = None, limit: int = 100
     ) -> list[Evidence]:
         """Evidence in the order of its ids, from just after one of them."""
-        query = select(schema.evidence).order_by(schema.evidence.c.id).limit(limit)
+        query = select_evidence().order_by(schema.evidence.c.id).limit(limit)
         if matter_id is not None:
             query = query.where(schema.evidence.c.matter_id == matter_id)
         if after is not None:
@@ -265,8 +289,45 @@ class Records(Orders):
             return _custody(connection, evidence_id)
 
 
+def select_evidence() -> Select[Any]:
+    """Rows of :class:`Evidence`."""
+    table, tombstones = schema.evidence, schema.tombstones
+    return select(table, tombstones.c.at.label("deleted_at")).outerjoin(
+        tombstones, tombstones.c.evidence_id == table.c.id
+    )
+
+
+def append_custody(
+    connection: Connection, evidence_id: str, step_key: str, members: Mapping[str, Any], now: datetime
+) -> None:
+    """As :meth:`Records.append_custody`, in the transaction that does what the event tells of."""
+    _append_custody(connection, evidence_id, step_key, members, now)
+
+
 def _matter(row: Row[Any]) -> Matter:
-    return Matter(row.id, row.reference, row.applicant, tuple(row.rights), row.created_at)
+    return Matter(
+        row.id,
+        row.reference,
+        row.applicant,
+        tuple(row.rights),
+        row.created_at,
+        tuple(Right(**item) for item in row.structured_rights),
+        row.respondent,
+        row.court,
+        row.case_number,
+    )
+
+
+_CHANGEABLE = ("reference", "applicant", "rights", "structured_rights", "respondent", "court", "case_number")
+
+
+def _columns(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Members of a matter as its row holds them."""
+    found = dict(members)
+    if "rights" in found:
+        found["rights"] = list(found["rights"])
+        found["structured_rights"] = [asdict(right) for right in found["structured_rights"]]
+    return found
 
 
 def _advance(connection: Connection, evidence_id: str, status: str, columns: Mapping[str, Any]) -> None:

@@ -92,6 +92,10 @@ UNANCHORED = "status = 'closed'"
 UNNOTED = "state = 'sealed' AND NOT noted AND batch_id IS NOT NULL"
 LATE = "late > 0"
 UNMADE = "status = 'ordered'"
+UNNOTED_HOLD = "NOT noted"
+EXECUTABLE = "kind = 'delete' AND state = 'approved'"
+DELETION = "kind = 'delete' AND state IN ('requested', 'approved')"
+UNENTERED = "NOT entered"
 
 # Who uses the service. What belongs to whom is in each table's organisation_id, which row-level security
 # compares with the transaction's organisation; see store.tenancy.
@@ -163,8 +167,14 @@ matters = Table(
     Column("id", Text, primary_key=True),
     Column("reference", Text, nullable=False),
     Column("applicant", Text, nullable=False),
+    # As manifests name them.
     Column("rights", JSONB, nullable=False),
     Column("created_at", _Time, nullable=False),
+    # Those of the rights that were given in their members.
+    Column("structured_rights", JSONB, nullable=False, server_default="[]"),
+    Column("respondent", Text),
+    Column("court", Text),
+    Column("case_number", Text),
     organisation_column(),
     UniqueConstraint("organisation_id", "id"),
 )
@@ -285,6 +295,61 @@ capture_list_rows = Table(
     organisation_column(),
     same_organisation("list_id", "capture_lists.id"),
     same_organisation("evidence_id", "evidence.id"),
+)
+
+# Digests somebody states: the content stays with them. A worker makes evidence of each.
+registration_lists = Table(
+    "registration_lists",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("matter_id", Text, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("accepted_at", _Time, nullable=False),
+    Column("batch_by", _Time, nullable=False),
+    # Rows that came in, refused ones included.
+    Column("size", Integer, nullable=False),
+    # Position → name and problem of each row that was refused.
+    Column("refused", JSONB, nullable=False),
+    # Of the request; an idempotency key stands for one request only.
+    Column("request_sha256", LargeBinary, nullable=False),
+    # Null where every row was refused.
+    Column("receipt", LargeBinary),
+    organisation_column(),
+    same_organisation("matter_id", "matters.id"),
+    UniqueConstraint("organisation_id", "id"),
+)
+
+registrations = Table(
+    "registrations",
+    metadata,
+    # Of the evidence it becomes.
+    Column("id", Text, primary_key=True),
+    # Null for a row of a list, whose matter is the list's: that reference is checked once, not for each row.
+    Column("matter_id", Text),
+    # Both null for one that came by itself.
+    Column("list_id", Text),
+    Column("position", Integer),
+    Column("name", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("sha3_512", LargeBinary, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("accepted_at", _Time, nullable=False),
+    Column("batch_by", _Time, nullable=False),
+    # Of one that came by itself; rows of lists get theirs when they are entered.
+    Column("receipt", LargeBinary),
+    Column("entered", Boolean, nullable=False, server_default=false()),
+    # Without a reference of its own to organisations: its matter has one, and thousands of rows come at once.
+    Column("organisation_id", Text, nullable=False, server_default=text("evidence_organisation()")),
+    same_organisation("matter_id", "matters.id"),
+    same_organisation("list_id", "registration_lists.id"),
+    CheckConstraint(
+        "(list_id IS NULL) = (position IS NULL) AND (list_id IS NULL) = (matter_id IS NOT NULL)", name="place"
+    ),
+    # The digest first: it decides nearly every comparison.
+    Index(None, "sha256", "organisation_id"),
+    Index("ix_registrations_unentered", "batch_by", postgresql_where=UNENTERED),
 )
 
 custody_events = Table(
@@ -600,6 +665,171 @@ exhibits = Table(
     CheckConstraint("status = 'ordered' OR plan IS NULL", name="forgotten"),
     Index("ix_exhibits_ordered", "ordered_at", postgresql_where=UNMADE),
     organisation_column(),
+)
+
+# What keeps evidence from being deleted, and what became of it.
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # One of the two: what is held.
+    Column("evidence_id", Text),
+    Column("matter_id", Text),
+    Column("reason", Text, nullable=False),
+    Column("placed_by", Text, nullable=False),
+    Column("at", _Time, nullable=False),
+    Column("lifted_by", Text),
+    Column("lifted_at", _Time),
+    Column("lift_reason", Text),
+    # Of a whole matter: whether the custody logs of its evidence say so already.
+    Column("noted", Boolean, nullable=False),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    same_organisation("matter_id", "matters.id"),
+    CheckConstraint("(evidence_id IS NULL) <> (matter_id IS NULL)", name="subject"),
+    CheckConstraint("(lifted_by IS NULL) = (lifted_at IS NULL)", name="lifted"),
+    Index(None, "evidence_id"),
+    Index(None, "matter_id"),
+    Index("ix_holds_unnoted", "id", postgresql_where=UNNOTED_HOLD),
+)
+
+retentions = Table(
+    "retentions",
+    metadata,
+    Column("evidence_id", Text, primary_key=True),
+    Column("keep_until", _Time, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("at", _Time, nullable=False),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+)
+
+# What one person asks for and another one approves.
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("evidence_id", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", _Time, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("decided_by", Text),
+    Column("decision_reason", Text),
+    Column("decided_at", _Time),
+    # Why it is not carried out yet, or never will be.
+    Column("waiting_for", Text),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    UniqueConstraint("organisation_id", "id"),
+    CheckConstraint("kind IN ('delete', 'release')", name="kind"),
+    CheckConstraint("state IN ('requested', 'approved', 'refused', 'stopped', 'executed')", name="state"),
+    CheckConstraint("(state = 'requested') = (decided_by IS NULL)", name="decided"),
+    CheckConstraint("(decided_by IS NULL) = (decided_at IS NULL)", name="decided_at"),
+    CheckConstraint("decided_by <> requested_by", name="two_persons"),
+    Index("uq_requests_deletion", "evidence_id", unique=True, postgresql_where=DELETION),
+    Index("ix_requests_executable", "id", postgresql_where=EXECUTABLE),
+    Index(None, "organisation_id", "state", "id"),
+)
+
+# Evidence whose files are gone, or are going: from here on nothing brings them back.
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("evidence_id", Text, primary_key=True),
+    Column("request_id", Text, nullable=False, unique=True),
+    Column("reason", Text, nullable=False),
+    Column("at", _Time, nullable=False),
+    Column("finished_at", _Time),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    same_organisation("request_id", "requests.id"),
+)
+
+# Which stored bytes evidence refers to; a trigger on evidence keeps it.
+kept_files = Table(
+    "kept_files",
+    metadata,
+    Column("sha256", LargeBinary, primary_key=True),
+    Column("evidence_id", Text, primary_key=True),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    Index(None, "evidence_id"),
+)
+
+# Addresses under which something is given out without a key, and whether two persons decide about them.
+release_rules = Table(
+    "release_rules",
+    metadata,
+    organisation_column(),
+    Column("two_persons", Boolean, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("at", _Time, nullable=False),
+    PrimaryKeyConstraint("organisation_id"),
+)
+
+release_links = Table(
+    "release_links",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("evidence_id", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    # Path of the file, id of the exhibit, number of the certificate; empty for the bundle.
+    Column("name", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("at", _Time, nullable=False),
+    Column("expires_at", _Time, nullable=False),
+    Column("max_downloads", Integer, nullable=False),
+    Column("downloads", Integer, nullable=False, server_default="0"),
+    # Of the token in the address; the address itself is shown once and kept nowhere.
+    Column("token_sha256", LargeBinary, nullable=False, unique=True),
+    # What another person has to approve before it opens anything.
+    Column("request_id", Text),
+    Column("revoked_by", Text),
+    Column("revoked_at", _Time),
+    organisation_column(),
+    same_organisation("evidence_id", "evidence.id"),
+    same_organisation("request_id", "requests.id"),
+    CheckConstraint("downloads <= max_downloads", name="downloads"),
+    Index(None, "evidence_id", "id"),
+)
+
+# Files that are being received in portions; what is here of each is on disk.
+upload_sessions = Table(
+    "upload_sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("matter_id", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    # As it was announced; null where it was not.
+    Column("sha256", LargeBinary),
+    Column("media_type", Text, nullable=False),
+    Column("certificate", Boolean, nullable=False),
+    Column("urgent", Boolean, nullable=False),
+    Column("at", _Time, nullable=False),
+    Column("expires_at", _Time, nullable=False),
+    # Bytes that were acknowledged.
+    Column("received", BigInteger, nullable=False, server_default="0"),
+    # What the file became; the bytes are in the object store then.
+    Column("evidence_id", Text),
+    organisation_column(),
+    same_organisation("matter_id", "matters.id"),
+    same_organisation("evidence_id", "evidence.id"),
+    CheckConstraint("received BETWEEN 0 AND size", name="received"),
+    Index(None, "organisation_id", "actor", "id"),
+)
+
+# Bytes that were removed from the object store, numbered: who stores the same at that time stores them again.
+removed_objects = Table(
+    "removed_objects",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("sha256", LargeBinary, nullable=False),
 )
 
 idempotency_keys = Table(

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, select, tuple_
 
 from evidence_service.store import schema
-from evidence_service.store.records import Evidence
+from evidence_service.store.records import Evidence, select_evidence
 from evidence_service.store.tenancy import Store
 
 _EVIDENCE, _TERMS = schema.evidence, schema.evidence_terms
@@ -52,7 +52,7 @@ class Searching(Store):
             after: time and id of the last one that is known already.
         """
         query = (
-            select(_EVIDENCE)
+            select_evidence()
             .where(*_conditions(wanted))
             .order_by(_EVIDENCE.c.created_at.desc(), _EVIDENCE.c.id.desc())
             .limit(limit)

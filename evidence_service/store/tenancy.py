@@ -37,9 +37,16 @@ def announce_organisations(engine: Engine) -> None:
     def name_organisation(connection: Connection) -> None:
         organisation_id = connection.get_execution_options().get(_OPTION)
         if organisation_id is not None:
-            connection.exec_driver_sql(
-                "SELECT set_config('evidence.organisation', %s, true)", (organisation_id,)
-            )
+            work_for(connection, organisation_id)
+
+
+def work_for(connection: Connection, organisation_id: str) -> None:
+    """Do the rest of a transaction for an organisation.
+
+    For one transaction that writes for several, each under its own setting; all others are of an engine that
+    :func:`scoped` made.
+    """
+    connection.exec_driver_sql("SELECT set_config('evidence.organisation', %s, true)", (organisation_id,))
 
 
 class Store:

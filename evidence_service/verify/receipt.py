@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from evidence_service.core import batch, bundle, document, receipt
+from evidence_service.core import batch, bundle, document, manifest, receipt
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import MalformedError, MismatchError
 from evidence_service.verify.report import Status
+
+_ROLES = {"upload": "uploaded", "digest": manifest.STATED}
+"""Role of the file that a receipt is about, by its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,12 @@ def judge_promise(value: Mapping[str, Any], data: bytes | None, *, now: datetime
         MismatchError: the bundle is another piece of evidence's, contradicts the receipt or itself.
         MalformedError, UnsupportedVersionError, LimitExceededError: not a proof bundle.
     """
+    if value["kind"] == receipt.LIST:
+        return Judgement(
+            Status.NOT_CHECKED,
+            f"it promises a batch for each of {value['accepted']['digests']} digests",
+            "check the receipts of its rows: the promise is the same, and each has a bundle of its own",
+        )
     promised = document.parse_time(value["batch_by"], "receipt.batch_by")
     found = None if data is None else bundle.parse(data)
     if found is not None:
@@ -112,22 +121,22 @@ def judge_promise(value: Mapping[str, Any], data: bytes | None, *, now: datetime
 
 def _check_same(value: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     """The bundle's manifest is of what the receipt says was accepted."""
-    manifest = found["manifest"]
+    sealed = found["manifest"]
     pairs = {
-        "evidence id": (value["evidence_id"], manifest["evidence_id"]),
-        "kind": (value["kind"], manifest["kind"]),
-        "purpose": (value["purpose"], manifest["purpose"]),
-        "matter": (value["matter_id"], manifest["matter"]["id"]),
-        "operator": (value["operator"], manifest["operator"]),
+        "evidence id": (value["evidence_id"], sealed["evidence_id"]),
+        "kind": (value["kind"], sealed["kind"]),
+        "purpose": (value["purpose"], sealed["purpose"]),
+        "matter": (value["matter_id"], sealed["matter"]["id"]),
+        "operator": (value["operator"], sealed["operator"]),
     }
     accepted = value["accepted"]
     if "url" in accepted:
-        pairs["URL"] = (accepted["url"], manifest["subject"]["requested_url"])
+        pairs["URL"] = (accepted["url"], sealed["subject"]["requested_url"])
     else:
         files = [
             {"name": item["path"], **{name: item[name] for name in ("size", "sha256", "sha3_512")}}
-            for item in manifest["files"]
-            if item["role"] == "uploaded"
+            for item in sealed["files"]
+            if item["role"] == _ROLES[value["kind"]]
         ]
         pairs["file"] = ([accepted], files)
     for name, (receipted, preserved) in pairs.items():

@@ -34,7 +34,7 @@ from tests.unit.api.isolation import THINGS
 
 ROLES = (EVERYTHING, "applicant", "auditor", "certifier")
 FEWEST = 10_000
-METHODS = frozenset(NAMES)
+METHODS = frozenset(NAMES) | {"head"}
 
 
 def prepared(document: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +56,8 @@ def undescribed(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Answers whose kind is not described: whatever they were, nothing could contradict them."""
     for label, operation in operations_of(document).items():
         for status, answer in operation["responses"].items():
-            if "$ref" not in answer and status != "204" and not answer.get("content"):
+            told = "$ref" in answer or answer.get("content")
+            if not told and status != "204" and not label.startswith("HEAD "):
                 yield "undocumented", label, f"{status} has no content type"
 
 
@@ -100,6 +101,7 @@ def examine(
     seed: int = 1,
 ) -> None:
     """Ask everything with one key."""
+    schemathesis.serializer.alias("application/partial-upload", "application/octet-stream")
     schema = schemathesis.openapi.from_dict(
         prepared(of.document), config=configuration(of, key, examples, phases=phases, seed=seed)
     )

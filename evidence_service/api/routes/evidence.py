@@ -13,20 +13,17 @@ from starlette.concurrency import run_in_threadpool
 
 from evidence_service.api.auth import Principal, Reader, Wired, may
 from evidence_service.api.downloads import stored_file
-from evidence_service.api.idempotency import IdempotencyKey, new_id, once
+from evidence_service.api.idempotency import IdempotencyKey
+from evidence_service.api.receiving import UPLOAD_LIMIT, Upload, check_name, receive
 from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceView, FileView
-from evidence_service.core.manifest import STATED, check_path
-from evidence_service.errors import LimitExceededError, MalformedError, NotFoundError, RefusedError
-from evidence_service.service.accept import Order, accept
+from evidence_service.core.manifest import STATED
+from evidence_service.errors import LimitExceededError, NotFoundError
 from evidence_service.service.bundles import assemble
-from evidence_service.service.preserve import describe_upload
 
 router = APIRouter(prefix="/v1", tags=["evidence"])
 
 Orderer = Annotated[Principal, may("captures:write")]
 Copier = Annotated[Principal, may("evidence:download")]
-
-UPLOAD_LIMIT = 512 * 1024 * 1024
 
 
 # FastAPI sees no body where the route takes it in portions.
@@ -53,10 +50,7 @@ async def upload(
     idempotency_key: IdempotencyKey = None,
 ) -> JSONResponse:
     """Preserve a file as *uploaded* evidence; it is never shown as captured by the service."""
-    try:
-        check_path(name)
-    except MalformedError as error:
-        raise RefusedError("the file's name is not a plain name", what_to_do="leave out folders") from error
+    check_name(name)
     media_type = request.headers.get("content-type", "application/octet-stream").split(";")[0]
     with tempfile.NamedTemporaryFile(prefix="evidence-upload-") as sink:
         received = 0
@@ -66,32 +60,8 @@ async def upload(
                 raise LimitExceededError(f"the file is larger than {UPLOAD_LIMIT} bytes")
             sink.write(chunk)
         sink.flush()
-        stored = await run_in_threadpool(parts.objects.put, Path(sink.name))
-    evidence_id = new_id("ev", caller, idempotency_key)
-
-    def perform() -> AcceptedView:
-        capture = describe_upload(parts, name, media_type, stored)
-        file = capture["files"][0]
-        receipt = accept(
-            parts,
-            Order(
-                evidence_id=evidence_id,
-                matter_id=matter_id,
-                kind="upload",
-                operator=caller.actor,
-                accepted={
-                    "name": name,
-                    **{member: file[member] for member in ("size", "sha256", "sha3_512")},
-                },
-                certificate=certificate,
-                urgent=urgent,
-                capture=capture,
-            ),
-        )
-        return AcceptedView.with_receipt(parts.records.evidence(evidence_id), receipt)
-
-    fingerprint = ["upload", matter_id, name, stored.sha256.hex(), certificate, urgent]
-    return await run_in_threadpool(once, parts, caller, idempotency_key, fingerprint, 202, perform)
+        upload = Upload(matter_id, name, media_type, certificate, urgent)
+        return await run_in_threadpool(receive, parts, caller, upload, Path(sink.name), idempotency_key)
 
 
 @router.get("/evidence")
@@ -146,6 +116,7 @@ def list_files(evidence_id: str, _: Reader, parts: Wired) -> list[FileView]:
 @router.get("/evidence/{evidence_id}/files/{path:path}", response_class=FileResponse)
 def download_file(evidence_id: str, path: str, caller: Copier, parts: Wired) -> FileResponse:
     """One preserved file; the release is noted in the custody log."""
+    parts.requests.refuse_deleted([evidence_id])
     found = next((item for item in list_files(evidence_id, caller, parts) if item.path == path), None)
     if found is None:
         raise NotFoundError(f"evidence {evidence_id} has no such file")

@@ -145,6 +145,7 @@ def show_exhibit(exhibit_id: str, _: Reader, parts: Wired) -> ExhibitView:
 def download_exhibit(exhibit_id: str, caller: Copier, parts: Wired) -> FileResponse:
     """The package; who takes it is noted in the custody log of each piece of evidence in it."""
     exhibit = parts.exhibits.exhibit(exhibit_id)
+    parts.requests.refuse_deleted(exhibit.evidence)
     if exhibit.sha256 is None:
         raise ConflictError(
             f"exhibit {exhibit_id} is {exhibit.status}, not made", what_to_do="look at its status"

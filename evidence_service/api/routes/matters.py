@@ -9,8 +9,7 @@ from fastapi.responses import JSONResponse
 
 from evidence_service.api.auth import Principal, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
-from evidence_service.api.schemas import MatterPage, MatterView, NewMatter
-from evidence_service.store.records import Matter
+from evidence_service.api.matters import MatterChange, MatterPage, MatterView, NewMatter
 
 router = APIRouter(prefix="/v1/matters", tags=["matters"])
 
@@ -23,19 +22,13 @@ def register_matter(
     order: NewMatter, caller: MatterWriter, parts: Wired, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Register a matter."""
-    matter = Matter(
-        new_id("m", caller, idempotency_key),
-        order.reference,
-        order.applicant,
-        tuple(order.rights),
-        parts.now(),
-    )
+    matter = order.matter(new_id("m", caller, idempotency_key), parts.now())
 
     def perform() -> MatterView:
         parts.records.add_matter(matter)
         return MatterView.of(parts.records.matter(matter.id))
 
-    return once(parts, caller, idempotency_key, ["matter", order.model_dump()], 201, perform)
+    return once(parts, caller, idempotency_key, ["matter", order.fingerprint()], 201, perform)
 
 
 @router.get("")
@@ -58,3 +51,9 @@ def list_matters(
 def show_matter(matter_id: str, _: MatterReader, parts: Wired) -> MatterView:
     """A matter."""
     return MatterView.of(parts.records.matter(matter_id))
+
+
+@router.patch("/{matter_id}")
+def change_matter(matter_id: str, change: MatterChange, _: MatterWriter, parts: Wired) -> MatterView:
+    """Change a matter. Manifests that are sealed already go on saying what they say."""
+    return MatterView.of(parts.records.change_matter(matter_id, change.changes()))

@@ -21,6 +21,7 @@ from evidence_service.store.tenancy import API_ROLE
 from tests.running import as_role, empty, operator_key, serving
 
 KEY = "test key"
+SECOND = "key of a second person"
 
 
 class Clock:
@@ -78,7 +79,7 @@ def service(engine: Engine, tmp_path: Path) -> Iterator[Service]:
     parts = replace(bootstrap.parts(settings, engine), now=clock)
     app = create_app(
         replace(bootstrap.parts(settings, narrow), now=clock, capturing=parts.capturing),
-        operator_key(KEY),
+        {**operator_key(KEY), **operator_key(SECOND, "second")},
         overall=parts,
     )
     headers = {"Authorization": f"Bearer {KEY}"}

@@ -15,10 +15,15 @@ from typing import Any
 
 import httpx
 
+MARK = "of A alone"
+"""In everything of A's that has a text of its own."""
+
 # What a parameter or a member of a body names → which of an organisation's things that is.
 THINGS = {
     "matter_id": "matter",
     "list_id": "list",
+    "registration_id": "registration",
+    "registration_list_id": "registration list",
     "evidence_id": "evidence",
     "batch_id": "batch",
     "number": "certificate",
@@ -29,17 +34,27 @@ THINGS = {
     "id": "order",
     "path": "file",
     "form": "form",
+    "hold_id": "hold",
+    "request_id": "request",
+    "link_id": "link",
+    "session_id": "session",
+    "token": "token",
 }
 # Names of nothing that belongs to anybody.
 PLAIN = {
     "after", "before", "limit", "reference", "status", "open_only", "sha256", "person", "name", "language",
     "certificate", "urgent", "url", "seller", "listing_id", "outcome", "kind", "since",
+    "reason", "state",
 }  # fmt: skip
+# Values of required parameters that have a form.
+REQUIRED = {"sha256": hashlib.sha256(MARK.encode()).hexdigest()}
 # Things that exist in every organisation under the same name.
 COMMON = {"file": "note.txt", "form": "custodian"}
 UNKNOWN = {
     "matter": "m-00000000000000000000",
     "list": "cl-00000000000000000000",
+    "registration": "ev-11111111111111111111",
+    "registration list": "rl-00000000000000000000",
     "evidence": "ev-00000000000000000000",
     "batch": "batch-999",
     "certificate": "EP-2026-999999",
@@ -47,11 +62,14 @@ UNKNOWN = {
     "member": "mb-00000000000000000000",
     "key": "k-00000000000000000000",
     "order": "co-00000000000000000000",
+    "hold": "h-00000000000000000000",
+    "request": "rq-00000000000000000000",
+    "link": "rl-00000000000000000000",
+    "session": "us-00000000000000000000",
+    "token": "unknown",
 }
 # Needs no key: what anybody may ask.
-PUBLIC = {"show_entry", "download_key", "live", "ready"}
-MARK = "of A alone"
-"""In everything of A's that has a text of its own."""
+PUBLIC = {"open_release_link", "show_entry", "download_key", "live", "ready"}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -113,7 +131,7 @@ def _operation(document: Mapping[str, Any], method: str, path: str, described: A
         if given in THINGS:
             things.append((item["in"], given, THINGS[given]))
         elif item.get("required"):
-            query[given] = "someone"
+            query[given] = REQUIRED.get(given, "someone")
     body = _body(document, where, described)
     for member in body if isinstance(body, dict) else ():
         assert not member.endswith(("_id", "_ids")) or member in THINGS, (

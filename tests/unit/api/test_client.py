@@ -57,7 +57,7 @@ def arguments(operation: Operation, method: Callable[..., Any], folder: Path) ->
             value = IDS[THINGS[name.rstrip("_")]]
             given[name] = [value] if hints[name] == list[str] else value
         else:
-            given[name] = "someone"
+            given[name] = operation.query.get(name, "someone")
     return given
 
 
@@ -172,7 +172,17 @@ class Answers:
         return {request.headers.get("Idempotency-Key") for request in self.asked}
 
 
-MATTER = {"id": "m-1", "reference": "R", "applicant": "A", "rights": [], "created_at": "2026-01-02T03:04:05Z"}
+MATTER = {
+    "id": "m-1",
+    "reference": "R",
+    "applicant": "A",
+    "rights": [],
+    "structured_rights": [],
+    "respondent": None,
+    "court": None,
+    "case_number": None,
+    "created_at": "2026-01-02T03:04:05Z",
+}
 NEW = models.NewMatter(reference="R", applicant="A")
 
 

@@ -34,7 +34,14 @@ class Nowhere:
 NOWHERE: Any = Nowhere()
 METHODS = ("get", "post", "put", "patch", "delete")
 # They change the state of one thing; done twice, they have done what they did once.
-ACTIONS = {"anchor_now", "withdraw_certificate", "extend_certificate"}
+ACTIONS = {
+    "anchor_now",
+    "withdraw_certificate",
+    "extend_certificate",
+    "approve_request",
+    "refuse_request",
+    "complete_upload",
+}
 # Lists of what one thing has, whole: as many as it has chains, files, events or certificates.
 WHOLE = {
     "show_anchors",

@@ -119,6 +119,9 @@ def furnish(service: Service) -> tuple[dict[str, str], dict[str, str | None]]:
     url = f"https://93.184.215.14/{MARK.replace(' ', '-')}"
     post("/v1/captures", matter_id=matter, url=url)
     rows = post("/v1/capture-lists", matter_id=matter, rows=[{"url": url, "label": MARK}])
+    file = {"name": MARK, "size": 1, "sha256": sha256(MARK).hex(), "sha3_512": "00" * 64}
+    registration = post("/v1/registrations", matter_id=matter, **file)
+    registrations = post("/v1/registration-lists", matter_id=matter, rows=[file])
     service.matter = matter
     evidence = service.upload(MARK.encode())["id"]
     service.register(evidence)
@@ -138,9 +141,22 @@ def furnish(service: Service) -> tuple[dict[str, str], dict[str, str | None]]:
             text("UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = :id"),
             {"id": keys[1]["id"]},
         )
+    hold = post(f"/v1/evidence/{evidence}/holds", reason=MARK)["id"]
+    request = post(f"/v1/evidence/{evidence}/deletion", reason=MARK)["id"]
+    link = post(
+        f"/v1/evidence/{evidence}/release-links",
+        what="bundle", recipient=MARK, purpose=MARK, expires_in=3600,
+    )["id"]  # fmt: skip
+    session = post("/v1/uploads/sessions", matter_id=matter, name=MARK, size=9)["id"]
     ids = {
+        "hold": hold,
+        "request": request,
+        "link": link,
+        "session": session,
         "matter": matter,
         "list": rows["id"],
+        "registration": registration["id"],
+        "registration list": registrations["id"],
         "evidence": evidence,
         "batch": batch.id,
         "certificate": number,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from evidence_service.errors import (
     RefusedError,
     StorageUnavailableError,
 )
+from evidence_service.service import delete
 from evidence_service.service import exhibit as use_case
 from evidence_service.service.audit import audit_exhibits
 from evidence_service.service.exhibit import build, make_exhibit, order_exhibit
@@ -87,6 +89,18 @@ def test_everything_goes_in_as_it_was_preserved_without_a_plan(parts: Parts) -> 
     }
     assert event in bundle.parse(found[FOLDER + "bundle.json"])["custody"]
     assert not failing(parts.objects.path(parts.exhibits.exhibit("ex-00000001").sha256 or b""))
+
+
+def test_what_was_made_of_deleted_files_goes_with_them(parts: Parts) -> None:
+    preserve(parts)
+    package = made(parts, order(MASK))
+    redactions = json.loads(contents(package)[FOLDER + "redactions.json"])["redactions"]
+    derivatives = [item["derivative"]["sha256"] for item in redactions if "derivative" in item]
+    paths = [package, *(parts.objects.path(bytes.fromhex(item)) for item in derivatives)]
+    assert len(paths) > 1 and all(path.exists() for path in paths)
+    delete.ask(parts, "rq-1", FIRST, actor="agent", reason="the time is over")
+    delete.remove(parts, "rq-1")
+    assert not any(path.exists() for path in paths)
 
 
 def test_what_is_masked_is_nowhere_and_stated(parts: Parts) -> None:

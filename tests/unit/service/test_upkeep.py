@@ -10,6 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from evidence_service.core import bundle
+from evidence_service.core.digest import digest_of
+from evidence_service.errors import NotFoundError
+from evidence_service.service import delete, hold
 from evidence_service.service.bundles import assemble
 from evidence_service.service.durable import DbosDurable, Engine
 from evidence_service.service.tracing import NoTracing
@@ -19,7 +22,7 @@ from evidence_service.timestamp.calendar import Calendar
 from tests.authorities import TimedAuthority
 from tests.calendars import FakeCalendar
 from tests.running import database
-from tests.unit.service.installation import Clock, add_evidence, add_matter, wire
+from tests.unit.service.installation import MATTER, Clock, add_evidence, add_matter, wire
 
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -32,7 +35,7 @@ def wait_for(what: Callable[[], bool], *, seconds: float = 60.0) -> None:
         time.sleep(0.1)
 
 
-def test_a_running_worker_renews_and_attests(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_running_worker_renews_attests_and_deletes(tmp_path_factory: pytest.TempPathFactory) -> None:
     directory, clock, calendar = tmp_path_factory.mktemp("upkeep"), Clock(START), FakeCalendar()
     signers = [(START - DAY, START + 400 * DAY), (START + 250 * DAY, START + 1500 * DAY)]
     authorities = [
@@ -43,7 +46,11 @@ def test_a_running_worker_renews_and_attests(tmp_path_factory: pytest.TempPathFa
             parts = wire(url, directory / "objects", [item.authority for item in authorities], clock)
             parts = replace(parts, stamping=replace(parts.stamping, calendars=(Calendar(calendar.url),)))
             add_matter(parts)
-            [evidence_id] = add_evidence(parts)
+            evidence_id, unwanted = add_evidence(parts, 2)
+            delete.ask(parts, "rq-1", unwanted, actor="one", reason="over")
+            delete.decide(parts, "rq-1", approve=True, actor="another", reason="")
+            hold.place(parts, hold.NewHold("h-1", "held", "one", matter_id=MATTER))
+            hold.lift(parts, parts.holds.hold("h-1"), actor="one", reason="over")
             parts.batches.finish(str(parts.records.evidence(evidence_id).batch_id))
             clock.moment += 260 * DAY
             lease = parts.workers.begin(Start("upkeep", "host", 1, "0", "1", 1))
@@ -54,10 +61,18 @@ def test_a_running_worker_renews_and_attests(tmp_path_factory: pytest.TempPathFa
             try:
                 wait_for(lambda: bool(bundle.parse(assemble(parts, evidence_id))["attestations"]))
                 wait_for(lambda: parts.renewals.unfinished() == [])
+                wait_for(lambda: parts.requests.request("rq-1").state == "executed")
+                wait_for(lambda: parts.holds.unnoted() == [])
             finally:
                 worker.stop()
             assert len(bundle.parse(assemble(parts, evidence_id))["renewals"]) == 1
             assert parts.renewals.renewal("renewal-1").state == "recorded"
+            assert [item["purpose"] for item in parts.records.custody(evidence_id)][-2:] == [
+                "legal hold placed",
+                "legal hold lifted",
+            ]
+            with pytest.raises(NotFoundError):
+                parts.objects.check(digest_of(unwanted.encode()).sha256)
     finally:
         calendar.stop()
         for item in authorities:

@@ -1,0 +1,89 @@
+"""Group commit: what arrives while one transaction is being committed goes into the next one, all of it.
+
+No timer holds anybody up. Whoever comes while nothing is written is written at once, alone; the busier it is,
+the larger the groups become. Every caller is answered after the commit that made his item durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+from evidence_service.errors import DatabaseUnavailableError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MOST = 500
+"""Items of one transaction."""
+ROOM = 10_000
+"""Items that may wait; beyond that nobody is made to wait longer than they would."""
+
+
+class GroupCommit(Generic[T, R]):
+    """Collects the items of one event loop's requests.
+
+    Args:
+        commit: makes items durable, all or none, and gives what became of each; called in a thread of its
+            own, one group at a time. What it raises is every member's answer.
+    """
+
+    def __init__(
+        self, commit: Callable[[Sequence[T]], Sequence[R | Exception]], *, most: int = MOST, room: int = ROOM
+    ) -> None:
+        self._commit = commit
+        self._most = most
+        self._room = room
+        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._writing: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
+
+    async def add(self, item: T) -> R:
+        """What became of an item, when it is durable.
+
+        Raises:
+            DatabaseUnavailableError: so many wait already that it was not taken.
+        """
+        if len(self._waiting) >= self._room:
+            raise DatabaseUnavailableError(
+                f"{self._room} requests wait for the database already", what_to_do="try again"
+            )
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, answer))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        return await answer
+
+    async def _write(self) -> None:
+        try:
+            while group := self._next():
+                await self._write_group(group)
+        finally:
+            self._writing = None
+
+    def _next(self) -> list[tuple[T, asyncio.Future[R]]]:
+        """The next group, without those whose caller has gone: nothing of theirs was begun."""
+        group: list[tuple[T, asyncio.Future[R]]] = []
+        while self._waiting and len(group) < self._most:
+            item, answer = self._waiting.popleft()
+            if not answer.done():
+                group.append((item, answer))
+        return group
+
+    async def _write_group(self, group: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
+        loop = asyncio.get_running_loop()
+        results: Sequence[R | Exception]
+        try:
+            results = await loop.run_in_executor(self._thread, self._commit, [item for item, _ in group])
+        except Exception as error:  # noqa: BLE001 - each member's request answers with it
+            results = [error] * len(group)
+        for (_, answer), result in zip(group, results, strict=True):
+            if answer.done():
+                continue  # the caller has gone while it was written: it is durable all the same
+            if isinstance(result, Exception):
+                answer.set_exception(result)
+            else:
+                answer.set_result(result)

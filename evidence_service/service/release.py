@@ -1,0 +1,187 @@
+"""Release: somebody without a key gets one thing, for a time, counted, and told to the custody log."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from evidence_service.core import custody, document
+from evidence_service.core.manifest import STATED
+from evidence_service.errors import ConflictError, NotFoundError
+from evidence_service.service.delete import CUSTODIAN, asked
+from evidence_service.service.exhibit_content import manifest_of
+from evidence_service.service.parts import Parts
+from evidence_service.store.releases import Release, nothing_released
+from evidence_service.store.requests import Request
+
+_TOKEN_BYTES = 32
+_EVENTS_LEFT = 100
+"""Custody events that stay free for what has to be logged beside downloads."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRelease:
+    """What is to be released, to whom, how long and how often.
+
+    Attributes:
+        name: as in :class:`Release`; empty takes the certificate that was released last.
+    """
+
+    id: str
+    request_id: str
+    evidence_id: str
+    what: str
+    name: str
+    recipient: str
+    purpose: str
+    actor: str
+    lasting: timedelta
+    max_downloads: int
+
+
+def make(parts: Parts, new: NewRelease) -> tuple[Release, str | None]:
+    """Make a link; the token that opens it, which is told this once: None for one with the same id.
+
+    Raises:
+        NotFoundError: no such evidence, or there is no such thing of it.
+        DeletedError: its files are deleted.
+        ConflictError: its manifest is not sealed yet, or its custody log has no room for the downloads.
+    """
+    if len(parts.records.custody(new.evidence_id)) + new.max_downloads > custody.MAX_EVENTS - _EVENTS_LEFT:
+        raise ConflictError(
+            f"the custody log of evidence {new.evidence_id} has no room for so many downloads",
+            what_to_do="allow fewer downloads",
+        )
+    name = _named(parts, new)
+    token = base64.urlsafe_b64encode(parts.random_bytes(_TOKEN_BYTES)).rstrip(b"=").decode()
+    now = parts.now()
+    release = Release(
+        id=new.id,
+        evidence_id=new.evidence_id,
+        what=new.what,
+        name=name,
+        recipient=new.recipient,
+        purpose=new.purpose,
+        created_by=new.actor,
+        at=now,
+        expires_at=now + new.lasting,
+        max_downloads=new.max_downloads,
+    )
+    request = None
+    if parts.releases.two_persons():
+        wanted = Request(new.request_id, "release", new.evidence_id, new.actor, new.purpose, now)
+        release, request = replace(release, request_id=wanted.id), (wanted, asked(parts, wanted))
+    event = _event(parts, release, "transfer", (new.actor, CUSTODIAN), "release link made")
+    is_new = parts.releases.make(release, digest_of_token(token), event, request)
+    return parts.releases.release(new.id), token if is_new else None
+
+
+def revoke(parts: Parts, release: Release, *, actor: str) -> Release:
+    """Have a link open nothing any more; the first time counts."""
+    event = _event(parts, release, "transfer", (actor, CUSTODIAN), "release link revoked")
+    return parts.releases.revoke(release, event, by=actor, at=parts.now())
+
+
+def find(installed: Parts, token: str) -> tuple[Parts, Release]:
+    """What a token opens now, with the parts of its organisation; not counted.
+
+    Raises:
+        NotFoundError: it opens nothing; always in the same words.
+    """
+    organisation, release = installed.releases.opened(digest_of_token(token), installed.now(), counted=False)
+    return installed.within(organisation), release
+
+
+def download(installed: Parts, parts: Parts, token: str) -> None:
+    """Count one download and tell the custody log; called when it is known that the thing can be given out.
+
+    Raises:
+        NotFoundError: it is one too many, or the link was revoked meanwhile.
+    """
+    _, release = installed.releases.opened(digest_of_token(token), installed.now(), counted=True)
+    event = _event(
+        parts,
+        release,
+        "export",
+        (f"release link {release.id}", "recipient"),
+        release.purpose,
+        download=f"{release.downloads} of {release.max_downloads}",
+    )
+    key = f"release {release.id} {release.downloads}"
+    parts.records.append_custody(release.evidence_id, key, event, now=parts.now())
+
+
+def digest_of_token(token: str) -> bytes:
+    """What is kept of a token, 32 bytes."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def file_of(parts: Parts, release: Release) -> bytes:
+    """SHA-256 of the stored file that a link is for.
+
+    Raises:
+        NotFoundError: it is not there any more.
+    """
+    if release.what == "certificate":
+        return parts.certificates.pdfs(release.name)[-1].sha256
+    parts.requests.refuse_deleted([release.evidence_id])
+    if release.what == "exhibit":
+        exhibit = parts.exhibits.exhibit(release.name)
+        parts.requests.refuse_deleted(exhibit.evidence)
+        if exhibit.sha256 is None:
+            raise nothing_released()
+        return exhibit.sha256
+    return bytes.fromhex(_file(parts, release.evidence_id, release.name)["sha256"])
+
+
+def _named(parts: Parts, new: NewRelease) -> str:
+    if new.what == "bundle":
+        manifest_of(parts, new.evidence_id)
+        return ""
+    if new.what == "certificate":
+        return _certificate(parts, new)
+    if new.what == "exhibit":
+        exhibit = parts.exhibits.exhibit(new.name)
+        if new.evidence_id not in exhibit.evidence:
+            raise NotFoundError(f"exhibit {new.name} has nothing of evidence {new.evidence_id}")
+        if exhibit.sha256 is None:
+            raise ConflictError(f"exhibit {new.name} is {exhibit.status}, not made")
+        return new.name
+    _file(parts, new.evidence_id, new.name)
+    return new.name
+
+
+def _certificate(parts: Parts, new: NewRelease) -> str:
+    if not new.name:
+        return parts.certificates.of_evidence(new.evidence_id).number
+    found = parts.certificates.certificate(new.name)
+    if found.evidence_id != new.evidence_id or found.sha256 is None:
+        raise NotFoundError(f"no certificate {new.name} of evidence {new.evidence_id} was released")
+    return found.number
+
+
+def _file(parts: Parts, evidence_id: str, path: str) -> dict[str, str]:
+    for item in manifest_of(parts, evidence_id)["files"]:
+        if item["path"] == path and item["role"] != STATED:
+            found: dict[str, str] = item
+            return found
+    raise NotFoundError(f"evidence {evidence_id} has no such file")
+
+
+def _event(
+    parts: Parts, release: Release, action: str, actor: tuple[str, str], purpose: str, **more: str
+) -> dict[str, object]:
+    return parts.event(
+        action,
+        actor=actor,
+        purpose=purpose,
+        detail={
+            "release": release.id,
+            "what": f"{release.what} {release.name}".rstrip(),
+            "recipient": release.recipient,
+            "expires_at": document.format_time(release.expires_at),
+            **more,
+        },
+    )
