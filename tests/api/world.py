@@ -20,7 +20,7 @@ from evidence_service.service.permissions import ROLES, SCOPES
 from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE
 from tests.running import as_role, empty, serving
 from tests.unit.api.conftest import Clock, Service
-from tests.unit.api.isolation import COMMON, sha256
+from tests.unit.api.isolation import COMMON, UNKNOWN, sha256
 from tests.unit.api.test_isolation import client_of, furnish
 
 UNBOUNDED = Rate(1e9, 10**9)
@@ -35,7 +35,7 @@ class World:
 
     Attributes:
         keys: role → a key of it; and one that may do everything.
-        ids: kind of thing → the id of one that is there.
+        ids: kind of thing → the id of one that is there, where the tests of isolation make one.
     """
 
     url: str
@@ -69,6 +69,6 @@ def world(
     planting(app)
     with serving(app) as url, client_of(url, keys[EVERYTHING]) as client:
         ids, _ = furnish(Service(parts.within(ORGANISATION), clock, client))
-        yield World(url, app.openapi(), keys, {**COMMON, **ids})
+        yield World(url, app.openapi(), keys, {**COMMON, **UNKNOWN, **ids})
     for used in (narrow, wide):
         used.dispose()
