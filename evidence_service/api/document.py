@@ -123,7 +123,7 @@ def _add_errors(operation: dict[str, Any], path: str, method: str) -> None:
         possible |= {"413", "415"}  # whether or not a body is wanted: who sends one is told
     if operation.get("parameters") or "requestBody" in operation:
         possible.add("422")
-    if path in STREAMED:
+    if path in STREAMED and "requestBody" in operation:
         possible -= {"415"}
     responses = operation["responses"]
     responses.pop("422", None)
