@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .PHONY: setup test check lint types imports generated coverage campaign-resume campaign-objects campaign-chain campaign-forgeries \
-	campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-examine bench-gas \
+	campaign-api campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-examine bench-gas \
 	bench-merkle bench-sending bench-ordering bench-capture bench-recorder live-capture \
 	live-wire bench-sealing campaign-restore campaign-certificate bench-certificate bench-digests campaign-service bench-api
 
@@ -30,6 +30,7 @@ imports:
 generated:
 	$(PY) scripts/generate_vectors.py --check
 	$(PY) scripts/generate_reference.py --check
+	$(PY) scripts/generate_client.py --check
 	$(PY) scripts/generate_report_schema.py --check
 
 # kill -9 at every boundary of a piece of evidence's way; nothing may be lost or doubled.
@@ -55,6 +56,10 @@ campaign-chain:
 # Every forgery and every single byte, against both implementations of the verification.
 campaign-forgeries:
 	$(PY) -m tests.forgeries.campaign
+
+# 10,000 requests of every kind against the running API: what its document says is what it does.
+campaign-api:
+	$(PY) -m tests.api.campaign
 
 # Every way to lead a capture to an address it must not reach, in a network where each address exists.
 campaign-ssrf:

@@ -19,10 +19,32 @@ _ERRORS = {
     "409": ("conflict", "It contradicts what is recorded", "this Idempotency-Key was used otherwise"),
     "413": ("too-large", "The body is too large", "the request is larger than 33554432 bytes"),
     "415": ("unsupported-media-type", "The body is of another kind", "send the body as application/json"),
+    "416": ("range-not-satisfiable", "The file has no such part", "the file has no such part"),
     "422": ("invalid-request", "The request is understood and refused", "body.name: Field required"),
     "429": ("too-many-requests", "Too many requests of this caller", "too many requests; wait a second"),
+    "500": (
+        "internal",
+        "The service is at fault, or what it keeps",
+        "an internal error; quote the request id",
+    ),
     "503": ("unavailable", "Something does not answer now", "the database does not answer"),
 }
+_FILES = {
+    "download_bundle": "application/json",
+    "download_certificate": "application/pdf",
+    "download_declaration": "application/pdf",
+    "download_exhibit": "application/zip",
+    "download_file": "application/octet-stream",
+    "download_key": "application/x-pem-file",
+    "download_number": "application/pdf",
+    "download_receipt": "application/json",
+    "open_release_link": "application/octet-stream",
+    "show_metrics": "text/plain",
+    "stream_proofs": "application/x-ndjson",
+}
+"""What answers with bytes as they are, and of which kind they are."""
+_IN_PARTS = frozenset({"download_exhibit", "download_file", "open_release_link"})
+"""Those of them that can be asked for in parts (RFC 9110, section 14)."""
 _METHODS = ("get", "head", "post", "put", "patch", "delete")
 
 
@@ -58,6 +80,7 @@ def _describe(app: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             if method in _METHODS:
+                _add_file(operation)
                 _add_errors(operation, path, method)
     return document
 
@@ -75,19 +98,32 @@ def _response(words: str, status: str | None) -> dict[str, Any]:
     return {"description": words, "content": {MEDIA_TYPE: content}}
 
 
+def _add_file(operation: dict[str, Any]) -> None:
+    kind = _FILES.get(operation["operationId"])
+    if kind is None:
+        return
+    bytes_ = {"type": "string", "format": "binary"}
+    described = {"type": "object"} if kind == "application/json" else bytes_
+    operation["responses"]["200"]["content"] = {kind: {"schema": described}}
+    if operation["operationId"] == "open_release_link":  # of a bundle, or of a file
+        operation["responses"]["200"]["content"]["application/json"] = {"schema": {"type": "object"}}
+    if operation["operationId"] in _IN_PARTS:
+        both = {kind: {"schema": bytes_}, "multipart/byteranges": {"schema": bytes_}}
+        operation["responses"]["206"] = {"description": "The parts that were asked for", "content": both}
+        operation["responses"]["416"] = {"$ref": "#/components/responses/problem-416"}
+
+
 def _add_errors(operation: dict[str, Any], path: str, method: str) -> None:
-    possible = {"429", "503"}
+    possible = {"429", "500", "503"}
     if operation.get("security"):
         possible |= {"401", "403"}
-    if "{" in path:
-        possible.add("404")
-    if method != "get":
+    if "{" in path or method not in ("get", "head"):
         possible |= {"404", "409"}
-    if "requestBody" in operation:
-        possible |= {"413", "415"}
+    if method not in ("get", "head"):
+        possible |= {"413", "415"}  # whether or not a body is wanted: who sends one is told
     if operation.get("parameters") or "requestBody" in operation:
         possible.add("422")
-    if path in STREAMED:
+    if path in STREAMED and "requestBody" in operation:
         possible -= {"415"}
     responses = operation["responses"]
     responses.pop("422", None)

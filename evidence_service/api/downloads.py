@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from fastapi.responses import FileResponse
-from starlette.types import Receive, Scope, Send
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
 
+from evidence_service.api.problems import problem
 from evidence_service.service.parts import Parts
 
 
@@ -41,4 +43,38 @@ class _Stored(FileResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._opened:
-            await super().__call__(scope, receive, send)
+            await super().__call__(_of_bytes(scope), receive, _told(scope, receive, send))
+
+
+def _of_bytes(scope: Scope) -> Scope:
+    """A request without a range in a unit that is not known here: it is to be ignored (RFC 9110, 14.2)."""
+    kept = [
+        (name, value)
+        for name, value in scope["headers"]
+        if name != b"range" or value.strip().lower().startswith(b"bytes=")
+    ]
+    return {**scope, "headers": kept}
+
+
+def _told(scope: Scope, receive: Receive, send: Send) -> Send:
+    """Starlette refuses a range in plain text: put a problem document in its place."""
+    refused = False
+
+    async def passed(message: Message) -> None:
+        nonlocal refused
+        if message["type"] == "http.response.start" and message["status"] in (400, 416):
+            refused = True
+            size = dict(message["headers"]).get(b"content-range", b"").decode()
+            answer = problem(
+                Request(scope),
+                416,
+                "range-not-satisfiable",
+                "the file has no such part",
+                what_to_do="ask for bytes=FIRST-LAST within it, or for the whole file",
+                headers={"Content-Range": size} if size else None,
+            )
+            await answer(scope, receive, send)
+        elif not refused:
+            await send(message)
+
+    return passed

@@ -49,6 +49,7 @@ _HTTP = {
     408: "too-slow",
     413: "too-large",
     415: "unsupported-media-type",
+    416: "range-not-satisfiable",
     422: "invalid-request",
     429: "too-many-requests",
     431: "too-many-header-fields",
@@ -175,6 +176,9 @@ def install(app: FastAPI) -> None:
             error = HTTPException(405, f"this path takes {allowed}", headers={"Allow": allowed})
         elif error.status_code == 404 and "endpoint" not in request.scope:
             error = HTTPException(404, "there is nothing at this path")
+        elif error.status_code == 400:
+            # FastAPI's answer to bytes that are no text; to text that is no JSON it answers 422.
+            error = HTTPException(422, "the body is not JSON in UTF-8")
         return of_status(request, error)
 
 

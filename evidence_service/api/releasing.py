@@ -88,4 +88,6 @@ class ReleaseRule(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"two_persons": True}]})
 
-    two_persons: bool = Field(description="Whether a link opens only after another person's approval")
+    two_persons: bool = Field(
+        strict=True, description="Whether a link opens only after another person's approval"
+    )

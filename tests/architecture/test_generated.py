@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    "script", ["generate_reference.py", "generate_vectors.py", "generate_report_schema.py"]
+    "script",
+    ["generate_reference.py", "generate_client.py", "generate_vectors.py", "generate_report_schema.py"],
 )
 def test_generated_files_are_fresh(script: str) -> None:
     subprocess.run([sys.executable, str(ROOT / "scripts" / script), "--check"], cwd=ROOT, check=True)

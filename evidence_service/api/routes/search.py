@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from evidence_service.api.auth import Reader, Wired
+from evidence_service.api.instants import Instant
 from evidence_service.api.schemas import EvidencePage, EvidenceView
 from evidence_service.errors import RefusedError
 from evidence_service.store.records import STATUSES
@@ -44,8 +44,8 @@ def search_evidence(
     status: Annotated[Literal[STATUSES] | None, Query()] = None,  # type: ignore[valid-type]
     kind: Literal["platform_capture", "upload", "digest"] | None = None,
     matter_id: Term = None,
-    since: Annotated[AwareDatetime | None, Query(description="Ordered at or after")] = None,
-    before: Annotated[AwareDatetime | None, Query(description="Ordered before")] = None,
+    since: Annotated[Instant | None, Query(description="Ordered at or after")] = None,
+    before: Annotated[Instant | None, Query(description="Ordered before")] = None,
     after: Annotated[str | None, Query(max_length=200, description="“next” of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> EvidencePage:

@@ -135,6 +135,7 @@ def check_problem(answer: Any, status: int, kind: str) -> dict[str, Any]:
         ("POST", "/v1/matters", {"json": {"reference": ["secret"]}}, 422, "invalid-request"),
         ("POST", "/v1/matters", {"json": ["secret"]}, 422, "invalid-request"),
         ("POST", "/v1/matters", {"content": b"{secret", "headers": {"Content-Type": "application/json"}}, 422, "invalid-request"),
+        ("POST", "/v1/matters", {"content": b"{\xff secret", "headers": {"Content-Type": "application/json"}}, 422, "invalid-request"),
         ("POST", "/v1/matters", {"content": b"secret"}, 415, "unsupported-media-type"),
         ("POST", "/v1/matters", {"data": {"secret": "x"}}, 415, "unsupported-media-type"),
         ("POST", "/v1/matters", {"content": b"secret", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported-media-type"),

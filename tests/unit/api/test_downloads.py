@@ -113,3 +113,24 @@ def test_a_copy_that_cannot_be_noted_is_not_sent(
     monkeypatch.setattr(type(service.parts), "custody", fail)
     assert service.http.get(stored[0]).status_code == 503
     assert left(spooled) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "kind"),
+    [
+        ("bytes=1-2", 206, "application/octet-stream"),
+        ("bytes=99999999999-", 416, "application/problem+json"),
+        ("bytes=2-1", 416, "application/problem+json"),
+        ("bytes=x", 416, "application/problem+json"),
+        ("lines=1", 200, "application/octet-stream"),
+    ],
+)
+def test_a_range_is_had_refused_or_not_understood(
+    service: Service, stored: tuple[str, bytes], wanted: str, status: int, kind: str
+) -> None:
+    answer = service.http.get(stored[0], headers={"Range": wanted})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, kind)
+    if status == 416:
+        assert answer.json()["type"] == "urn:evidence-service:problem:range-not-satisfiable"
+    else:
+        assert answer.content == (CONTENT if status == 200 else CONTENT[1:3])

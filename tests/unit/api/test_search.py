@@ -109,6 +109,7 @@ def test_pages_lead_to_the_last(service: Service, listings: list[str]) -> None:
         {"after": "w6Q="},
         {"after": "MjAyNi0wMS0wMiBldi14"},  # a day without a time zone
         {"since": "2026-01-02T03:06:00"},
+        {"since": "0"},
         {"sha256": "ab"},
         {"seller": "a\x00b"},
         {"limit": 0},

@@ -1,0 +1,1 @@
+"""The whole HTTP API against its own description."""
