@@ -239,6 +239,35 @@ class ChangeView(BaseModel):
     superseded_by: str | None
 
 
+class ChangedWebhook(BaseModel):
+    """What is to be otherwise."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    enabled: bool | None = None
+    types: (
+        list[
+            Literal[
+                "evidence.accepted",
+                "evidence.captured",
+                "evidence.sealed",
+                "evidence.stamped",
+                "evidence.registered",
+                "evidence.anchored",
+                "evidence.certified",
+                "evidence.stopped",
+                "certificate.released",
+                "certificate.superseded",
+                "certificate.withdrawn",
+                "exhibit.made",
+                "exhibit.refused",
+            ]
+        ]
+        | None
+    ) = None
+    url: str | None = None
+
+
 class CheckpointPage(BaseModel):
     """Some checkpoints, and where to go on."""
 
@@ -264,6 +293,32 @@ class DeclarationsView(BaseModel):
 
     forms: list[FormView]
     people: list[PersonView]
+
+
+class DeliveryPage(BaseModel):
+    """Some deliveries, and where to go on."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    items: list[DeliveryView]
+    next: int | None
+
+
+class DeliveryView(BaseModel):
+    """What became of telling an endpoint of an event."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    attempt: int
+    created_at: datetime
+    last_at: datetime | None
+    last_status: int | None
+    message_id: str
+    next_at: datetime | None
+    position: int
+    problem: str
+    state: str
+    type: str
 
 
 class DueView(BaseModel):
@@ -800,6 +855,34 @@ class NewUploadSession(BaseModel):
     urgent: bool = False
 
 
+class NewWebhook(BaseModel):
+    """An endpoint."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    types: (
+        list[
+            Literal[
+                "evidence.accepted",
+                "evidence.captured",
+                "evidence.sealed",
+                "evidence.stamped",
+                "evidence.registered",
+                "evidence.anchored",
+                "evidence.certified",
+                "evidence.stopped",
+                "certificate.released",
+                "certificate.superseded",
+                "certificate.withdrawn",
+                "exhibit.made",
+                "exhibit.refused",
+            ]
+        ]
+        | None
+    ) = None
+    url: str
+
+
 class NodeView(BaseModel):
     """A node of a chain, named by host and port."""
 
@@ -1081,6 +1164,24 @@ class ReleaseRule(BaseModel):
     two_persons: bool
 
 
+class Replay(BaseModel):
+    """From where on events are told again."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    after: int | None = None
+    since: datetime | None = None
+
+
+class ReplayView(BaseModel):
+    """What was queued again."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    next: int | None
+    queued: int
+
+
 class RequestPage(BaseModel):
     """Some requests, and where to go on."""
 
@@ -1170,6 +1271,23 @@ class RowView(BaseModel):
     waiting_for: str | None
 
 
+class SecretView(BaseModel):
+    """A webhook and its new secret."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    created_at: datetime
+    delivered_at: datetime | None
+    disabled_at: datetime | None
+    failures: int
+    id: str
+    previous_secret_until: datetime | None
+    reason: str
+    secret: str
+    types: list[str]
+    url: str
+
+
 class StatedFile(BaseModel):
     """A file as its owner states it; its content is not sent."""
 
@@ -1224,6 +1342,31 @@ class UploadSessionView(BaseModel):
     offset: int
     sha256: str | None
     size: int
+
+
+class WebhookPage(BaseModel):
+    """Some webhooks, and where to go on."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    items: list[WebhookView]
+    next: str | None
+
+
+class WebhookView(BaseModel):
+    """Where a webhook stands; not its secret."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    created_at: datetime
+    delivered_at: datetime | None
+    disabled_at: datetime | None
+    failures: int
+    id: str
+    previous_secret_until: datetime | None
+    reason: str
+    types: list[str]
+    url: str
 
 
 class Withdrawal(BaseModel):

@@ -275,6 +275,27 @@ class EvidenceClient(Transport):
             models.CheckpointPage, "/v1/custody-log/checkpoints", "after", {"after": after, "limit": limit}
         )
 
+    def follow_events(
+        self,
+        to: Path,
+        *,
+        expect: str | None = None,
+        after: int | None = None,
+        matter_id: str | None = None,
+        evidence_id: str | None = None,
+        last_event_id: int | None = None,
+    ) -> Path:
+        """What happens to evidence, certificates and exhibits, as it happens; without “after” from now
+        on. Ids count up by one: none is left out, none comes twice. A stream ends after 15 minutes,
+        and with the service; a client that comes again with the last id goes on where it was.
+        """
+        return self._download(
+            to,
+            expect,
+            "/v1/events",
+            query={"after": after, "matter_id": matter_id, "evidence_id": evidence_id},
+        )
+
     def list_evidence(
         self, *, matter_id: str | None = None, after: str | None = None, limit: int | None = None
     ) -> models.EvidencePage:
@@ -1136,5 +1157,90 @@ class EvidenceClient(Transport):
         """Have the whole file accepted, as by one request; repeating it gives the same receipt."""
         answer: models.AcceptedView = self._ask(
             models.AcceptedView, "POST", f"/v1/uploads/sessions/{part(session_id)}/complete"
+        )
+        return answer
+
+    def list_webhooks(self, *, after: str | None = None, limit: int | None = None) -> models.WebhookPage:
+        """The organisation's webhooks, by id."""
+        answer: models.WebhookPage = self._ask(
+            models.WebhookPage, "GET", "/v1/webhooks", query={"after": after, "limit": limit}
+        )
+        return answer
+
+    def iter_list_webhooks(
+        self, *, after: str | None = None, limit: int | None = None
+    ) -> Iterator[models.WebhookView]:
+        """All of “list_webhooks”, page after page."""
+        yield from self._pages(models.WebhookPage, "/v1/webhooks", "after", {"after": after, "limit": limit})
+
+    def add_webhook(
+        self, body: models.NewWebhook, *, idempotency_key: str | None = None
+    ) -> models.SecretView:
+        """Register an endpoint. Its secret is shown in this answer and never again."""
+        answer: models.SecretView = self._ask(
+            models.SecretView, "POST", "/v1/webhooks", body=body, key=idempotency_key, creates=True
+        )
+        return answer
+
+    def show_webhook(self, webhook_id: str) -> models.WebhookView:
+        """Where a webhook stands."""
+        answer: models.WebhookView = self._ask(models.WebhookView, "GET", f"/v1/webhooks/{part(webhook_id)}")
+        return answer
+
+    def change_webhook(self, webhook_id: str, body: models.ChangedWebhook) -> models.WebhookView:
+        """Change an endpoint's address or types, disable it or enable it again."""
+        answer: models.WebhookView = self._ask(
+            models.WebhookView, "PATCH", f"/v1/webhooks/{part(webhook_id)}", body=body
+        )
+        return answer
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Forget an endpoint and what became of telling it."""
+        self._ask(None, "DELETE", f"/v1/webhooks/{part(webhook_id)}")
+
+    def list_deliveries(
+        self, webhook_id: str, *, before: int | None = None, limit: int | None = None
+    ) -> models.DeliveryPage:
+        """What became of telling an endpoint of events, the newest first."""
+        answer: models.DeliveryPage = self._ask(
+            models.DeliveryPage,
+            "GET",
+            f"/v1/webhooks/{part(webhook_id)}/deliveries",
+            query={"before": before, "limit": limit},
+        )
+        return answer
+
+    def iter_list_deliveries(
+        self, webhook_id: str, *, before: int | None = None, limit: int | None = None
+    ) -> Iterator[models.DeliveryView]:
+        """All of “list_deliveries”, page after page."""
+        yield from self._pages(
+            models.DeliveryPage,
+            f"/v1/webhooks/{part(webhook_id)}/deliveries",
+            "before",
+            {"before": before, "limit": limit},
+        )
+
+    def replay_events(self, webhook_id: str, body: models.Replay) -> models.ReplayView:
+        """Tell an endpoint again what happened, under the same message ids."""
+        answer: models.ReplayView = self._ask(
+            models.ReplayView, "POST", f"/v1/webhooks/{part(webhook_id)}/replay", body=body
+        )
+        return answer
+
+    def rotate_secret(self, webhook_id: str, *, overlap_hours: float | None = None) -> models.SecretView:
+        """Give an endpoint another secret. For a while both sign every request."""
+        answer: models.SecretView = self._ask(
+            models.SecretView,
+            "POST",
+            f"/v1/webhooks/{part(webhook_id)}/rotate",
+            query={"overlap_hours": overlap_hours},
+        )
+        return answer
+
+    def try_webhook(self, webhook_id: str) -> models.WebhookView:
+        """Send an endpoint an event of type “webhook.test”; its deliveries say what became of it."""
+        answer: models.WebhookView = self._ask(
+            models.WebhookView, "POST", f"/v1/webhooks/{part(webhook_id)}/test"
         )
         return answer
