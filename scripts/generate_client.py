@@ -23,6 +23,8 @@ DOCUMENT = ROOT / "docs" / "reference" / "openapi.json"
 CLIENT = ROOT / "evidence_service" / "client"
 METHODS = ("get", "post", "put", "patch", "delete")
 """HEAD tells in header fields alone, which no model describes; whoever needs it asks for them himself."""
+STREAM = "text/event-stream"
+"""A stream of events has no end to wait for; libraries for server-sent events read it."""
 MADE = "Made by scripts/generate_client.py; do not edit."
 SIMPLE = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 _TAKEN = frozenset(dir(builtins))
@@ -132,9 +134,14 @@ def operations(document: Schema) -> str:
     lines += ["class EvidenceClient(Transport):", doc(document["info"]["description"], "    ")]
     for path, found in sorted(document["paths"].items()):
         for method in METHODS:
-            if method in found:
+            if method in found and not streams(found[method]):
                 lines += ["", *operation(document, method, path, found[method])]
     return "\n".join(lines) + "\n"
+
+
+def streams(described: Schema) -> bool:
+    """Whether an operation answers with a stream of events."""
+    return STREAM in described["responses"].get("200", {}).get("content", {})
 
 
 def operation(document: Schema, method: str, path: str, described: Schema) -> Iterator[str]:

@@ -29,19 +29,24 @@ settings.register_profile("without deadline", deadline=None)
 settings.load_profile("without deadline")
 
 _LONGEST = (
-    "e2e/test_documentation.py",
-    "faults/test_resume.py",
     "e2e/test_main_job.py",
+    "e2e/test_documentation.py",
+    "e2e/test_certificates.py",
+    "e2e/test_capture_list.py",
+    "e2e/test_exhibit.py",
+    "e2e/test_verify_without_us.py",
+    "e2e/test_registered_digests.py",
+    "e2e/test_declarations.py",
+    "e2e/test_observed.py",
+    "faults/test_resume.py",
     "faults/test_capture_faults.py",
     "faults/test_unavailable.py",
     "faults/test_states.py",
     "unit/capture/test_hostile_pages.py",
     "capture/test_campaign.py",
     "unit/capture/test_session.py",
-    "e2e/test_certificates.py",
     "e2e/test_demo.py",
     "e2e/test_chains.py",
-    "e2e/test_exhibit.py",
     "faults/test_renewal_kills.py",
     "fuzz/test_fuzz.py",
     "contracts/test_forge.py",
@@ -50,8 +55,13 @@ _LONGEST = (
     "unit/capture/test_consent.py",
     "unit/service/test_renew.py",
     "unit/api/test_capture_command.py",
+    "golden/test_old_database.py",
+    "faults/test_takeover.py",
+    "faults/test_service_campaign.py",
+    "unit/api/test_api_campaign.py",
 )
-"""Files of more than twenty seconds, longest first."""
+"""Files of more than twenty seconds, longest first; before them those of one installation, one after the other:
+a process that begins another folder in between would have to make it again."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -123,6 +123,8 @@ def _add_errors(operation: dict[str, Any], path: str, method: str) -> None:
         possible |= {"413", "415"}  # whether or not a body is wanted: who sends one is told
     if operation.get("parameters") or "requestBody" in operation:
         possible.add("422")
+    if "text/event-stream" in operation["responses"].get("200", {}).get("content", {}):
+        possible.add("409")  # a place beyond the newest event
     if path in STREAMED and "requestBody" in operation:
         possible -= {"415"}
     responses = operation["responses"]

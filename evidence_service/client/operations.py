@@ -275,27 +275,6 @@ class EvidenceClient(Transport):
             models.CheckpointPage, "/v1/custody-log/checkpoints", "after", {"after": after, "limit": limit}
         )
 
-    def follow_events(
-        self,
-        to: Path,
-        *,
-        expect: str | None = None,
-        after: int | None = None,
-        matter_id: str | None = None,
-        evidence_id: str | None = None,
-        last_event_id: int | None = None,
-    ) -> Path:
-        """What happens to evidence, certificates and exhibits, as it happens; without “after” from now
-        on. Ids count up by one: none is left out, none comes twice. A stream ends after 15 minutes,
-        and with the service; a client that comes again with the last id goes on where it was.
-        """
-        return self._download(
-            to,
-            expect,
-            "/v1/events",
-            query={"after": after, "matter_id": matter_id, "evidence_id": evidence_id},
-        )
-
     def list_evidence(
         self, *, matter_id: str | None = None, after: str | None = None, limit: int | None = None
     ) -> models.EvidencePage:

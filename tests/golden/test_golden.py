@@ -17,7 +17,10 @@ from tests.forgeries.run import report_of, second_opinions
 from tests.forgeries.world import Case
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "verify-without-us.md"
-FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/expected.json"))
+# A whole installation has tests of its own.
+FOLDERS = sorted(
+    path.parent for path in Path(__file__).parent.glob("*/expected.json") if path.parent.name != "v1-database"
+)
 
 
 def case(folder: Path) -> Case:

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from evidence_service.api.auth import Principal, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id
+from evidence_service.errors import RefusedError
 from evidence_service.service import standard_webhooks
 from evidence_service.service.deliver import check_endpoint
 from evidence_service.service.parts import Parts
@@ -79,12 +80,6 @@ class Replay(BaseModel):
 
     after: int | None = Field(default=None, ge=0, le=2**62, description="Position of an event")
     since: AwareDatetime | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.after is None) == (self.since is None):
-            raise ValueError("give one of “after” and “since”")
-        return self
 
 
 class WebhookView(BaseModel):
@@ -266,6 +261,8 @@ def list_deliveries(
 def replay_events(webhook_id: str, replay: Replay, _: Administrator, parts: Wired) -> ReplayView:
     """Tell an endpoint again what happened, under the same message ids."""
     parts.webhooks.webhook(webhook_id)
+    if (replay.after is None) == (replay.since is None):
+        raise RefusedError("nothing says from where", what_to_do="give one of “after” and “since”")
     queued, more = parts.webhooks.replay(
         webhook_id, after=replay.after or 0, since=replay.since, now=parts.now()
     )

@@ -73,7 +73,7 @@ def test_the_same_command_goes_on_where_it_stopped(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, landed: bool
 ) -> None:
     monkeypatch.setattr(register_digests, "PORTION", 2)
-    monkeypatch.setattr("evidence_service.cli.following._DELAYS", ())
+    monkeypatch.setattr("evidence_service.cli.patience._DELAYS", ())
     listed = write_list(tmp_path / "digests.csv", 5)
     with failing(monkeypatch, ServiceClient, "create", ServiceUnavailableError("away"), landed=landed):
         assert run(service, "--list", str(listed)).exit_code == 6

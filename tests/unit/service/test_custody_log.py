@@ -24,12 +24,11 @@ from evidence_service.service.log_custody import log_custody, matter_id_of
 from evidence_service.service.parts import Parts
 from evidence_service.store.closing import Due
 from evidence_service.store.custody_log import CustodyLog
-from evidence_service.store.organisations import Organisation
 from evidence_service.store.records import Matter
 from evidence_service.store.schema import DEFAULT_ORGANISATION
 from evidence_service.store.tenancy import WORKER_ROLE, scoped
 from tests.digests import enter_digests
-from tests.running import as_role, empty
+from tests.running import as_role, empty, enrol
 from tests.writes import failing
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -44,7 +43,7 @@ def parts(engine: Engine, tmp_path: Path) -> Iterator[Parts]:
     worker = as_role(engine, WORKER_ROLE)
     settings = Settings(data_directory=tmp_path, purpose="demonstration")
     found = replace(bootstrap.parts(settings, worker), now=lambda: NOW)
-    found.organisations.add(Organisation(OTHER, "Other Ltd", "OTHER", NOW))
+    enrol(found, OTHER, "OTHER", "key")
     for organisation in (DEFAULT_ORGANISATION, OTHER):
         record(found, organisation, "m-1" if organisation == DEFAULT_ORGANISATION else "m-2", b"a", b"b")
     yield found
@@ -54,7 +53,7 @@ def parts(engine: Engine, tmp_path: Path) -> Iterator[Parts]:
 def record(parts: Parts, organisation: str, matter_id: str, *contents: bytes) -> list[str]:
     """Evidence of an organisation, with two events each."""
     bound, matter = parts.within(organisation), Matter(matter_id, "REF/1", "Example Brand Ltd", (), NOW)
-    if not bound.records.matters("REF/1") or organisation not in _owners(parts, matter_id):
+    if not bound.records.matters(reference="REF/1") or organisation not in _owners(parts, matter_id):
         bound.records.add_matter(matter)
     digests = [digest_of(organisation.encode() + item) for item in contents]
     return enter_digests(scoped(parts.database, organisation), matter, digests, now=NOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -93,8 +94,8 @@ def test_no_bytes_go_into_an_exhibit_for_it() -> None:
     """Whoever knows the digest of a file that is here is not given it."""
     manifest_only = SimpleNamespace(manifest=one().manifest)
     parts: Any = SimpleNamespace(records=SimpleNamespace(evidence=lambda _: manifest_only), objects=None)
-    with pytest.raises(ConflictError, match="the digest alone was registered"):
-        originals(parts, "ev-00000001")
+    with ExitStack() as opened, pytest.raises(ConflictError, match="the digest alone was registered"):
+        originals(parts, "ev-00000001", opened)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from evidence_service import bootstrap
 from evidence_service.config import Settings
@@ -19,6 +19,7 @@ from evidence_service.service import examine
 from evidence_service.service.parts import Parts
 from evidence_service.service.preserve import capture, describe_upload, record_order, seal_manifest
 from evidence_service.store.records import Matter
+from tests.running import empty
 from tests.unit.importing import archives, test_wacz
 
 ID = "ev-0000000000000001"
@@ -26,8 +27,7 @@ ID = "ev-0000000000000001"
 
 @pytest.fixture
 def parts(engine: Engine, tmp_path: Path) -> Iterator[Parts]:
-    with engine.begin() as connection:
-        connection.execute(text("TRUNCATE matters CASCADE"))
+    empty(engine)
     found = bootstrap.parts(Settings(data_directory=tmp_path, purpose="demonstration"), engine)
     found.records.add_matter(Matter("m-1", "REF/1", "Example Brand Ltd", (), found.now()))
     yield found
