@@ -23,6 +23,7 @@ from evidence_service.api.orders import (
     RowPage,
     RowView,
 )
+from evidence_service.api.paging import cut
 from evidence_service.api.schemas import AcceptedView
 from evidence_service.capture.options import CaptureOptions, parse_options
 from evidence_service.core import receipt
@@ -138,8 +139,8 @@ def show_rows(
     """The rows of a list in their order, each with where it stands."""
     parts.lists.get(list_id)
     found = parts.lists.rows(list_id, after=after, limit=limit + 1)
-    more = found[limit - 1].position if len(found) > limit else None
-    return RowPage(items=[RowView.of(row) for row in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.position)
+    return RowPage(items=[RowView.of(row) for row in page], next=more)
 
 
 def _options(parts: Parts, *given: OptionsOrder) -> CaptureOptions:

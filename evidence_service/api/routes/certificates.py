@@ -25,6 +25,7 @@ from evidence_service.api.certificates import (
     Withdrawal,
 )
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
+from evidence_service.api.paging import cut
 from evidence_service.api.schemas import EvidenceView
 from evidence_service.certificate.edition import DEFAULT
 from evidence_service.errors import NotFoundError
@@ -145,8 +146,8 @@ def list_certificates(
     found = parts.certificates.find(
         evidence_id=evidence_id, matter_id=matter_id, status=status, after=after, limit=limit + 1
     )
-    more = found[limit - 1].number if len(found) > limit else None
-    return CertificatePage(items=[CertificateView.of(item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.number)
+    return CertificatePage(items=[CertificateView.of(item) for item in page], next=more)
 
 
 @router.get("/certificates/{number}")

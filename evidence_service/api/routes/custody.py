@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from evidence_service.api.auth import Principal, Wired, may
+from evidence_service.api.paging import cut
 from evidence_service.core import custody_log
 from evidence_service.store.custody_log import Checkpoint, Entry
 
@@ -73,13 +74,13 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 def read_log(caller: Auditor, parts: Wired, after: After = 0, limit: Limit = 200) -> LogPage:
     """Every custody event of the organisation, in the order it was logged, with the chain over them."""
     found = parts.custody_log.entries(caller.organisation, after=after, limit=limit + 1)
-    more = found[limit - 1][0].position if len(found) > limit else None
-    return LogPage(items=[EntryView.of(*item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item[0].position)
+    return LogPage(items=[EntryView.of(*item) for item in page], next=more)
 
 
 @router.get("/checkpoints")
 def list_checkpoints(caller: Auditor, parts: Wired, after: After = 0, limit: Limit = 200) -> CheckpointPage:
     """The log's checkpoints, the shortest first."""
     found = parts.custody_log.checkpoints(caller.organisation, after=after, limit=limit + 1)
-    more = found[limit - 1].size if len(found) > limit else None
-    return CheckpointPage(items=[CheckpointView.of(item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.size)
+    return CheckpointPage(items=[CheckpointView.of(item) for item in page], next=more)

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from evidence_service.api.auth import Principal, Reader, Wired, may
 from evidence_service.api.downloads import stored_file
 from evidence_service.api.idempotency import IdempotencyKey
+from evidence_service.api.paging import cut
 from evidence_service.api.receiving import UPLOAD_LIMIT, Upload, check_name, receive
 from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceView, FileView
 from evidence_service.core.manifest import STATED
@@ -74,8 +75,8 @@ def list_evidence(
 ) -> EvidencePage:
     """Evidence, oldest id first."""
     found = parts.records.list_evidence(matter_id=matter_id, after=after, limit=limit + 1)
-    more = found[limit - 1].id if len(found) > limit else None
-    return EvidencePage(items=[EvidenceView.of(item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.id)
+    return EvidencePage(items=[EvidenceView.of(item) for item in page], next=more)
 
 
 @router.get("/evidence/{evidence_id}")

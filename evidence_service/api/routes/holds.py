@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from evidence_service.api.auth import Principal, Reader, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.keeping import Because, HoldPage, HoldView, NewRetention, Reason, RetentionView
+from evidence_service.api.paging import cut
 from evidence_service.errors import NotFoundError
 from evidence_service.service.hold import NewHold, lift, place, retain
 from evidence_service.service.parts import Parts
@@ -112,5 +113,5 @@ def _placed(parts: Parts, caller: Principal, new: NewHold, key: str | None) -> J
 
 
 def _page(found: list[Hold], limit: int) -> HoldPage:
-    more = found[limit - 1].id if len(found) > limit else None
-    return HoldPage(items=[HoldView.of(item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.id)
+    return HoldPage(items=[HoldView.of(item) for item in page], next=more)

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from evidence_service.api.auth import Principal, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.matters import MatterChange, MatterPage, MatterView, NewMatter
+from evidence_service.api.paging import cut
 
 router = APIRouter(prefix="/v1/matters", tags=["matters"])
 
@@ -43,8 +44,8 @@ def list_matters(
 ) -> MatterPage:
     """Matters, by id."""
     found = parts.records.matters(reference=reference, after=after, limit=limit + 1)
-    more = found[limit - 1].id if len(found) > limit else None
-    return MatterPage(items=[MatterView.of(matter) for matter in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.id)
+    return MatterPage(items=[MatterView.of(matter) for matter in page], next=more)
 
 
 @router.get("/{matter_id}")

@@ -26,6 +26,7 @@ from evidence_service.api.organisations import (
     OrganisationView,
     RegisteredView,
 )
+from evidence_service.api.paging import cut
 from evidence_service.errors import NotFoundError
 from evidence_service.service import add_member as adding
 from evidence_service.service import issue_key as issuing
@@ -113,8 +114,8 @@ def list_organisations(
 ) -> OrganisationPage:
     """The organisations of the installation, by id."""
     found = every.organisations.all(after=after or "", limit=limit + 1)
-    more = found[limit - 1].id if len(found) > limit else None
-    return OrganisationPage(items=[OrganisationView.of(item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.id)
+    return OrganisationPage(items=[OrganisationView.of(item) for item in page], next=more)
 
 
 # --- of the caller's own ---
@@ -135,8 +136,8 @@ def list_administration(
 ) -> EventPage:
     """What administrators did, oldest first; nobody can edit it."""
     found = parts.administration.page(after=after, limit=limit + 1)
-    more = found[limit - 1].sequence if len(found) > limit else None
-    return EventPage(items=[EventView.of(item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.sequence)
+    return EventPage(items=[EventView.of(item) for item in page], next=more)
 
 
 @router.post("/organisation/members", status_code=201, response_model=MemberView)
@@ -162,8 +163,8 @@ def add_member(
 def list_members(_: Member, parts: Wired, after: str | None = None, limit: Limit = 50) -> MemberPage:
     """Members, by id; those who have left included."""
     found = parts.members.page(after=after or "", limit=limit + 1)
-    more = found[limit - 1].id if len(found) > limit else None
-    return MemberPage(items=[MemberView.of(item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.id)
+    return MemberPage(items=[MemberView.of(item) for item in page], next=more)
 
 
 @router.get("/organisation/members/{member_id}")
@@ -219,8 +220,8 @@ def list_keys(
 ) -> KeyPage:
     """Keys of a member, by id; revoked ones included, and none of them shown."""
     found = parts.members.keys(member_id, after=after or "", limit=limit + 1)
-    more = found[limit - 1].id if len(found) > limit else None
-    return KeyPage(items=[KeyView.of(item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.id)
+    return KeyPage(items=[KeyView.of(item) for item in page], next=more)
 
 
 @router.get("/organisation/members/{member_id}/keys/{key_id}")

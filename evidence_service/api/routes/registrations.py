@@ -16,6 +16,7 @@ from evidence_service.api.auth import Principal, Reader, Wired, may
 from evidence_service.api.direct import DirectRoute
 from evidence_service.api.idempotency import IdempotencyKey, new_id
 from evidence_service.api.orders import ProblemView
+from evidence_service.api.paging import cut
 from evidence_service.api.registrations import (
     AcceptedRegistration,
     AcceptedRegistrationList,
@@ -171,8 +172,8 @@ def find_proofs(
     The digest is that of a registered file, of a captured or uploaded one, or of a manifest.
     """
     found = parts.proofs.of_digest(caller.organisation, bytes.fromhex(sha256), after=after, limit=limit + 1)
-    more = found[limit - 1].id if len(found) > limit else None
-    return ProofPage(items=[ProofView.of(item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.id)
+    return ProofPage(items=[ProofView.of(item) for item in page], next=more)
 
 
 def _stated(row: StatedFile) -> Stated:

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from evidence_service.api.auth import Installed, Principal, Reader, Wired, may
 from evidence_service.api.downloads import stored_file
 from evidence_service.api.idempotency import IdempotencyKey, new_id
+from evidence_service.api.paging import cut
 from evidence_service.api.releasing import (
     MadeReleaseLink,
     NewReleaseLink,
@@ -81,8 +82,8 @@ def list_release_links(
     """Release links of a piece of evidence by id, used and revoked ones included."""
     parts.records.evidence(evidence_id)
     found = parts.releases.releases(evidence_id, after=after, limit=limit + 1)
-    more = found[limit - 1].id if len(found) > limit else None
-    return ReleaseLinkPage(items=[ReleaseLinkView.of(item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.id)
+    return ReleaseLinkPage(items=[ReleaseLinkView.of(item) for item in page], next=more)
 
 
 @router.delete("/evidence/{evidence_id}/release-links/{link_id}")

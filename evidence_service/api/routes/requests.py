@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from evidence_service.api.auth import Principal, Reader, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.keeping import Because, RequestPage, RequestView, State
+from evidence_service.api.paging import cut
 from evidence_service.service import delete
 from evidence_service.service.parts import Parts
 
@@ -49,8 +50,8 @@ def list_requests(
 ) -> RequestPage:
     """Requests by id, all or those in a state or about a piece of evidence."""
     found = parts.requests.requests(state=state, evidence_id=evidence_id, after=after, limit=limit + 1)
-    more = found[limit - 1].id if len(found) > limit else None
-    return RequestPage(items=[RequestView.of(item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.id)
+    return RequestPage(items=[RequestView.of(item) for item in page], next=more)
 
 
 @router.get("/requests/{request_id}")

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query
 
 from evidence_service.api.auth import Reader, Wired
 from evidence_service.api.instants import Instant
+from evidence_service.api.paging import cut
 from evidence_service.api.schemas import EvidencePage, EvidenceView
 from evidence_service.errors import RefusedError
 from evidence_service.store.records import STATUSES
@@ -52,11 +53,8 @@ def search_evidence(
     """Evidence that fits everything that is asked for, newest first; upper and lower case are the same."""
     wanted = Wanted(url, seller, listing_id, sha256, outcome, status, kind, matter_id, since, before)
     found = parts.searching.find(wanted, after=None if after is None else _parse(after), limit=limit + 1)
-    more = None
-    if len(found) > limit:
-        last = found[limit - 1]
-        more = _cursor(last.created_at, last.id)
-    return EvidencePage(items=[EvidenceView.of(item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: _cursor(item.created_at, item.id))
+    return EvidencePage(items=[EvidenceView.of(item) for item in page], next=more)
 
 
 def _cursor(at: datetime, evidence_id: str) -> str:

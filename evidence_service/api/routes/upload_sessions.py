@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from evidence_service.api.auth import Principal, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
+from evidence_service.api.paging import cut
 from evidence_service.api.problems import problem
 from evidence_service.api.receiving import UPLOAD_LIMIT, Upload, check_name, receive
 from evidence_service.api.schemas import AcceptedView
@@ -143,8 +144,8 @@ def list_uploads(
 ) -> UploadSessionPage:
     """The caller's uploads that are not complete, by id."""
     found = parts.upload_sessions.unfinished(caller.actor, parts.now(), after=after, limit=limit + 1)
-    more = found[limit - 1].id if len(found) > limit else None
-    return UploadSessionPage(items=[UploadSessionView.of(item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.id)
+    return UploadSessionPage(items=[UploadSessionView.of(item) for item in page], next=more)
 
 
 @router.head("/{session_id}", status_code=204, response_class=Response)

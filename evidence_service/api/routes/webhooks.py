@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from evidence_service.api.auth import Principal, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id
+from evidence_service.api.paging import cut
 from evidence_service.errors import RefusedError
 from evidence_service.service import standard_webhooks
 from evidence_service.service.deliver import check_endpoint
@@ -177,8 +178,8 @@ def add_webhook(
 def list_webhooks(_: Member, parts: Wired, after: str | None = None, limit: Limit = 50) -> WebhookPage:
     """The organisation's webhooks, by id."""
     found = parts.webhooks.all(after=after or "", limit=limit + 1)
-    more = found[limit - 1].id if len(found) > limit else None
-    return WebhookPage(items=[WebhookView.of(item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.id)
+    return WebhookPage(items=[WebhookView.of(item) for item in page], next=more)
 
 
 @router.get("/{webhook_id}")
@@ -253,8 +254,8 @@ def list_deliveries(
     """What became of telling an endpoint of events, the newest first."""
     parts.webhooks.webhook(webhook_id)
     found = parts.webhooks.deliveries(webhook_id, before=before, limit=limit + 1)
-    more = found[limit - 1].position if len(found) > limit else None
-    return DeliveryPage(items=[DeliveryView.of(webhook_id, item) for item in found[:limit]], next=more)
+    page, more = cut(found, limit, lambda item: item.position)
+    return DeliveryPage(items=[DeliveryView.of(webhook_id, item) for item in page], next=more)
 
 
 @router.post("/{webhook_id}/replay", status_code=202)
