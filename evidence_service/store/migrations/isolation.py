@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import sqlalchemy as sa
 from alembic import op
 
 from evidence_service.store.tenancy import API_ROLE as API
@@ -39,6 +40,30 @@ def make_roles() -> None:
     # The workflow engine keeps its tables in a schema of its own.
     op.execute(
         f"DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO {WORKER}', current_database()); END $$"
+    )
+
+
+def owned(table: str, *references: tuple[str, str]) -> tuple[sa.schema.SchemaItem, ...]:
+    """For a new table: whose a row is, and what it refers to within the same organisation.
+
+    Args:
+        references: column, and the table whose ``id`` it names.
+    """
+    return (
+        sa.Column(
+            "organisation_id", sa.Text(), nullable=False, server_default=sa.text("evidence_organisation()")
+        ),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"], ["organisations.id"], name=op.f(f"fk_{table}_organisation_id")
+        ),
+        *(
+            sa.ForeignKeyConstraint(
+                [column, "organisation_id"],
+                [f"{target}.id", f"{target}.organisation_id"],
+                name=op.f(f"fk_{table}_{column}_organisation_id"),
+            )
+            for column, target in references
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from evidence_service.store.migrations.isolation import as_worker, isolate
+from evidence_service.store.migrations.isolation import as_worker, isolate, owned
 
 revision = "0011"
 down_revision = "0010"
@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
         sa.Column("evidence_id", sa.Text(), nullable=False),
         sa.Column("sequence", sa.Integer(), nullable=False),
-        *_organisation("custody_pending"),
+        *owned("custody_pending"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_custody_pending")),
         sa.UniqueConstraint("evidence_id", "sequence", name=op.f("uq_custody_pending_evidence_id_sequence")),
     )
@@ -26,7 +26,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "custody_log",
-        *_organisation("custody_log"),
+        *owned("custody_log"),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("evidence_id", sa.Text(), nullable=False),
         sa.Column("sequence", sa.Integer(), nullable=False),
@@ -37,7 +37,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "custody_checkpoints",
-        *_organisation("custody_checkpoints"),
+        *owned("custody_checkpoints"),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("document", sa.LargeBinary(), nullable=False),
         sa.Column("evidence_id", sa.Text(), nullable=False),
@@ -76,14 +76,3 @@ def downgrade() -> None:
     op.drop_table("custody_checkpoints")
     op.drop_table("custody_log")
     op.drop_table("custody_pending")
-
-
-def _organisation(table: str) -> tuple[sa.Column[str], sa.ForeignKeyConstraint]:
-    return (
-        sa.Column(
-            "organisation_id", sa.Text(), nullable=False, server_default=sa.text("evidence_organisation()")
-        ),
-        sa.ForeignKeyConstraint(
-            ["organisation_id"], ["organisations.id"], name=op.f(f"fk_{table}_organisation_id")
-        ),
-    )

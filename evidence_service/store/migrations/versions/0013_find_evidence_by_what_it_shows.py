@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from evidence_service.store.migrations.isolation import as_worker, isolate
+from evidence_service.store.migrations.isolation import as_worker, isolate, owned
 
 revision = "0013"
 down_revision = "0012"
@@ -17,18 +17,8 @@ def upgrade() -> None:
         sa.Column("evidence_id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("term", sa.Text(), nullable=False),
-        sa.Column(
-            "organisation_id", sa.Text(), nullable=False, server_default=sa.text("evidence_organisation()")
-        ),
+        *owned("evidence_terms", ("evidence_id", "evidence")),
         sa.PrimaryKeyConstraint("evidence_id", "kind", "term", name=op.f("pk_evidence_terms")),
-        sa.ForeignKeyConstraint(
-            ["organisation_id"], ["organisations.id"], name=op.f("fk_evidence_terms_organisation_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["evidence_id", "organisation_id"],
-            ["evidence.id", "evidence.organisation_id"],
-            name=op.f("fk_evidence_terms_evidence_id_organisation_id"),
-        ),
     )
     # Beginnings of terms are looked for as well, whatever the database's collation is.
     op.create_index(

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from evidence_service.store.migrations.isolation import isolate, open_again
+from evidence_service.store.migrations.isolation import isolate, open_again, owned
 
 revision = "0014"
 down_revision = "0013"
@@ -21,13 +21,8 @@ def upgrade() -> None:
         sa.Column("action", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("detail", postgresql.JSONB(), nullable=False),
-        sa.Column(
-            "organisation_id", sa.Text(), nullable=False, server_default=sa.text("evidence_organisation()")
-        ),
+        *owned("administration_events"),
         sa.PrimaryKeyConstraint("organisation_id", "sequence", name=op.f("pk_administration_events")),
-        sa.ForeignKeyConstraint(
-            ["organisation_id"], ["organisations.id"], name=op.f("fk_administration_events_organisation_id")
-        ),
     )
     isolate("administration_events", api="SELECT, INSERT")
 

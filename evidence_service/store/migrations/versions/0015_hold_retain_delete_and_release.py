@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from evidence_service.store.migrations.isolation import isolate, share
+from evidence_service.store.migrations.isolation import isolate, owned, share
 from evidence_service.store.tenancy import API_ROLE as API
 from evidence_service.store.tenancy import WORKER_ROLE as WORKER
 
@@ -57,7 +57,7 @@ def _make_holds() -> None:
         sa.Column("lifted_at", _Time, nullable=True),
         sa.Column("lift_reason", sa.Text(), nullable=True),
         sa.Column("noted", sa.Boolean(), nullable=False),
-        *_owned("holds", ("evidence_id", "evidence"), ("matter_id", "matters")),
+        *owned("holds", ("evidence_id", "evidence"), ("matter_id", "matters")),
         sa.CheckConstraint("(evidence_id IS NULL) <> (matter_id IS NULL)", name=op.f("ck_holds_subject")),
         sa.CheckConstraint("(lifted_by IS NULL) = (lifted_at IS NULL)", name=op.f("ck_holds_lifted")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_holds")),
@@ -71,7 +71,7 @@ def _make_holds() -> None:
         sa.Column("keep_until", _Time, nullable=False),
         sa.Column("set_by", sa.Text(), nullable=False),
         sa.Column("at", _Time, nullable=False),
-        *_owned("retentions", ("evidence_id", "evidence")),
+        *owned("retentions", ("evidence_id", "evidence")),
         sa.PrimaryKeyConstraint("evidence_id", name=op.f("pk_retentions")),
     )
     # What was placed stays recorded as it was placed.
@@ -93,7 +93,7 @@ def _make_requests() -> None:
         sa.Column("decision_reason", sa.Text(), nullable=True),
         sa.Column("decided_at", _Time, nullable=True),
         sa.Column("waiting_for", sa.Text(), nullable=True),
-        *_owned("requests", ("evidence_id", "evidence")),
+        *owned("requests", ("evidence_id", "evidence")),
         sa.UniqueConstraint("organisation_id", "id", name=op.f("uq_requests_organisation_id_id")),
         sa.CheckConstraint("kind IN ('delete', 'release')", name=op.f("ck_requests_kind")),
         sa.CheckConstraint(
@@ -130,7 +130,7 @@ def _make_requests() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("at", _Time, nullable=False),
         sa.Column("finished_at", _Time, nullable=True),
-        *_owned("tombstones", ("evidence_id", "evidence"), ("request_id", "requests")),
+        *owned("tombstones", ("evidence_id", "evidence"), ("request_id", "requests")),
         sa.UniqueConstraint("request_id", name=op.f("uq_tombstones_request_id")),
         sa.PrimaryKeyConstraint("evidence_id", name=op.f("pk_tombstones")),
     )
@@ -148,7 +148,7 @@ def _make_references() -> None:
         "kept_files",
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
         sa.Column("evidence_id", sa.Text(), nullable=False),
-        *_owned("kept_files", ("evidence_id", "evidence")),
+        *owned("kept_files", ("evidence_id", "evidence")),
         sa.PrimaryKeyConstraint("sha256", "evidence_id", name=op.f("pk_kept_files")),
     )
     op.create_index(op.f("ix_kept_files_evidence_id"), "kept_files", ["evidence_id"])
@@ -197,7 +197,7 @@ def _make_references() -> None:
 def _make_releases() -> None:
     op.create_table(
         "release_rules",
-        *_owned("release_rules"),
+        *owned("release_rules"),
         sa.Column("two_persons", sa.Boolean(), nullable=False),
         sa.Column("set_by", sa.Text(), nullable=False),
         sa.Column("at", _Time, nullable=False),
@@ -220,7 +220,7 @@ def _make_releases() -> None:
         sa.Column("request_id", sa.Text(), nullable=True),
         sa.Column("revoked_by", sa.Text(), nullable=True),
         sa.Column("revoked_at", _Time, nullable=True),
-        *_owned("release_links", ("evidence_id", "evidence"), ("request_id", "requests")),
+        *owned("release_links", ("evidence_id", "evidence"), ("request_id", "requests")),
         sa.CheckConstraint("downloads <= max_downloads", name=op.f("ck_release_links_downloads")),
         sa.UniqueConstraint("token_sha256", name=op.f("uq_release_links_token_sha256")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_release_links")),
@@ -275,7 +275,7 @@ def _make_upload_sessions() -> None:
         sa.Column("expires_at", _Time, nullable=False),
         sa.Column("received", sa.BigInteger(), nullable=False, server_default="0"),
         sa.Column("evidence_id", sa.Text(), nullable=True),
-        *_owned("upload_sessions", ("matter_id", "matters"), ("evidence_id", "evidence")),
+        *owned("upload_sessions", ("matter_id", "matters"), ("evidence_id", "evidence")),
         sa.CheckConstraint("received BETWEEN 0 AND size", name=op.f("ck_upload_sessions_received")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_upload_sessions")),
     )
@@ -285,23 +285,3 @@ def _make_upload_sessions() -> None:
         ["organisation_id", "actor", "id"],
     )
     isolate("upload_sessions", api="SELECT, INSERT, UPDATE, DELETE")
-
-
-def _owned(table: str, *references: tuple[str, str]) -> tuple[sa.schema.SchemaItem, ...]:
-    """Whose a row is, and what it refers to within the same organisation."""
-    return (
-        sa.Column(
-            "organisation_id", sa.Text(), nullable=False, server_default=sa.text("evidence_organisation()")
-        ),
-        sa.ForeignKeyConstraint(
-            ["organisation_id"], ["organisations.id"], name=op.f(f"fk_{table}_organisation_id")
-        ),
-        *(
-            sa.ForeignKeyConstraint(
-                [column, "organisation_id"],
-                [f"{target}.id", f"{target}.organisation_id"],
-                name=op.f(f"fk_{table}_{column}_organisation_id"),
-            )
-            for column, target in references
-        ),
-    )

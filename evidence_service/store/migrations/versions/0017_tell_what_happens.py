@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from evidence_service.store.migrations.isolation import isolate
+from evidence_service.store.migrations.isolation import isolate, owned
 
 revision = "0017"
 down_revision = "0016"
@@ -89,7 +89,7 @@ def _make_events() -> None:
             nullable=False,
             server_default=sa.text("clock_timestamp()"),
         ),
-        *_organisation("events"),
+        *owned("events"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
         sa.UniqueConstraint("organisation_id", "position", name=op.f("uq_events_organisation_id_position")),
     )
@@ -114,7 +114,7 @@ def _make_webhooks() -> None:
         sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("served_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
-        *_organisation("webhooks"),
+        *owned("webhooks"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
         sa.UniqueConstraint("organisation_id", "id", name=op.f("uq_webhooks_organisation_id_id")),
     )
@@ -129,7 +129,7 @@ def _make_webhooks() -> None:
         sa.Column("last_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_status", sa.Integer(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=False, server_default=""),
-        *_organisation("deliveries"),
+        *owned("deliveries"),
         sa.PrimaryKeyConstraint("webhook_id", "position", name=op.f("pk_deliveries")),
         sa.ForeignKeyConstraint(
             ["webhook_id", "organisation_id"],
@@ -148,14 +148,3 @@ def _make_webhooks() -> None:
     )
     isolate("webhooks", api="SELECT, INSERT, UPDATE, DELETE", worker="SELECT, UPDATE")
     isolate("deliveries", api="SELECT, INSERT, UPDATE, DELETE", worker="SELECT, INSERT, UPDATE")
-
-
-def _organisation(table: str) -> tuple[sa.Column[str], sa.ForeignKeyConstraint]:
-    return (
-        sa.Column(
-            "organisation_id", sa.Text(), nullable=False, server_default=sa.text("evidence_organisation()")
-        ),
-        sa.ForeignKeyConstraint(
-            ["organisation_id"], ["organisations.id"], name=op.f(f"fk_{table}_organisation_id")
-        ),
-    )
