@@ -30,7 +30,7 @@ class DirectRoute(APIRoute):
     """A route with the parameters ``request, order, caller, idempotency_key``, in this order.
 
     ``order`` is the JSON body, ``caller`` is marked by :func:`evidence_service.api.auth.may`; the endpoint is
-    a coroutine that gives a whole response.
+    a coroutine that gives a whole response. A model may read its body in a way of its own, ``of_json``.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -38,7 +38,7 @@ class DirectRoute(APIRoute):
         endpoint: Callable[..., Awaitable[Response]] = self.endpoint
         _, order, caller, _ = inspect.signature(endpoint).parameters
         hints = get_type_hints(endpoint, include_extras=True)
-        bodies: TypeAdapter[Any] = TypeAdapter(hints[order])
+        read_body = getattr(hints[order], "of_json", None) or TypeAdapter(hints[order]).validate_json
         marked = next(item for item in hints[caller].__metadata__ if isinstance(item, Security))
         [scope] = marked.scopes or ()
 
@@ -48,7 +48,7 @@ class DirectRoute(APIRoute):
             if key is not None:
                 _read(_KEYS.validate_python, key, "header", "idempotency-key")
             data = await _body(request)
-            return await endpoint(request, _read(bodies.validate_json, data, "body"), known, key)
+            return await endpoint(request, _read(read_body, data, "body"), known, key)
 
         return handle
 

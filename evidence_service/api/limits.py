@@ -30,6 +30,8 @@ DEEPEST = 64
 limit to 100,000 frames for the whole process. That is more than a thread's stack holds: parsing would end it.
 """
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_MOST_QUOTES = 400_000
+"""More than 10,000 rows have; the parts between them are held in memory together."""
 _NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
 
 
@@ -92,13 +94,20 @@ def _check_depth(body: bytes) -> None:
     """Take pairs of brackets away from within, level by level: what is left is deeper, or no JSON."""
     if body.count(b"[") + body.count(b"{") <= DEEPEST:
         return
-    left = _STRING.sub(b"", body).translate(None, _NO_BRACKETS)
+    left = _outside_strings(body).translate(None, _NO_BRACKETS)
     for _ in range(DEEPEST):
         if not left:
             return
         left = left.replace(b"[]", b"").replace(b"{}", b"")
     if left:
         raise HTTPException(422, f"the body is not JSON, or nested deeper than {DEEPEST}")
+
+
+def _outside_strings(body: bytes) -> bytes:
+    if b"\\" in body or body.count(b'"') > _MOST_QUOTES:
+        return _STRING.sub(b"", body)
+    # No quote is escaped: every second part lies outside, and is found four times as fast.
+    return b"".join(body.split(b'"')[::2])
 
 
 def _check_headers(scope: Scope, *, any_kind: bool) -> None:

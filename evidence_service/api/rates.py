@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -180,7 +181,11 @@ def _too_many(words: str, taken: Taken, fields: dict[str, str]) -> HTTPException
 
 def address_of(request: Request) -> str:
     """Where a request comes from; of IPv6 the network of one customer (/64), who has all its addresses."""
-    host = "" if request.client is None else request.client.host
+    return "" if request.client is None else _owner_of(request.client.host)
+
+
+@lru_cache(maxsize=4096)
+def _owner_of(host: str) -> str:
     try:
         address = ipaddress.ip_address(host.split("%")[0])
     except ValueError:

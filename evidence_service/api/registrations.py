@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, SkipValidation
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SkipValidation, ValidationError
 
 from evidence_service.api.orders import ProblemView
 from evidence_service.store.proofs import Proof
@@ -68,6 +68,26 @@ class NewRegistrationList(BaseModel):
     matter_id: MatterId
     # Each row is looked at by itself: a bad one refuses no other.
     rows: list[SkipValidation[StatedFile]] = Field(min_length=1, max_length=MAX_ROWS)
+
+    @classmethod
+    def of_json(cls, data: bytes) -> Self:
+        """A body; its rows are files where all of them are right, and as they came where one is not.
+
+        Raises:
+            ValidationError: it is no list of rows.
+        """
+        try:
+            # In one go, straight from the bytes: a third of the time.
+            right = _RightList.model_validate_json(data)
+        except ValidationError:
+            return cls.model_validate_json(data)
+        return cls.model_construct(matter_id=right.matter_id, rows=right.rows)
+
+
+class _RightList(NewRegistrationList):
+    """A list without a wrong row."""
+
+    rows: list[StatedFile] = Field(min_length=1, max_length=MAX_ROWS)
 
 
 class AcceptedRegistration(BaseModel):

@@ -145,8 +145,8 @@ def parse_time(value: Any, where: str) -> datetime:
 
 def format_time(moment: datetime) -> str:
     """Notation of a moment in the formats; finer parts than milliseconds are cut off, never rounded up."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="milliseconds") + "Z"
 
 
 def optional(shape: Shape) -> Shape:

@@ -1,4 +1,4 @@
-"""Group commit: what arrives while one transaction is being committed goes into the next one, all of it.
+"""Group commit: what arrives while transactions are being committed goes into the next one, all of it.
 
 No timer holds anybody up. Whoever comes while nothing is written is written at once, alone; the busier it is,
 the larger the groups become. Every caller is answered after the commit that made his item durable.
@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from evidence_service.errors import DatabaseUnavailableError
 
@@ -19,6 +19,8 @@ R = TypeVar("R")
 
 MOST = 500
 """Items of one transaction."""
+AT_ONCE = 2
+"""Transactions at once: while the disk is waited for with one, the next one is made."""
 ROOM = 10_000
 """Items that may wait; beyond that nobody is made to wait longer than they would."""
 
@@ -27,19 +29,25 @@ class GroupCommit(Generic[T, R]):
     """Collects the items of one event loop's requests.
 
     Args:
-        commit: makes items durable, all or none, and gives what became of each; called in a thread of its
-            own, one group at a time. What it raises is every member's answer.
+        commit: makes items durable, all or none, and gives what became of each; called in threads of its
+            own, with so many groups at once. What it raises is every member's answer.
     """
 
     def __init__(
-        self, commit: Callable[[Sequence[T]], Sequence[R | Exception]], *, most: int = MOST, room: int = ROOM
+        self,
+        commit: Callable[[Sequence[T]], Sequence[R | Exception]],
+        *,
+        most: int = MOST,
+        room: int = ROOM,
+        at_once: int = AT_ONCE,
     ) -> None:
         self._commit = commit
         self._most = most
         self._room = room
+        self._at_once = at_once
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
-        self._writing: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
+        self._writing: set[asyncio.Task[Any] | None] = set()
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="group-commit")
 
     async def add(self, item: T) -> R:
         """What became of an item, when it is durable.
@@ -53,8 +61,8 @@ class GroupCommit(Generic[T, R]):
             )
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write())
+        if len(self._writing) < self._at_once:
+            self._writing.add(asyncio.create_task(self._write()))
         return await answer
 
     async def _write(self) -> None:
@@ -62,7 +70,8 @@ class GroupCommit(Generic[T, R]):
             while group := self._next():
                 await self._write_group(group)
         finally:
-            self._writing = None
+            # In the same step in which nothing was found waiting: whoever comes next begins another one.
+            self._writing.discard(asyncio.current_task())
 
     def _next(self) -> list[tuple[T, asyncio.Future[R]]]:
         """The next group, without those whose caller has gone: nothing of theirs was begun."""
@@ -77,7 +86,7 @@ class GroupCommit(Generic[T, R]):
         loop = asyncio.get_running_loop()
         results: Sequence[R | Exception]
         try:
-            results = await loop.run_in_executor(self._thread, self._commit, [item for item, _ in group])
+            results = await loop.run_in_executor(self._threads, self._commit, [item for item, _ in group])
         except Exception as error:  # noqa: BLE001 - each member's request answers with it
             results = [error] * len(group)
         for (_, answer), result in zip(group, results, strict=True):

@@ -117,7 +117,7 @@ class Supervisor:
                 return 0
             # In this order: whoever holds one of these had its lease before it took it.
             held = self._engine.held()
-            living = self._workers.take_away(connection, lapse=self._lapse)
+            living = self._workers.take_away(connection, lapse=self._lapse, by=self._name)
             orphans = [item for item in held if item.executor not in living]
             self._engine.put_back([*orphans, *self._never_begun(held)])
             found = Counter(item.executor for item in orphans)

@@ -132,9 +132,11 @@ _JOINED = _ROWS.outerjoin(_LISTS, _LISTS.c.id == _ROWS.c.list_id)
 _ADD = """
 INSERT INTO registrations (organisation_id, id, matter_id, operator, name, media_type, size, sha256, sha3_512,
   accepted_at, batch_by, receipt)
-SELECT %(organisation)s, * FROM unnest(%(ids)b::text[], %(matters)b::text[], %(operators)b::text[],
+SELECT %(organisation)s, new.* FROM unnest(%(ids)b::text[], %(matters)b::text[], %(operators)b::text[],
   %(names)b::text[], %(media_types)b::text[], %(sizes)b::bigint[], %(sha256)b::bytea[], %(sha3_512)b::bytea[],
   %(accepted)b::timestamptz[], %(batch_by)b::timestamptz[], %(receipts)b::bytea[])
+  AS new (id, matter_id, operator, name, media_type, size, sha256, sha3_512, accepted_at, batch_by, receipt)
+WHERE EXISTS (SELECT FROM matters WHERE matters.id = new.matter_id)
 ON CONFLICT DO NOTHING RETURNING id
 """
 _ADD_LIST = """
@@ -256,20 +258,13 @@ def _list(connection: Connection, list_id: str) -> RegistrationList:
 def _add(
     connection: Connection, organisation_id: str, new: Sequence[NewRegistration]
 ) -> list[NewRegistration | None]:
-    known = set(
-        connection.exec_driver_sql(
-            "SELECT id FROM matters WHERE id = ANY(%(ids)b)", {"ids": [item.matter_id for item in new]}
-        ).scalars()
-    )
     first: dict[str, NewRegistration] = {}
     for item in new:
-        if item.matter_id in known:
-            first.setdefault(item.id, item)
+        first.setdefault(item.id, item)
     # In one order, as above.
     items = [first[name] for name in sorted(first)]
-    added = {
-        row.id
-        for row in connection.exec_driver_sql(
+    added = set(
+        connection.exec_driver_sql(
             _ADD,
             {
                 "organisation": organisation_id,
@@ -281,12 +276,18 @@ def _add(
                 "receipts": [item.receipt for item in items],
                 **_columns([item.stated for item in items]),
             },
-        )
-    }
-    if len(added) < len(items):
-        # Of another transaction, which has ended by now.
-        first |= _recorded(connection, [item.id for item in items if item.id not in added])
-    return [first[item.id] if item.matter_id in known else None for item in new]
+        ).scalars()
+    )
+    if len(added) == len(items):
+        return [first[item.id] for item in new]
+    # Of a matter that is not there, or of another transaction, which has ended by now.
+    found: dict[str, NewRegistration] = {name: first[name] for name in added}
+    found |= _recorded(connection, [name for name in first if name not in added])
+    others = [item for item in new if item.id not in found and item.matter_id != first[item.id].matter_id]
+    if others:  # two under one id: the first one's matter is not there, the next one's may be
+        answers = zip(others, _add(connection, organisation_id, others), strict=True)
+        found |= {item.id: answer for item, answer in answers if answer is not None}
+    return [found.get(item.id) for item in new]
 
 
 def _recorded(connection: Connection, ids: Sequence[str]) -> dict[str, NewRegistration]:

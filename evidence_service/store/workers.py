@@ -164,10 +164,14 @@ class Workers:
             yield connection if held.scalar_one() else None
 
     @staticmethod
-    def take_away(connection: Connection, *, lapse: float) -> set[str]:
-        """End the leases of all who were not heard of for ``lapse`` seconds; the names of those who live."""
+    def take_away(connection: Connection, *, lapse: float, by: str) -> set[str]:
+        """End the leases of all who were not heard of for ``lapse`` seconds; the names of those who live.
+
+        Args:
+            by: who does it, and lives, however late its own heartbeat is.
+        """
         table = schema.workers
-        connection.execute(delete(table).where(_age() > lapse))
+        connection.execute(delete(table).where(_age() > lapse, table.c.name != by))
         return set(connection.execute(select(table.c.name)).scalars())
 
     @staticmethod

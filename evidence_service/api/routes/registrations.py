@@ -188,30 +188,39 @@ def _stated(row: StatedFile) -> Stated:
 
 def _judged(rows: list[Any]) -> tuple[dict[int, Stated], dict[int, dict[str, str]]]:
     """The rows that can be registered, and the problems of the others, by position."""
-    refused: dict[int, dict[str, str]] = {}
-    try:
-        read: dict[int, StatedFile] = dict(enumerate(_ROWS.validate_python(rows), start=1))
-    except ValidationError as error:
-        for item in error.errors(include_url=False, include_context=False, include_input=False):
-            at, *inside = item["loc"]
-            where = ".".join(str(part) for part in inside) or "the row"
-            refused.setdefault(int(at) + 1, _problem(rows[int(at)], f"{where}: {item['msg']}"))
-        read = {
-            position: _ROW.validate_python(row)
-            for position, row in enumerate(rows, start=1)
-            if position not in refused
-        }
+    read, refused = _read(rows)
     accepted: dict[int, Stated] = {}
     for position, row in read.items():
         try:
             accepted[position] = _stated(row)
         except MalformedError as error:
-            refused[position] = _problem(rows[position - 1], error.message)
+            refused[position] = _problem(row.name, error.message)
     return accepted, refused
 
 
-def _problem(raw: Any, title: str) -> dict[str, str]:
-    name = raw.get("name") if isinstance(raw, dict) else None
+def _read(rows: list[Any]) -> tuple[dict[int, StatedFile], dict[int, dict[str, str]]]:
+    """Rows in the form of a file, and the problems of the others, by position."""
+    if isinstance(rows[0], StatedFile):  # then all of them are: see NewRegistrationList.of_json
+        return dict(enumerate(rows, start=1)), {}
+    refused: dict[int, dict[str, str]] = {}
+    try:
+        return dict(enumerate(_ROWS.validate_python(rows), start=1)), {}
+    except ValidationError as error:
+        for item in error.errors(include_url=False, include_context=False, include_input=False):
+            at, *inside = item["loc"]
+            where = ".".join(str(part) for part in inside) or "the row"
+            raw = rows[int(at)]
+            name = raw.get("name") if isinstance(raw, dict) else None
+            refused.setdefault(int(at) + 1, _problem(name, f"{where}: {item['msg']}"))
+    right = {
+        position: _ROW.validate_python(row)
+        for position, row in enumerate(rows, start=1)
+        if position not in refused
+    }
+    return right, refused
+
+
+def _problem(name: Any, title: str) -> dict[str, str]:
     shown = name[:400] if isinstance(name, str) else ""
     return {
         # What was refused may hold anything; the record takes no NUL.

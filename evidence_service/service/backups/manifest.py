@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from evidence_service.core import canonical, document, receipt
-from evidence_service.errors import MismatchError, NotFoundError
+from evidence_service.errors import EvidenceError, MismatchError, NotFoundError
 
 FORMAT = "evidence-backup/1"
 NAME, SIGNATURE = "manifest.json", "manifest.sig"
@@ -139,9 +139,12 @@ def read(root: Path, name: str | None = None, *, public_key: bytes | None = None
         data, signature = (folder / NAME).read_bytes(), (folder / SIGNATURE).read_bytes()
     except FileNotFoundError as error:
         raise MismatchError(f"{error.filename} is missing") from error
-    value = canonical.decode(data, what="backup's manifest", limit=_LIMIT)
-    document.check_format(value, FORMAT, what="backup's manifest")
-    _SHAPE(value, "manifest")
+    try:
+        value = canonical.decode(data, what="backup's manifest", limit=_LIMIT)
+        document.check_format(value, FORMAT, what="backup's manifest")
+        _SHAPE(value, "manifest")
+    except EvidenceError as error:
+        raise type(error)(f"{folder / NAME}: {error.message}", what_to_do=error.what_to_do) from error
     signer = bytes.fromhex(value["public_key"])
     if public_key is not None and public_key != signer:
         raise MismatchError(

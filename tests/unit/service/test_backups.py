@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -18,6 +19,7 @@ from sqlalchemy import Engine, text
 from evidence_service.errors import (
     ConfigurationError,
     ConflictError,
+    EvidenceError,
     MismatchError,
     NotFoundError,
     StorageUnavailableError,
@@ -170,7 +172,7 @@ def test_every_file_that_is_damaged_is_named(
         damage(path, how)
         try:
             words = whole(root)
-        except (MismatchError, NotFoundError) as error:
+        except (EvidenceError, NotFoundError) as error:
             words = [error.message]
         assert len(words) == 1
         # A folder without its manifest is no backup at all.
@@ -178,6 +180,19 @@ def test_every_file_that_is_damaged_is_named(
         assert named in words[0], words
         path.unlink(missing_ok=True)
         path.write_bytes(kept)
+    assert whole(root) == []
+
+
+def test_a_manifest_is_named_whichever_byte_of_it_is_changed(original: Source, root: Path) -> None:
+    make(original, root, recipients=[])
+    (path,) = root.glob(f"*/{manifest.NAME}")
+    data = path.read_bytes()
+    for offset in range(0, len(data), 17):
+        for bit in (1, 0x80):
+            path.write_bytes(data[:offset] + bytes([data[offset] ^ bit]) + data[offset + 1 :])
+            with pytest.raises(EvidenceError, match=re.escape(str(path))):
+                manifest.read(root)
+    path.write_bytes(data)
     assert whole(root) == []
 
 

@@ -39,7 +39,7 @@ async def begun(database: Database, groups: int = 1) -> None:
 
 def test_what_arrives_during_a_commit_goes_into_the_next_one(database: Database) -> None:
     async def run() -> list[int]:
-        group = GroupCommit(database.commit)
+        group = GroupCommit(database.commit, at_once=1)
         first = asyncio.create_task(group.add(1))
         await begun(database)
         others = [asyncio.create_task(group.add(item)) for item in (2, 3, 4)]
@@ -51,6 +51,47 @@ def test_what_arrives_during_a_commit_goes_into_the_next_one(database: Database)
 
     assert asyncio.run(run()) == [10, 20, 30, 40, 50]
     assert database.groups == [[1], [2, 3, 4], [5]]
+
+
+def test_two_groups_are_written_at_once_and_the_others_wait(database: Database) -> None:
+    async def run() -> list[int]:
+        group = GroupCommit(database.commit, at_once=2)
+        tasks = []
+        for item in (1, 2):
+            tasks.append(asyncio.create_task(group.add(item)))
+            await begun(database, item)
+        tasks += [asyncio.create_task(group.add(item)) for item in (3, 4)]
+        await asyncio.sleep(0.05)
+        assert database.groups == [[1], [2]]
+        database.go.set()
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(run()) == [10, 20, 30, 40]
+    assert database.groups == [[1], [2], [3, 4]]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_nobody_is_forgotten_however_they_come(database: Database, at_once: int) -> None:
+    database.go.set()
+
+    async def client(group: GroupCommit[int, int], first: int) -> list[int]:
+        answers = []
+        for item in range(first, first + 100):
+            answers.append(await group.add(item))
+            for _ in range(item % 3):
+                await asyncio.sleep(0)
+        return answers
+
+    async def run() -> list[list[int]]:
+        group = GroupCommit(database.commit, at_once=at_once)
+        clients = [client(group, 1_000 * number) for number in range(1, 9)]
+        return await asyncio.wait_for(asyncio.gather(*clients), 30)
+
+    answers = asyncio.run(run())
+    assert answers == [[item * 10 for item in range(n * 1_000, n * 1_000 + 100)] for n in range(1, 9)]
+    assert sorted(item for found in database.groups for item in found) == sorted(
+        answer // 10 for found in answers for answer in found
+    )
 
 
 def test_each_member_has_an_answer_of_its_own(database: Database) -> None:
@@ -81,7 +122,7 @@ def test_a_group_that_fails_fails_every_member_and_no_later_one(database: Databa
 
 def test_who_has_gone_before_is_not_begun_and_who_goes_meanwhile_is_written(database: Database) -> None:
     async def run() -> int:
-        group = GroupCommit(database.commit)
+        group = GroupCommit(database.commit, at_once=1)
         first = asyncio.create_task(group.add(1))
         await begun(database)
         waiting = asyncio.create_task(group.add(2))
@@ -99,7 +140,7 @@ def test_who_has_gone_before_is_not_begun_and_who_goes_meanwhile_is_written(data
 
 def test_a_group_has_a_size_and_so_has_the_queue(database: Database) -> None:
     async def run() -> None:
-        group = GroupCommit(database.commit, most=2, room=3)
+        group = GroupCommit(database.commit, most=2, room=3, at_once=1)
         first = asyncio.create_task(group.add(1))
         await begun(database)
         others = [asyncio.create_task(group.add(item)) for item in (2, 3, 4)]

@@ -33,7 +33,7 @@ class Shop:
     def supervising(self) -> Any:
         yield None if self.busy else object()
 
-    def take_away(self, _: object, *, lapse: float) -> set[str]:
+    def take_away(self, _: object, *, lapse: float, by: str) -> set[str]:
         assert lapse == 30.0
         return self.living
 

@@ -38,10 +38,10 @@ def begin(workers: Workers) -> Iterator[Begin]:
         lease.give_back()
 
 
-def take_away(workers: Workers, lapse: float) -> set[str]:
+def take_away(workers: Workers, lapse: float, by: str = "another") -> set[str]:
     with workers.supervising() as connection:
         assert connection is not None
-        return workers.take_away(connection, lapse=lapse)
+        return workers.take_away(connection, lapse=lapse, by=by)
 
 
 def kill_sessions(engine: Engine) -> None:
@@ -82,6 +82,15 @@ def test_a_lease_that_is_renewed_is_not_taken_away(workers: Workers, begin: Begi
     # Nobody took it away although it is late: then it is not lost.
     time.sleep(0.2)
     assert kept.renew({})
+
+
+def test_nobody_takes_away_his_own_lease(workers: Workers, begin: Begin) -> None:
+    busy, lapsed = begin("busy"), begin("lapsed")
+    time.sleep(0.2)
+    # It was too busy to say so, but it lives: it is here and looks for others.
+    assert take_away(workers, 0.15, by="busy") == {"busy"}
+    assert busy.renew({})
+    assert not lapsed.renew({})
 
 
 def test_who_follows_under_a_name_ends_the_lease_of_before(engine: Engine, begin: Begin) -> None:
