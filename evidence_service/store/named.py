@@ -1,17 +1,22 @@
 """What the record names outside the database: the objects and tree files a backup has to hold.
 
-A table with a digest of an object gets its line here, or its objects are in no backup.
+A table with a digest of an object gets its line here, or its objects are in no backup. What was deleted is
+not named: its bytes are gone, or are going, and a restore must not bring them back.
 """
 
 from __future__ import annotations
 
-# Of a digest that others registered, there are no bytes here; those of certificates are among their PDFs.
+# Files of evidence; of a digest that was only stated there are no bytes here.
 _FILES = (
-    "SELECT file ->> 'sha256' AS sha256 FROM evidence, jsonb_array_elements(capture -> 'files') AS file "
-    "WHERE kind <> 'digest'"
+    "SELECT encode(sha256, 'hex') AS sha256 FROM kept_files WHERE NOT EXISTS "
+    "(SELECT FROM tombstones WHERE tombstones.evidence_id = kept_files.evidence_id)"
 )
+# An issued certificate verifies for ever, also of evidence that is deleted.
 _PDFS = "SELECT encode(sha256, 'hex') FROM certificate_pdfs"
-_EXHIBITS = "SELECT encode(sha256, 'hex') FROM exhibits WHERE sha256 IS NOT NULL"
+_EXHIBITS = (
+    "SELECT encode(sha256, 'hex') FROM exhibits WHERE status = 'made' AND NOT EXISTS "
+    "(SELECT FROM tombstones WHERE exhibits.evidence ? tombstones.evidence_id)"
+)
 
 OBJECTS = " UNION ".join((_FILES, _PDFS, _EXHIBITS)) + " ORDER BY 1"
 """SHA-256 of every object, hexadecimal, each once."""
