@@ -6,8 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evidence_service.core import bundle, manifest
-from evidence_service.errors import EvidenceServiceError, MismatchError
+from evidence_service.errors import (
+    ConfigurationError,
+    EvidenceError,
+    EvidenceServiceError,
+    MismatchError,
+    NotFoundError,
+    UnavailableError,
+)
 from evidence_service.service.bundles import assemble
+from evidence_service.service.exhibit_content import redactions_of
 from evidence_service.service.parts import Parts
 from evidence_service.service.renew import changed_since
 from evidence_service.store.records import Evidence
@@ -45,12 +53,7 @@ def audit_trees(parts: Parts) -> Iterator[Audited]:
 def audit_exhibits(parts: Parts) -> Iterator[Audited]:
     """Every exhibit that was made, hashed again; not those of evidence that is deleted."""
     for exhibit_id, sha256 in parts.exhibits.packages():
-        try:
-            parts.objects.check(sha256)
-            problems: tuple[str, ...] = ()
-        except EvidenceServiceError as error:
-            problems = (error.message,)
-        yield Audited(exhibit_id, "made", problems)
+        yield Audited(exhibit_id, "made", tuple(_object_problems(parts, sha256)))
 
 
 def audit(parts: Parts) -> Iterator[Audited]:
@@ -64,6 +67,14 @@ def audit(parts: Parts) -> Iterator[Audited]:
 
 
 def _problems(parts: Parts, evidence: Evidence) -> Iterator[str]:
+    """What does not hold. A store that does not answer, or settings that are wrong, say nothing about it.
+
+    Raises:
+        UnavailableError, ConfigurationError: the audit cannot go on.
+    """
+    if evidence.deleted_at is None:
+        for sha256 in _unlisted(parts, evidence):
+            yield from _object_problems(parts, sha256)
     if evidence.manifest is None:
         return
     try:
@@ -78,6 +89,8 @@ def _problems(parts: Parts, evidence: Evidence) -> Iterator[str]:
         _check_attestations(parts, evidence)
         for renewal_id in changed_since(parts, evidence.id):
             yield f"4.5 what {renewal_id} covers has changed since it was renewed"
+    except (UnavailableError, ConfigurationError):
+        raise
     except EvidenceServiceError as error:
         yield error.message
         return
@@ -86,6 +99,22 @@ def _problems(parts: Parts, evidence: Evidence) -> Iterator[str]:
         # Whom the policy trusts is not a question of what is stored.
         if check.family is not Family.TRUST:
             yield f"{check.id} {check.why}"
+
+
+def _unlisted(parts: Parts, evidence: Evidence) -> list[bytes]:
+    """What evidence refers to besides files of its manifest: all before it is sealed; masked copies."""
+    listed = set()
+    if evidence.manifest is not None:
+        listed = {bytes.fromhex(item["sha256"]) for item in manifest.parse(evidence.manifest)["files"]}
+    found = {*parts.requests.files_of(evidence.id), *redactions_of(parts, evidence.id)}
+    return sorted(found - listed)
+
+
+def _object_problems(parts: Parts, sha256: bytes) -> Iterator[str]:
+    try:
+        parts.objects.check(sha256)
+    except (EvidenceError, NotFoundError) as error:
+        yield error.message
 
 
 def _certificate_problems(parts: Parts, evidence_id: str) -> Iterator[str]:

@@ -13,6 +13,8 @@ from functools import partial
 
 from evidence_service.core import canonical
 from evidence_service.errors import EvidenceServiceError, NotFoundError
+from evidence_service.service.exhibit_content import redactions_of
+from evidence_service.service.keep import let_go
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.waiting import until_available
@@ -74,7 +76,7 @@ def begin(parts: Parts, request_id: str) -> bool:
     """Set the tombstone, if nothing keeps the evidence now; whether its files are to be removed.
 
     Raises:
-        RefusedError: the object store keeps a file; nothing was changed.
+        RefusedError: the object store keeps a file, or an exhibit is being made; nothing was changed.
     """
     evidence_id = parts.requests.request(request_id).evidence_id
     for sha256 in parts.requests.files_of(evidence_id):
@@ -96,10 +98,8 @@ def remove(parts: Parts, request_id: str) -> None:
         RefusedError: the object store keeps a file.
     """
     evidence_id = parts.requests.request(request_id).evidence_id
-    for sha256 in (*_derivatives(parts, evidence_id), *_files(parts, evidence_id)):
-        with parts.requests.removing(sha256, besides=evidence_id) as free:
-            if free:
-                parts.objects.remove(sha256)
+    redacted = _redacted(parts, evidence_id)
+    let_go(parts, dict.fromkeys((*redacted, *_files(parts, evidence_id))), besides=evidence_id)
 
 
 def finish(parts: Parts, request_id: str) -> None:
@@ -129,13 +129,16 @@ def _files(parts: Parts, evidence_id: str) -> Iterator[bytes]:
     yield from parts.exhibits.packages_of(evidence_id)
 
 
-def _derivatives(parts: Parts, evidence_id: str) -> list[bytes]:
-    """Masked copies that were made of its files, as the documents on its redactions name them."""
-    found = []
-    for event in parts.records.custody(evidence_id):
-        if event["action"] == "redact":
-            document = canonical.decode(parts.objects.read(bytes.fromhex(event["after"])), what="redactions")
+def _redacted(parts: Parts, evidence_id: str) -> Iterator[bytes]:
+    """Masked copies of its files, as the documents on its redactions name them, then these documents.
+
+    Copies that were made before evidence referred to them are named nowhere else. A document that is absent
+    went in an attempt before this one, or was in no backup, and the copies with it.
+    """
+    for sha256 in redactions_of(parts, evidence_id):
+        with suppress(NotFoundError):
+            document = canonical.decode(parts.objects.read(sha256), what="redactions")
             for change in document["redactions"]:
                 if "derivative" in change:
-                    found.append(bytes.fromhex(change["derivative"]["sha256"]))
-    return found
+                    yield bytes.fromhex(change["derivative"]["sha256"])
+            yield sha256

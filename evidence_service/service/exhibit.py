@@ -31,6 +31,7 @@ from evidence_service.service.exhibit_content import (
     members,
     originals,
 )
+from evidence_service.service.exhibit_storage import store_package, store_redacted
 from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import OPERATOR
@@ -137,9 +138,8 @@ def _build(parts: Parts, order: Exhibit, plan: RedactionPlan, scratch: Path, ope
     with package.open("xb") as target:
         write(target, final, described(parts, order))
     _check_written(parts, plan, package, final, needles)
-    stored = parts.objects.put(package)
     files = [_told(item.evidence_id, treated) for item in prepared for treated in item.redaction.files]
-    parts.exhibits.made(order.id, sha256=stored.sha256, size=stored.size, files=files)
+    store_package(parts, order, package, files)
 
 
 def _refuse_what_shows(
@@ -176,18 +176,13 @@ def _record(parts: Parts, order: Exhibit, item: Prepared, approved_by: str, acce
     Args:
         accepted: names of what is handed over although it may show what is masked.
     """
-    for treated in item.redaction.files:
-        if treated.derivative is not None and parts.objects.put(treated.derivative.path) != (
-            treated.derivative.digest
-        ):
-            raise MismatchError("a derivative changed between masking and storage")
     redactions = item.redaction.document(approved_by)
     counts = {
         "masked": str(item.redaction.count(exhibit.MASKED_TEXT, exhibit.MASKED_AREAS)),
         "withheld": str(item.redaction.count(exhibit.WITHHELD)),
     }
     if redactions is not None:
-        stored = parts.objects.put_bytes(redactions)
+        stored = store_redacted(parts, item.evidence_id, redactions, item.redaction.files)
         parts.custody(
             item.evidence_id,
             f"redact {stored.sha256.hex()}",

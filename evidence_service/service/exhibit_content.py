@@ -77,6 +77,12 @@ def originals(parts: Parts, evidence_id: str, opened: ExitStack) -> list[Origina
     return found
 
 
+def redactions_of(parts: Parts, evidence_id: str) -> list[bytes]:
+    """SHA-256 of every document on what was masked or withheld of it, as its custody log names them."""
+    events = parts.records.custody(evidence_id)
+    return [bytes.fromhex(event["after"]) for event in events if event["action"] == "redact"]
+
+
 def certificates(parts: Parts, evidence_id: str, opened: ExitStack) -> dict[str, Member]:
     """Its current certificates, one of each edition, by their names; ``opened`` as for originals.
 

@@ -1,4 +1,4 @@
-"""Keep: bytes are stored and referred to, even where a deletion removes the same bytes in between.
+"""Keep: bytes are stored and referred to, even where a deletion removes the same bytes in between. Let go.
 
 Bytes are stored once for everybody. Between the moment they are found stored and the moment the record refers
 to them, the deletion of the only other evidence with the same bytes may remove them: then they are stored
@@ -7,7 +7,7 @@ again. What is referred to is never removed; see ``Requests.removing``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from evidence_service.core.digest import Digest
@@ -29,3 +29,18 @@ def keep(parts: Parts, put: Callable[[], Sequence[Digest]], record: Callable[[Se
     if parts.requests.removed_since(before, [item.sha256 for item in stored]):
         put()
     return result
+
+
+def let_go(parts: Parts, sha256: Iterable[bytes], *, besides: str = "") -> None:
+    """Remove stored bytes that nothing refers to; what is gone already stays gone.
+
+    Args:
+        besides: evidence whose own references do not count.
+
+    Raises:
+        RefusedError: the object store keeps some.
+    """
+    for item in sha256:
+        with parts.requests.removing(item, besides=besides) as free:
+            if free:
+                parts.objects.remove(item)

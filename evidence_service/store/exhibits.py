@@ -7,7 +7,7 @@ the exhibit was made, or was refused; the table itself takes one beside the stat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from evidence_service.errors import NotFoundError
 from evidence_service.store import schema
+from evidence_service.store.holds import lock_matters, refuse_deleted
 from evidence_service.store.tenancy import Store
 
 _TABLE = schema.exhibits
@@ -56,9 +57,17 @@ class Exhibits(Store):
     """Exhibits in PostgreSQL. Every method is one transaction; when it returns, it is durable."""
 
     def order(self, exhibit: Exhibit) -> None:
-        """Record an order; one with the same id changes nothing."""
+        """Record an order; one with the same id changes nothing.
+
+        A deletion that begins afterwards waits until the exhibit is made or refused.
+
+        Raises:
+            DeletedError: some of the evidence is deleted.
+        """
         values = {name: getattr(exhibit, name) for name in Exhibit.__slots__}
         with self._engine.begin() as connection:
+            lock_matters(connection, exhibit.evidence)
+            refuse_deleted(connection, exhibit.evidence)
             connection.execute(
                 insert(_TABLE)
                 .values(**{**values, "evidence": list(exhibit.evidence)})
@@ -77,7 +86,9 @@ class Exhibits(Store):
             ).one_or_none()
         if row is None:
             raise NotFoundError(f"there is no exhibit {exhibit_id}")
-        return Exhibit(**row._mapping)
+        found = Exhibit(**row._mapping)
+        # Until it is made, the column says what somebody is about to store.
+        return found if found.status == "made" else replace(found, sha256=None)
 
     def ordered(self, limit: int) -> list[str]:
         """Ids of those that are still to be made: each organisation's oldest, then their next ones."""
@@ -91,23 +102,41 @@ class Exhibits(Store):
         """Id and SHA-256 of each package that was made and is kept."""
         query = (
             select(_TABLE.c.id, _TABLE.c.sha256)
-            .where(_TABLE.c.sha256.is_not(None), ~_deleted())
+            .where(_TABLE.c.status == "made", ~_deleted())
             .order_by(_TABLE.c.id)
         )
         with self._engine.connect() as connection:
             return [(row.id, bytes(row.sha256)) for row in connection.execute(query)]
 
     def packages_of(self, evidence_id: str) -> list[bytes]:
-        """SHA-256 of each package with a piece of evidence in it."""
+        """SHA-256 of each package with a piece of evidence in it, also of one that was never finished."""
         query = select(_TABLE.c.sha256).where(
             _TABLE.c.sha256.is_not(None), _TABLE.c.evidence.has_key(evidence_id)
         )
         with self._engine.connect() as connection:
             return [bytes(row.sha256) for row in connection.execute(query)]
 
-    def made(self, exhibit_id: str, *, sha256: bytes, size: int, files: Sequence[Mapping[str, Any]]) -> None:
-        """Record that it was made and checked; once."""
-        self._finish(exhibit_id, status="made", sha256=sha256, size=size, files=list(files))
+    def announce(self, exhibit_id: str, sha256: bytes) -> bytes | None:
+        """Say which package is about to be stored; the one that was announced before, if it is another.
+
+        So whoever makes it again, after one who was killed, knows what that one may have stored.
+        """
+        ordered = _TABLE.c.id == exhibit_id, text(schema.UNMADE)
+        with self._engine.begin() as connection:
+            before: bytes | None = connection.execute(
+                select(_TABLE.c.sha256).where(*ordered).with_for_update()
+            ).scalar_one_or_none()
+            connection.execute(update(_TABLE).where(*ordered).values(sha256=sha256))
+        return None if before == sha256 else before
+
+    def made(self, exhibit_id: str, *, sha256: bytes, size: int, files: Sequence[Mapping[str, Any]]) -> bool:
+        """Record that it was made and checked, once; whether it is this package that is given out.
+
+        It is not when another worker took the work over meanwhile.
+        """
+        values = {"status": "made", "size": size, "files": list(files)}
+        self._finish(exhibit_id, _TABLE.c.sha256 == sha256, **values)
+        return self.exhibit(exhibit_id).sha256 == sha256
 
     def refuse(self, exhibit_id: str, message: str, what_to_do: str = "") -> None:
         """Record that it cannot be made, and why."""
@@ -120,11 +149,11 @@ class Exhibits(Store):
                 update(_TABLE).where(_TABLE.c.id == exhibit_id).values(waiting_for=waiting_for)
             )
 
-    def _finish(self, exhibit_id: str, **values: Any) -> None:
+    def _finish(self, exhibit_id: str, *where: ColumnElement[bool], **values: Any) -> None:
         with self._engine.begin() as connection:
             connection.execute(
                 update(_TABLE)
-                .where(_TABLE.c.id == exhibit_id, _TABLE.c.status == "ordered")
+                .where(_TABLE.c.id == exhibit_id, _TABLE.c.status == "ordered", *where)
                 .values(**values, plan=None, waiting_for=None)
             )
 

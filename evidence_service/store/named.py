@@ -6,7 +6,7 @@ not named: its bytes are gone, or are going, and a restore must not bring them b
 
 from __future__ import annotations
 
-# Files of evidence; of a digest that was only stated there are no bytes here.
+# Files of evidence and masked copies of them; of a digest that was only stated there are no bytes here.
 _FILES = (
     "SELECT encode(sha256, 'hex') AS sha256 FROM kept_files WHERE NOT EXISTS "
     "(SELECT FROM tombstones WHERE tombstones.evidence_id = kept_files.evidence_id)"
@@ -18,7 +18,13 @@ _EXHIBITS = (
     "(SELECT FROM tombstones WHERE exhibits.evidence ? tombstones.evidence_id)"
 )
 
-OBJECTS = " UNION ".join((_FILES, _PDFS, _EXHIBITS)) + " ORDER BY 1"
+# What was masked in evidence is in a document of its own, which its custody log names.
+_REDACTIONS = (
+    "SELECT event ->> 'after' FROM custody_events WHERE event ->> 'action' = 'redact' AND NOT EXISTS "
+    "(SELECT FROM tombstones WHERE tombstones.evidence_id = custody_events.evidence_id)"
+)
+
+OBJECTS = " UNION ".join((_FILES, _PDFS, _EXHIBITS, _REDACTIONS)) + " ORDER BY 1"
 """SHA-256 of every object, hexadecimal, each once."""
 
 TREES = {

@@ -5,7 +5,7 @@ The table itself refuses an approval by whoever asked (``ck_requests_two_persons
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,8 @@ from sqlalchemy.exc import IntegrityError
 
 from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.store import schema
-from evidence_service.store.holds import kept_until, lock_matter, standing, was_deleted
+from evidence_service.store.holds import lock_matter, lock_matters, refuse_deleted
+from evidence_service.store.keeping import beside, refuse_kept, refuse_under_way
 from evidence_service.store.records import append_custody
 from evidence_service.store.tenancy import Store
 
@@ -102,19 +103,18 @@ class Requests(Store):
             NotFoundError: there is no such request.
             DeletedError: the evidence is deleted.
             ConflictError: it is decided otherwise, whoever decides has asked for it, or the deletion is of
-                evidence that is held, has to be kept, or is not registered yet.
+                evidence that is held, has to be kept, or is not registered yet, or that is in an exhibit
+                beside evidence that is held.
         """
         state = "approved" if approve else "refused"
         with self._engine.begin() as connection:
-            request = _read(connection, request_id)
-            lock_matter(connection, request.evidence_id, deleted=True)
-            request = _read(connection, request_id)
+            request = _read_locked(connection, request_id)
             if (request.state, request.decided_by) == (state, by):
                 return request
             if request.state != "requested":
                 raise ConflictError(f"request {request_id} is {request.state} by {request.decided_by}")
             if approve and request.kind == "delete":
-                _refuse_kept(connection, request.evidence_id, at)
+                refuse_kept(connection, request.evidence_id, at)
             try:
                 connection.execute(
                     update(_TABLE)
@@ -134,15 +134,8 @@ class Requests(Store):
         Raises:
             DeletedError: some of it is; says when and why.
         """
-        query = (
-            select(_TOMBSTONES.c.evidence_id, _TOMBSTONES.c.at, _TOMBSTONES.c.reason)
-            .where(_TOMBSTONES.c.evidence_id.in_(evidence_ids))
-            .order_by(_TOMBSTONES.c.evidence_id)
-        )
         with self._engine.connect() as connection:
-            found = connection.execute(query.limit(1)).one_or_none()
-        if found is not None:
-            raise was_deleted(found.evidence_id, found.at, found.reason)
+            refuse_deleted(connection, evidence_ids)
 
     # --- for the worker: deletions that were approved ---
 
@@ -159,17 +152,19 @@ class Requests(Store):
 
         Args:
             event: members of the custody event of a deletion that is stopped.
+
+        Raises:
+            ConflictError: an exhibit is being made of it; the deletion waits for that.
         """
         with self._engine.begin() as connection:
-            request = _read(connection, request_id)
-            lock_matter(connection, request.evidence_id, deleted=True)
-            request = _read(connection, request_id)
+            request = _read_locked(connection, request_id)
             if request.state != "approved":
                 return False
             if _deleted(connection, request.evidence_id):
                 return True
+            refuse_under_way(connection, request.evidence_id)
             try:
-                _refuse_kept(connection, request.evidence_id, at)
+                refuse_kept(connection, request.evidence_id, at)
             except ConflictError as error:
                 connection.execute(
                     update(_TABLE)
@@ -211,7 +206,7 @@ class Requests(Store):
             )
 
     def files_of(self, evidence_id: str) -> list[bytes]:
-        """SHA-256 of every stored file of a piece of evidence."""
+        """SHA-256 of every stored file of a piece of evidence, and of what was masked in it for exhibits."""
         query = select(_FILES.c.sha256).where(_FILES.c.evidence_id == evidence_id).order_by(_FILES.c.sha256)
         with self._engine.connect() as connection:
             return [bytes(row.sha256) for row in connection.execute(query)]
@@ -223,6 +218,20 @@ class Requests(Store):
         """
         with self._engine.connect() as connection:
             return _referred_to(connection, sha256, besides)
+
+    def refer(self, evidence_id: str, sha256: Collection[bytes]) -> None:
+        """Record that evidence refers to stored bytes, which go with it; waits for a removal of them."""
+        with self._engine.begin() as connection:
+            for item in sorted(sha256):
+                lock = func.hashtextextended(f"object {item.hex()}", 0)
+                connection.execute(select(func.pg_advisory_xact_lock_shared(lock)))
+                connection.execute(
+                    upsert(_FILES)
+                    .values(
+                        sha256=item, evidence_id=evidence_id, organisation_id=schema.owner_of(evidence_id)
+                    )
+                    .on_conflict_do_nothing()
+                )
 
     @contextmanager
     def removing(self, sha256: bytes, *, besides: str) -> Iterator[bool]:
@@ -263,7 +272,8 @@ _REFERRED = text(
         AND NOT EXISTS (SELECT FROM tombstones WHERE tombstones.evidence_id = kept_files.evidence_id)
     ) OR EXISTS (SELECT FROM certificate_pdfs WHERE certificate_pdfs.sha256 = :sha256)
     OR EXISTS (
-        SELECT FROM exhibits WHERE exhibits.sha256 = :sha256 AND NOT exhibits.evidence ? :besides
+        SELECT FROM exhibits WHERE exhibits.sha256 = :sha256 AND exhibits.status = 'made'
+        AND NOT exhibits.evidence ? :besides
         AND NOT EXISTS (SELECT FROM tombstones WHERE exhibits.evidence ? tombstones.evidence_id)
     )
     """
@@ -298,34 +308,15 @@ def _read(connection: Connection, request_id: str) -> Request:
     return Request(**row._mapping)
 
 
+def _read_locked(connection: Connection, request_id: str) -> Request:
+    """A request that nobody else decides about until the end, nor places holds on what would go with it."""
+    evidence_id = _read(connection, request_id).evidence_id
+    # Twice: an exhibit that was ordered just before the first lock brings evidence of its own.
+    for _ in range(2):
+        lock_matters(connection, [evidence_id, *beside(connection, evidence_id)])
+    return _read(connection, request_id)
+
+
 def _deleted(connection: Connection, evidence_id: str) -> bool:
     query = select(_TOMBSTONES.c.evidence_id).where(_TOMBSTONES.c.evidence_id == evidence_id)
     return connection.execute(query).one_or_none() is not None
-
-
-def _refuse_kept(connection: Connection, evidence_id: str, now: datetime) -> None:
-    """Let evidence be deleted that nothing keeps.
-
-    Raises:
-        ConflictError: it is held, its retention is not over, or work on it is under way.
-    """
-    holds = standing(connection, evidence_id)
-    if holds:
-        raise ConflictError(
-            f"evidence {evidence_id} is on legal hold: {', '.join(holds)}",
-            what_to_do="lift the hold first, if there is no reason for it any more",
-        )
-    until = kept_until(connection, evidence_id)
-    if until is not None and now < until:
-        raise ConflictError(
-            f"evidence {evidence_id} is to be kept until {until:%Y-%m-%dT%H:%M:%SZ}",
-            what_to_do="wait until then",
-        )
-    table = schema.evidence
-    row = connection.execute(
-        select(table.c.registered_at, table.c.refused).where(table.c.id == evidence_id)
-    ).one()
-    if row.registered_at is None and not row.refused:
-        raise ConflictError(
-            f"evidence {evidence_id} is still being preserved", what_to_do="wait until it is registered"
-        )

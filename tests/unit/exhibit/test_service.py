@@ -327,11 +327,11 @@ def test_a_record_that_failed_makes_the_same_bytes_again(
     seen: list[bytes] = []
     recorded = parts.exhibits.made
 
-    def dying(exhibit_id: str, *, sha256: bytes, **more: Any) -> None:
+    def dying(exhibit_id: str, *, sha256: bytes, **more: Any) -> bool:
         seen.append(sha256)
         if len(seen) == 1:
             raise StorageUnavailableError("gone")
-        recorded(exhibit_id, sha256=sha256, **more)
+        return recorded(exhibit_id, sha256=sha256, **more)
 
     monkeypatch.setattr(parts.exhibits, "made", dying)
     order_exhibit(parts, order(MASK))
