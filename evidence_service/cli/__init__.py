@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from evidence_service import __version__
-from evidence_service.cli.exit_codes import exit_code_of
+from evidence_service.cli.exit_codes import exit_code_of, in_a_family
 from evidence_service.cli.terminal import plain
 from evidence_service.errors import EvidenceServiceError
 from evidence_service.verify.report import ExitCode
@@ -68,7 +68,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            return self._invoke(ctx)
         except EvidenceServiceError as error:
             click.secho(f"error: {plain(error.message)}", fg="red", err=True)
             if error.what_to_do:
@@ -91,6 +91,15 @@ class _Commands(click.Group):
             click.secho(f"error: a fault of this program ({words})", fg="red", err=True)
             click.echo(f"what to do: report it with the file {_write_traceback(error)}", err=True)
             ctx.exit(int(ExitCode.INTERNAL))
+
+    def _invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            named = in_a_family(error)
+            if named is error:
+                raise
+            raise named from error
 
 
 def _write_traceback(error: Exception) -> str:

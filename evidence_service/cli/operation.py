@@ -70,21 +70,32 @@ def fsck() -> None:
 
 
 def report_audit(parts: Parts) -> ExitCode:
-    """Derive everything again, print what does not hold, and note both for monitoring."""
+    """Derive everything again, print what does not hold, and note how much of it for monitoring.
+
+    Raises:
+        UnavailableError, ConfigurationError: it cannot be derived to the end; nothing is noted.
+    """
     started = time.monotonic()
-    # Trees first: a proof asked of a damaged file makes it again.
-    trees, evidence = list(audit_trees(parts)), list(audit(parts))
-    exhibits, custody = list(audit_exhibits(parts)), list(audit_custody(parts))
-    everything = (*trees, *evidence, *exhibits, *custody)
-    bad = [item for item in everything if item.problems]
-    parts.operations.note_fsck(FsckRun(parts.now(), time.monotonic() - started, len(everything), len(bad)))
-    for item in bad:
-        for words in item.problems:
-            click.secho(plain(f"{item.subject_id} ({item.status}): {words}"), fg="red")
-    click.echo(
-        f"{len(evidence)} pieces of evidence, {len(trees)} batches, {len(exhibits)} exhibits and "
-        f"{len(custody)} custody logs derived again, {len(bad)} with problems"
-    )
+    counted: dict[str, int] = {}
+    bad = 0
+    for name, found in (
+        # Trees first: a proof asked of a damaged file makes it again.
+        ("batches", audit_trees(parts)),
+        ("pieces of evidence", audit(parts)),
+        ("exhibits", audit_exhibits(parts)),
+        ("custody logs", audit_custody(parts)),
+    ):
+        counted[name] = 0
+        for item in found:  # one at a time: there may be millions
+            counted[name] += 1
+            bad += bool(item.problems)
+            for words in item.problems:
+                click.secho(plain(f"{item.subject_id} ({item.status}): {words}"), fg="red")
+    examined = sum(counted.values())
+    parts.operations.note_fsck(FsckRun(parts.now(), time.monotonic() - started, examined, bad))
+    evidence = counted.pop("pieces of evidence")
+    beside = ", ".join(f"{count} {name}" for name, count in counted.items())
+    click.echo(f"{evidence} pieces of evidence, {beside} derived again, {bad} with problems")
     return ExitCode.INVALID if bad else ExitCode.VERIFIED
 
 
