@@ -79,7 +79,13 @@ from evidence_service.store.members import Members
 from evidence_service.store.objects import LocalObjects
 from evidence_service.store.operations import Operations
 from evidence_service.store.organisations import Organisations
-from evidence_service.store.postgres import EmbeddedPostgres, bring_up_to_date, connect, login
+from evidence_service.store.postgres import (
+    EmbeddedPostgres,
+    bring_up_to_date,
+    connect,
+    login,
+    require_current,
+)
 from evidence_service.store.proofs import Proofs
 from evidence_service.store.queue import CaptureQueue
 from evidence_service.store.records import Records
@@ -104,25 +110,49 @@ _PROMISE_MARGIN = 0.1
 
 
 @contextmanager
-def database(settings: Settings, *, role: str = WORKER_ROLE) -> Iterator[tuple[Database, str]]:
+def database(
+    settings: Settings, *, role: str = WORKER_ROLE, make: bool = True
+) -> Iterator[tuple[Database, str]]:
     """The record's database with its schema up to date, and its URL; embedded when no URL is set.
 
     Args:
         role: whose rights the engine has: the worker's, who sees every organisation, or the API's.
+        make: bring the schema to this release where it is not; otherwise nothing is changed or made.
+
+    Raises:
+        ConfigurationError: nothing is to be made, and the database is of another release or not there.
     """
-    embedded = None if settings.database_url else EmbeddedPostgres(settings.data_directory / "postgres")
-    url = settings.database_url or (embedded.url if embedded else "")
-    try:
+    with _server(settings, make=make) as url:
         owner = connect(url)
         try:
-            bring_up_to_date(owner)
+            if make:
+                bring_up_to_date(owner)
+            else:
+                with owner.connect() as connection:
+                    require_current(connection)
         finally:
             owner.dispose()
         with connected(settings, url, role) as engine:
             yield engine, url
+
+
+@contextmanager
+def _server(settings: Settings, *, make: bool) -> Iterator[str]:
+    """URL of the configured database, or of the embedded one, which runs while the block lasts."""
+    if settings.database_url:
+        yield settings.database_url
+        return
+    directory = settings.data_directory / "postgres"
+    if not make and not (directory / "PG_VERSION").exists():
+        raise ConfigurationError(
+            f"there is no database in {directory}",
+            what_to_do="make it with “evidence migrate”, or correct data_directory",
+        )
+    embedded = EmbeddedPostgres(directory)
+    try:
+        yield embedded.url
     finally:
-        if embedded is not None:
-            embedded.stop()
+        embedded.stop()
 
 
 @contextmanager
@@ -136,18 +166,21 @@ def connected(settings: Settings, url: str, role: str) -> Iterator[Database]:
 
 
 @contextmanager
-def owner_database(settings: Settings) -> Iterator[Database]:
-    """The database as it is, with the rights of the configured login: nothing is brought up to date."""
-    embedded = None if settings.database_url else EmbeddedPostgres(settings.data_directory / "postgres")
-    try:
-        engine = connect(settings.database_url or (embedded.url if embedded else ""))
+def owner_database(settings: Settings, *, make: bool) -> Iterator[Database]:
+    """The database as it is, with the rights of the configured login: nothing is brought up to date.
+
+    Args:
+        make: an embedded one that is not there, empty.
+
+    Raises:
+        ConfigurationError: it is not there, and is not to be made.
+    """
+    with _server(settings, make=make) as url:
+        engine = connect(url)
         try:
             yield engine
         finally:
             engine.dispose()
-    finally:
-        if embedded is not None:
-            embedded.stop()
 
 
 def key_holders(settings: Settings) -> dict[bytes, KeyHolder]:
@@ -185,11 +218,14 @@ def rates(settings: Settings) -> Rates:
     )
 
 
-def parts(settings: Settings, engine: Database) -> Parts:
+def parts(settings: Settings, engine: Database, *, make: bool = True) -> Parts:
     """Everything the use cases work with.
 
+    Args:
+        make: the object store and the service's own keys where they are not there, as on the first start.
+
     Raises:
-        ConfigurationError: a setting names something that cannot be used.
+        ConfigurationError: a setting names something that cannot be used, or is not there.
     """
     roots = _readable(settings.capture_tls_roots)
     stamping = _stamping(settings)
@@ -207,7 +243,7 @@ def parts(settings: Settings, engine: Database) -> Parts:
         releases=Releases(engine),
         upload_sessions=UploadSessions(engine, settings.data_directory / "uploads"),
         journal=PostgresJournal(engine, make_submission=Submission, make_attempt=Attempt, make_state=State),
-        objects=objects(settings),
+        objects=objects(settings, make=make),
         capturing=Capturing(
             directory=settings.data_directory / "captures",
             browser=BrowserSettings(
@@ -247,8 +283,8 @@ def parts(settings: Settings, engine: Database) -> Parts:
             margin=promised_delay(settings) * _PROMISE_MARGIN,
         ),
         promised_delay=promised_delay(settings),
-        receipt_key=receipt_key(settings),
-        sealing_key=login_state.open_or_make(key_files(settings)[LOGIN_KEY]),
+        receipt_key=receipt_key(settings, make=make),
+        sealing_key=_sealing_key(settings, make=make),
         purpose=settings.purpose,
         host=platform.node(),
         tool=_TOOL,
@@ -265,10 +301,32 @@ def key_files(settings: Settings) -> dict[str, Path]:
     }
 
 
-def receipt_key(settings: Settings) -> ReceiptKey:
+def receipt_key(settings: Settings, *, make: bool) -> ReceiptKey:
     """The key that signs receipts; made on the first start unless the settings name one."""
     path = key_files(settings)[RECEIPT_KEY]
-    return ReceiptKey(path) if settings.receipt_key is not None else open_or_make(path)
+    if settings.receipt_key is not None:
+        return ReceiptKey(path)
+    return open_or_make(path) if make else ReceiptKey(_made(path))
+
+
+def _sealing_key(settings: Settings, *, make: bool) -> login_state.SealingKey:
+    path = key_files(settings)[LOGIN_KEY]
+    return login_state.open_or_make(path) if make else login_state.SealingKey(_made(path))
+
+
+def _made(path: Path) -> Path:
+    """What the service makes on its first start, and has to be there now.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    if not path.exists():
+        raise ConfigurationError(
+            f"{path} is not there",
+            what_to_do="start the service, which makes it, put it back from a backup, or correct "
+            "data_directory",
+        )
+    return path
 
 
 def backup_source(settings: Settings, owner: Database) -> Source:
@@ -279,10 +337,10 @@ def backup_source(settings: Settings, owner: Database) -> Source:
     """
     return Source(
         owner=owner,
-        objects=objects(settings),
+        objects=objects(settings, make=False),
         data_directory=settings.data_directory,
         key_files={name: path for name, path in key_files(settings).items() if path.exists()},
-        receipt_key=receipt_key(settings),
+        receipt_key=receipt_key(settings, make=False),
         tool=_TOOL,
         now=_now,
     )
@@ -311,16 +369,20 @@ def tracing(settings: Settings) -> Tracing:
     )
 
 
-def objects(settings: Settings) -> Objects:
+def objects(settings: Settings, *, make: bool = True) -> Objects:
     """The object store; one in a bucket is asked whether it locks what is put there.
 
+    Args:
+        make: a local directory where there is none.
+
     Raises:
-        ConfigurationError: it does not, or cannot be used.
+        ConfigurationError: it does not, cannot be used, or is not there.
         StorageUnavailableError: it does not answer, or cannot be opened.
     """
     chosen = settings.objects
     if chosen.kind == "local":
-        return LocalObjects(settings.data_directory / "objects", _now)
+        directory = settings.data_directory / "objects"
+        return LocalObjects(directory if make else _made(directory), _now)
     return S3Objects(
         Bucket(connect_s3(region=chosen.region, endpoint=chosen.endpoint_url), chosen.bucket),
         prefix=chosen.prefix,

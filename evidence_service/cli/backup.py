@@ -61,7 +61,7 @@ def backup(
         raise ConfigurationError(
             f"there is no data directory {settings.data_directory}", what_to_do="correct data_directory"
         )
-    with bootstrap.owner_database(settings) as owner:
+    with bootstrap.owner_database(settings, make=False) as owner:
         made = make(bootstrap.backup_source(settings, owner), directory, recipients=recipients)
     _tell(made, without_keys=without_keys)
 
@@ -83,7 +83,7 @@ def restore(
     _demand_whole(found)
     settings = config.load()
     settings.data_directory.mkdir(parents=True, exist_ok=True)
-    with bootstrap.owner_database(settings) as owner:
+    with bootstrap.owner_database(settings, make=True) as owner:
         restoring.begin(found, owner, settings.data_directory)
         if identity is not None:
             for kept in restoring.put_keys(found, identity, bootstrap.key_files(settings)):

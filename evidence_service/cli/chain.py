@@ -106,8 +106,8 @@ def deploy(chain_id: int) -> None:
 def _journal(settings: Settings, opened: ExitStack) -> Journal | None:
     """The record of nonces; None, and a line on standard error, where it cannot be read."""
     try:
-        engine, _ = opened.enter_context(bootstrap.database(settings))
-        return bootstrap.parts(settings, engine).journal
+        engine, _ = opened.enter_context(bootstrap.database(settings, make=False))
+        return bootstrap.parts(settings, engine, make=False).journal
     except EvidenceServiceError as error:
         click.echo(f"nonces are not compared with the record: {plain(error.message)}", err=True)
         return None

@@ -63,8 +63,8 @@ def devchain(directory: Path, port: int, ganache: Path) -> None:
 def fsck() -> None:
     """Derive every stored digest, proof and anchor again."""
     settings = config.load()
-    with bootstrap.database(settings) as (engine, _):
-        parts = bootstrap.parts(settings, engine)
+    with bootstrap.database(settings, make=False) as (engine, _):
+        parts = bootstrap.parts(settings, engine, make=False)
         code = report_audit(parts)
     sys.exit(int(code))
 
@@ -134,12 +134,15 @@ def _examinations(settings: Settings, opened: ExitStack) -> Iterator[tuple[str, 
     yield "browser", lambda: identify(find_browser(settings.chromium)).version
     yield "fonts", lambda: str(font_directory())
     tried = _without_traces(settings, opened)
-    yield "objects", lambda: bootstrap.objects(tried).inspect()
+    trying = tried is not settings
+    yield "objects", lambda: bootstrap.objects(tried, make=trying).inspect()
 
     def database() -> str:
-        engine, _ = opened.enter_context(bootstrap.database(tried))
-        wired.append(bootstrap.parts(tried, engine))
-        if tried is not settings:
+        # One at an address is somebody's also where there is no data directory yet.
+        embedded = trying and not settings.database_url
+        engine, _ = opened.enter_context(bootstrap.database(tried, make=embedded))
+        wired.append(bootstrap.parts(tried, engine, make=trying))
+        if embedded:
             return f"answers in a folder for trying; “evidence serve” will make {settings.data_directory}"
         return "answers; schema up to date"
 
@@ -154,8 +157,8 @@ def _examinations(settings: Settings, opened: ExitStack) -> Iterator[tuple[str, 
 
 
 def _without_traces(settings: Settings, opened: ExitStack) -> Settings:
-    """The same with a data directory that goes again, where there is none yet."""
-    if settings.data_directory.exists():
+    """The same with a data directory that goes again, where there is none yet, or nothing in it."""
+    if settings.data_directory.is_dir() and any(settings.data_directory.iterdir()):
         return settings
     scratch = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="evidence-doctor-")))
     # As root the embedded PostgreSQL runs as a user of its own, who has to reach its directory.

@@ -25,7 +25,6 @@ class TreeFiles:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
 
     def put(self, name: str, tree: merkle.MerkleTree) -> None:
         """Store a tree; storing it again changes nothing, or repairs a damaged file.
@@ -35,6 +34,9 @@ class TreeFiles:
         """
         temporary = self._directory / f"incoming-{secrets.token_hex(8)}"
         try:
+            if not self._directory.is_dir():
+                self._directory.mkdir(parents=True, exist_ok=True)
+                files.sync_directory(self._directory.parent)
             with temporary.open("xb") as writer:
                 writer.writelines(tree.levels)
                 files.commit(writer, temporary, self._directory / name)
