@@ -41,6 +41,7 @@ from evidence_service.api.routes import (
 )
 from evidence_service.api.streams import Streams
 from evidence_service.service.parts import Parts
+from evidence_service.service.readiness import Examiner
 from evidence_service.service.tracing import NoTracing
 
 _ROUTES = (
@@ -132,6 +133,7 @@ def _application(
     )
     app.state.parts = parts
     app.state.overall = overall
+    app.state.examiner = None if parts is None else Examiner(parts)
     app.state.keys = keys
     app.state.identities = identities
     app.state.limiter = Limiter(rates or Rates())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from evidence_service.api.auth import Installed
-from evidence_service.service.readiness import readiness
+from evidence_service.service.readiness import Examiner
 
 router = APIRouter(tags=["health"])
 
@@ -28,8 +28,8 @@ class ReadinessView(BaseModel):
 
 
 @router.get("/livez")
-def live() -> dict[str, str]:
-    """The process answers."""
+async def live() -> dict[str, str]:
+    """The process answers; also when every thread that serves requests is busy."""
     return {"status": "alive"}
 
 
@@ -38,9 +38,10 @@ def live() -> dict[str, str]:
     response_model=ReadinessView,
     responses={503: {"model": ReadinessView, "description": "Not ready"}},
 )
-def ready(parts: Installed) -> JSONResponse:
+async def ready(request: Request, _: Installed) -> JSONResponse:
     """Orders can be accepted; else each failing dependency is named."""
-    found = readiness(parts)
+    examiner: Examiner = request.app.state.examiner
+    found = await examiner.readiness()
     view = ReadinessView(
         status="not ready" if found.failing else "degraded" if found.degraded else "ready",
         failing=list(found.failing),

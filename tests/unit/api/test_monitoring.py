@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,8 +21,10 @@ from sqlalchemy import text
 from evidence_service.anchor.node import Node
 from evidence_service.anchor.submission import State
 from evidence_service.api.app import create_app, create_monitoring
+from evidence_service.api.rates import Rate, Rates
 from evidence_service.service.metrics import metrics
 from evidence_service.service.parts import Chain
+from evidence_service.service.readiness import KEPT, Examiner
 from evidence_service.store.operations import FsckRun
 from tests.running import ROOT, operator_key, serving
 from tests.unit.api.anchoring import add_batch, submit
@@ -168,7 +173,8 @@ def test_a_worker_answers_for_the_installation_and_for_nothing_else(service: Ser
 
 
 def ready(service: Service) -> tuple[int, dict[str, Any]]:
-    """Asked without a key."""
+    """Asked without a key, when what was found before is not told again."""
+    service.clock.forward(KEPT.total_seconds())
     with httpx.Client(base_url=service.http.base_url, trust_env=False) as http:
         answer = http.get("/readyz")
     return answer.status_code, answer.json()
@@ -196,6 +202,51 @@ def test_readiness_names_what_fails(service: Service, tmp_path: Path) -> None:
     (tmp_path / "gone").rename(tmp_path / "objects")
     assert ready(service) == (200, view("ready"))
     assert list((tmp_path / "objects").iterdir()) == [], "trying leaves nothing behind"
+
+
+class Counting:
+    """Objects that count how often they are looked at, and do not answer before they may."""
+
+    def __init__(self, objects: Any) -> None:
+        self._objects = objects
+        self.looked_at = 0
+        self.proceed = threading.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._objects, name)
+
+    def inspect(self) -> str:
+        self.looked_at += 1
+        assert self.proceed.wait(60)
+        return str(self._objects.inspect())
+
+
+def test_a_store_that_hangs_is_looked_at_once_and_holds_nobody_up(service: Service) -> None:
+    objects = Counting(service.parts.objects)
+    parts = replace(service.parts, objects=objects)
+    app = create_app(parts, {}, rates=Rates(public=Rate(1e6, 1_000_000)))
+    app.state.examiner = Examiner(parts, deadline=0.2)
+    # More than there are threads that serve requests.
+    with serving(app) as url, ThreadPoolExecutor(60) as asking:
+
+        def answered() -> dict[str, Any]:
+            return dict(httpx.get(f"{url}/readyz", trust_env=False).json())
+
+        try:
+            while answered()["failing"] != ["objects"]:  # the database is looked at before
+                time.sleep(0.05)
+            found = list(asking.map(lambda _: httpx.get(f"{url}/readyz", trust_env=False), range(60)))
+            assert httpx.get(f"{url}/livez", trust_env=False).json() == {"status": "alive"}
+        finally:
+            objects.proceed.set()
+        assert {(item.status_code, *item.json()["failing"]) for item in found} == {(503, "objects")}
+        assert objects.looked_at == 1
+        while answered()["failing"]:  # the one that hung comes to its end
+            time.sleep(0.05)
+        assert answered() == view("ready")
+        assert objects.looked_at == 1, "what was found is told again"
+        service.clock.forward(KEPT.total_seconds())
+        assert (answered(), objects.looked_at) == (view("ready"), 2)
 
 
 @pytest.mark.parametrize(("revision", "words"), [("0003", "older"), ("9999", "newer")])
@@ -239,6 +290,7 @@ def test_chains_and_authorities_that_are_away_leave_orders_accepted(service: Ser
     with serving(create_app(parts, {})) as url:
 
         def degraded() -> list[str]:
+            service.clock.forward(KEPT.total_seconds())
             answer = httpx.get(f"{url}/readyz", trust_env=False)
             assert answer.status_code == 200
             return list(answer.json()["degraded"])
