@@ -382,7 +382,7 @@ def objects(settings: Settings, *, make: bool = True) -> Objects:
     chosen = settings.objects
     if chosen.kind == "local":
         directory = settings.data_directory / "objects"
-        return LocalObjects(directory if make else _made(directory), _now)
+        return LocalObjects(directory if make else _made(directory))
     return S3Objects(
         Bucket(connect_s3(region=chosen.region, endpoint=chosen.endpoint_url), chosen.bucket),
         prefix=chosen.prefix,

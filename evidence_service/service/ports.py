@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -66,19 +65,6 @@ class Objects(Protocol):
             NotFoundError, MismatchError: as ``read``.
         """
 
-    def retain(self, sha256: bytes, until: datetime) -> Protection:
-        """Keep an object until a time, at least. Never shortens: an earlier time changes nothing.
-
-        Raises:
-            NotFoundError, MismatchError: as ``read``.
-        """
-
-    def hold(self, sha256: bytes) -> Protection:
-        """Keep an object until the hold is released, whatever its retention; errors as for ``retain``."""
-
-    def release_hold(self, sha256: bytes) -> Protection:
-        """Undo ``hold``; the retention stays as it is. Errors as for ``retain``."""
-
     def remove(self, sha256: bytes) -> bool:
         """Remove an object for good; whether it was there. When this returns, the removal is durable.
 
@@ -86,7 +72,7 @@ class Objects(Protocol):
         object, and a put that finds it while it is being removed is acknowledged.
 
         Raises:
-            RefusedError: it is held, or its retention is not over; says until when.
+            RefusedError: the store itself protects it; says how long.
         """
 
     def inspect(self) -> str:

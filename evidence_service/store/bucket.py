@@ -186,11 +186,6 @@ class Bucket:
         retention = {"Mode": COMPLIANCE, "RetainUntilDate": until}
         self._call("put_object_retention", Key=key, VersionId=version, Retention=retention)
 
-    def hold(self, key: str, version: str, *, held: bool) -> None:
-        """Set or lift a version's legal hold."""
-        status = {"Status": "ON" if held else "OFF"}
-        self._call("put_object_legal_hold", Key=key, VersionId=version, LegalHold=status)
-
     def delete(self, key: str, version: str) -> None:
         """Delete a version for good. The service refuses when it is locked."""
         self._call("delete_object", Key=key, VersionId=version)

@@ -4,8 +4,8 @@ Durability: when ``put`` returns, the bytes and their directory entry are on dis
 directories). Reading hashes again: a flipped bit on disk is an error, never an answer. A name appears with
 its whole content or not at all, and no file under a name is ever written to.
 
-Retention and holds are notes beside the files that this program obeys; they bind nobody who can write to the
-directory. Where that is needed, ``store/s3.py`` keeps objects under a lock of the store's own.
+Nothing here binds who can write to the directory. Where that is needed, ``store/s3.py`` keeps objects under a
+lock of the store's own.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from evidence_service.core.digest import Digest, Digester
 from evidence_service.errors import MismatchError, NotFoundError, StorageUnavailableError
 from evidence_service.store import files
-from evidence_service.store.protection import Protection, parse_note, to_note
+from evidence_service.store.protection import Protection
 
 _CHUNK = 1 << 20
 
@@ -33,16 +31,12 @@ class LocalObjects:
 
     Opening it removes what writers that were killed left unfinished.
 
-    Args:
-        now: current time; decides whether a retention is over.
-
     Raises:
         StorageUnavailableError: the directory cannot be made or read.
     """
 
-    def __init__(self, directory: Path, now: Callable[[], datetime]) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._now = now
         with _disk(f"the object store {directory} cannot be opened"):
             if not directory.is_dir():
                 directory.mkdir(parents=True, exist_ok=True)
@@ -85,48 +79,28 @@ class LocalObjects:
         yield self.path(sha256)
 
     def protection(self, sha256: bytes) -> Protection:
-        """What keeps an object from being removed.
+        """What keeps an object from being removed: nothing does.
 
         Raises:
             NotFoundError: never stored.
-            MismatchError: the note of it is damaged.
         """
-        with self._locked(sha256) as note:
-            return _noted(note, sha256)
-
-    def retain(self, sha256: bytes, until: datetime) -> Protection:
-        """Keep an object until a time, at least; an earlier one than before changes nothing.
-
-        Raises:
-            NotFoundError, MismatchError: as :meth:`protection`.
-            StorageUnavailableError: the disk does not take it.
-        """
-        return self._change(sha256, lambda before: before.extended(until))
-
-    def hold(self, sha256: bytes) -> Protection:
-        """Keep an object until the hold is released, whatever its retention; errors as for :meth:`retain`."""
-        return self._change(sha256, lambda before: replace(before, held=True))
-
-    def release_hold(self, sha256: bytes) -> Protection:
-        """Undo :meth:`hold`; the retention stays as it is."""
-        return self._change(sha256, lambda before: replace(before, held=False))
+        if not self.path(sha256).exists():
+            raise _absent(sha256)
+        return Protection()
 
     def remove(self, sha256: bytes) -> bool:
         """Remove an object; whether it was there.
 
         Raises:
-            RefusedError: it is held, or its retention is not over; says until when.
             StorageUnavailableError: the disk does not take it.
         """
         target = self.path(sha256)
-        try:
-            with self._locked(sha256) as note, _disk(f"object {sha256.hex()} cannot be removed"):
-                _noted(note, sha256).refuse_removal(sha256, self._now())
+        with _disk(f"object {sha256.hex()} cannot be removed"):
+            try:
                 target.unlink()
-                note.unlink(missing_ok=True)
-                files.sync_directory(target.parent)
-        except NotFoundError:
-            return False
+            except FileNotFoundError:
+                return False
+            files.sync_directory(target.parent)
         return True
 
     def inspect(self) -> str:
@@ -215,33 +189,6 @@ class LocalObjects:
                 f"object {sha256.hex()} was changed on disk", what_to_do="restore it from a backup"
             )
         return found
-
-    def _change(self, sha256: bytes, change: Callable[[Protection], Protection]) -> Protection:
-        with self._locked(sha256) as note, _disk(f"object {sha256.hex()} cannot be protected"):
-            after = change(_noted(note, sha256))
-            with self._incoming() as (writer, temporary):
-                writer.write(to_note(after))
-                files.commit(writer, temporary, note)
-        return after
-
-    @contextmanager
-    def _locked(self, sha256: bytes) -> Iterator[Path]:
-        """An object's note, which no other process changes meanwhile."""
-        target = self.path(sha256)
-        try:
-            reader = target.open("rb")
-        except FileNotFoundError as error:
-            raise _absent(sha256) from error
-        with reader:
-            fcntl.flock(reader, fcntl.LOCK_EX)
-            yield target.with_name(f"{target.name}.protection")
-
-
-def _noted(note: Path, sha256: bytes) -> Protection:
-    try:
-        return parse_note(note.read_bytes(), sha256)
-    except FileNotFoundError:
-        return Protection()
 
 
 @contextmanager

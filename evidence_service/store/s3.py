@@ -108,23 +108,6 @@ class S3Objects:
         version, _ = self._fetch(sha256)
         return self._bucket.look(self._key(sha256), version)[0]
 
-    def retain(self, sha256: bytes, until: datetime) -> Protection:
-        """Keep an object until a time, at least; errors as for :meth:`read`.
-
-        Raises:
-            ConfigurationError: the bucket does not lock.
-        """
-        version, _ = self._fetch(sha256)
-        return self._keep(self._key(sha256), version, until)
-
-    def hold(self, sha256: bytes) -> Protection:
-        """Put a legal hold on the version that holds the content; errors as for :meth:`retain`."""
-        return self._set_hold(sha256, held=True)
-
-    def release_hold(self, sha256: bytes) -> Protection:
-        """Undo :meth:`hold`; the retention stays as it is."""
-        return self._set_hold(sha256, held=False)
-
     def remove(self, sha256: bytes) -> bool:
         """Delete every version that can be deleted; whether there was one.
 
@@ -204,18 +187,6 @@ class S3Objects:
             raise ConfigurationError(
                 f"the bucket {self._bucket.name} does not lock what is put there",
                 what_to_do="grant s3:GetObjectRetention, or use a service with Object Lock",
-            )
-        return protection
-
-    def _set_hold(self, sha256: bytes, *, held: bool) -> Protection:
-        key = self._key(sha256)
-        version, _ = self._fetch(sha256)
-        self._bucket.hold(key, version, held=held)
-        protection, _ = self._bucket.look(key, version)
-        if protection.held != held:
-            raise ConfigurationError(
-                f"the bucket {self._bucket.name} does not keep legal holds",
-                what_to_do="grant s3:GetObjectLegalHold, or use a service with Object Lock",
             )
         return protection
 

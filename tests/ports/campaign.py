@@ -35,14 +35,14 @@ def _now() -> datetime:
 
 def local(directory: Path, kills: int, seed: int) -> bool:
     """Kills against a directory; whether nothing was lost or torn."""
-    objects = LocalObjects(directory, _now)
+    objects = LocalObjects(directory)
     counted = kill_writers(objects, kills=kills, within=0.3, largest=1 << 20, seed=seed)
     torn = sum(
         hashlib.sha256(path.read_bytes()).hexdigest() != path.parent.name + path.name
         for path in directory.glob("??/*")
     )
     unfinished = len(list(directory.glob("incoming-*")))
-    LocalObjects(directory, _now)
+    LocalObjects(directory)
     left = len(list(directory.glob("incoming-*")))
     return _told("local", counted, torn, f"unfinished={unfinished} left={left}") and left == 0
 

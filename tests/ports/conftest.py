@@ -99,7 +99,7 @@ def s3(client: Any) -> World:
 def local(tmp_path: Path) -> World:
     """LocalObjects in a directory of its own."""
     clock, directory = Clock(), tmp_path / "objects"
-    objects = LocalObjects(directory, clock)
+    objects = LocalObjects(directory)
 
     def damage(sha256: bytes) -> None:
         objects.path(sha256).chmod(0o644)
@@ -109,7 +109,7 @@ def local(tmp_path: Path) -> World:
         objects,
         clock,
         damage,
-        reopen=lambda: LocalObjects(directory, clock),
+        reopen=lambda: LocalObjects(directory),
         everything=lambda: [path.name for path in directory.rglob("*") if path.is_file()],
         unlocked=lambda: objects,
     )

@@ -18,7 +18,7 @@ from evidence_service.errors import MismatchError, NotFoundError, StorageUnavail
 from evidence_service.store import files
 from evidence_service.store import objects as module
 from evidence_service.store.objects import LocalObjects
-from tests.ports.conftest import Clock, World
+from tests.ports.conftest import World
 
 CONTENT = b"content" * 1000
 SHA256 = digest_of(CONTENT).sha256
@@ -32,9 +32,8 @@ def objects(local: World) -> LocalObjects:
 
 def test_a_stored_file_can_be_read_and_nothing_else(objects: LocalObjects) -> None:
     objects.put_bytes(CONTENT)
-    objects.hold(SHA256)
     path = objects.path(SHA256)
-    assert [stat.S_IMODE(item.stat().st_mode) for item in path.parent.iterdir()] == [0o444, 0o444]
+    assert [stat.S_IMODE(item.stat().st_mode) for item in path.parent.iterdir()] == [0o444]
     assert path.stat().st_nlink == 1
 
 
@@ -196,17 +195,13 @@ def test_a_disk_that_cannot_be_read_is_no_mismatch(
         objects.read(SHA256)
 
 
-@pytest.mark.parametrize("method", ["hold", "remove"])
-def test_a_removal_or_hold_that_fails_changes_nothing(
-    objects: LocalObjects, monkeypatch: pytest.MonkeyPatch, method: str
-) -> None:
+def test_a_removal_that_fails_changes_nothing(objects: LocalObjects, monkeypatch: pytest.MonkeyPatch) -> None:
     objects.put_bytes(CONTENT)
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "unlink" if method == "remove" else "replace", _error(errno.EROFS))
+        patched.setattr(Path, "unlink", _error(errno.EROFS))
         with pytest.raises(StorageUnavailableError, match="Read-only"):
-            getattr(objects, method)(SHA256)
+            objects.remove(SHA256)
     assert objects.read(SHA256) == CONTENT
-    assert not objects.protection(SHA256).held
 
 
 def test_a_removal_that_failed_but_landed_is_repeated(
@@ -218,18 +213,6 @@ def test_a_removal_that_failed_but_landed_is_repeated(
         with pytest.raises(StorageUnavailableError):
             objects.remove(SHA256)
     assert objects.remove(SHA256) is False
-
-
-@pytest.mark.parametrize(
-    "note", [b"", b"{", b"[]", b'{"retain_until": "soon", "held": false}', b'{"held": 1}']
-)
-def test_a_damaged_note_protects(objects: LocalObjects, note: bytes) -> None:
-    objects.put_bytes(CONTENT)
-    path = objects.path(SHA256)
-    path.with_name(f"{path.name}.protection").write_bytes(note)
-    with pytest.raises(MismatchError, match="what protects object"):
-        objects.remove(SHA256)
-    assert objects.read(SHA256) == CONTENT
 
 
 def test_what_a_killed_writer_left_is_swept_and_nothing_else(local: World, objects: LocalObjects) -> None:
@@ -254,8 +237,8 @@ def test_a_store_that_is_opened_while_another_writes_leaves_its_file_alone(
 def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageUnavailableError, match="cannot be opened"):
-        LocalObjects(tmp_path / "file" / "objects", Clock())
-    objects = LocalObjects(tmp_path / "objects", Clock())
+        LocalObjects(tmp_path / "file" / "objects")
+    objects = LocalObjects(tmp_path / "objects")
     monkeypatch.setattr(module.files, "sync", _error(errno.EROFS))
     with pytest.raises(StorageUnavailableError, match="cannot be written: Read-only"):
         objects.inspect()

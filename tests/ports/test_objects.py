@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from evidence_service.core.digest import digest_of
-from evidence_service.errors import MismatchError, NotFoundError, RefusedError
+from evidence_service.errors import MismatchError, NotFoundError
 from tests.ports.conftest import PART, World
 
 NEVER_STORED = digest_of(b"never stored").sha256
-DAY = timedelta(days=1)
 
 
 @pytest.mark.parametrize("size", [0, 1, PART, PART + 1, (1 << 20) + 1])
@@ -43,7 +40,7 @@ def test_putting_again_changes_nothing(world: World, tmp_path: Path) -> None:
     assert world.everything() == kept
 
 
-@pytest.mark.parametrize("method", ["read", "check", "protection", "hold", "release_hold"])
+@pytest.mark.parametrize("method", ["read", "check", "protection"])
 def test_what_was_never_stored_is_not_found(world: World, method: str) -> None:
     with pytest.raises(NotFoundError, match=NEVER_STORED.hex()):
         getattr(world.objects, method)(NEVER_STORED)
@@ -52,8 +49,6 @@ def test_what_was_never_stored_is_not_found(world: World, method: str) -> None:
 def test_nothing_of_what_was_never_stored(world: World) -> None:
     with pytest.raises(NotFoundError), world.objects.open(NEVER_STORED):
         pytest.fail("it was opened")
-    with pytest.raises(NotFoundError):
-        world.objects.retain(NEVER_STORED, world.clock() + DAY)
     assert world.objects.remove(NEVER_STORED) is False
 
 
@@ -76,44 +71,6 @@ def test_putting_again_heals_and_keeps_what_was_damaged(world: World) -> None:
     assert len(world.everything()) == len(before) + 1
 
 
-def test_retention_is_extended_and_never_shortened(world: World) -> None:
-    stored = world.objects.put_bytes(b"content")
-    later = world.clock() + 60 * DAY
-    assert _until(world.objects.retain(stored.sha256, later)) >= later
-    world.objects.retain(stored.sha256, world.clock() + DAY)
-    world.objects.put_bytes(b"content")
-    assert later <= _until(world.objects.protection(stored.sha256)) < later + timedelta(seconds=1)
-
-
-def test_nothing_is_removed_before_its_time(world: World) -> None:
-    stored = world.objects.put_bytes(b"content")
-    until = _until(world.objects.retain(stored.sha256, world.clock() + 60 * DAY))
-    with pytest.raises(RefusedError, match=f"kept until {until:%Y-%m-%dT%H:%M:%SZ}"):
-        world.objects.remove(stored.sha256)
-    assert world.objects.read(stored.sha256) == b"content"
-
-
-def test_a_hold_keeps_what_nothing_else_keeps(world: World) -> None:
-    stored = world.objects.put_bytes(b"content")
-    assert world.objects.hold(stored.sha256).held
-    assert world.objects.hold(stored.sha256) == world.objects.protection(stored.sha256)
-    _let_retention_end(world)
-    with pytest.raises(RefusedError, match="is on hold"):
-        world.objects.remove(stored.sha256)
-    released = world.objects.release_hold(stored.sha256)
-    assert not released.held
-    assert released == world.objects.release_hold(stored.sha256)
-
-
-def test_holds_and_retention_leave_each_other_alone(world: World) -> None:
-    stored = world.objects.put_bytes(b"content")
-    until = world.objects.retain(stored.sha256, world.clock() + 60 * DAY).retain_until
-    assert world.objects.hold(stored.sha256).retain_until == until
-    later = world.objects.retain(stored.sha256, world.clock() + 70 * DAY)
-    assert later.held
-    assert world.objects.release_hold(stored.sha256).retain_until == later.retain_until
-
-
 def test_the_store_describes_itself_and_leaves_nothing(world: World) -> None:
     assert "writable" in world.objects.inspect()
     assert world.everything() == []
@@ -129,13 +86,3 @@ def test_what_nothing_keeps_is_removed_for_good(world: World) -> None:
     with pytest.raises(NotFoundError):
         objects.read(stored.sha256)
     assert objects.put_bytes(b"content") == stored
-
-
-def _until(protection: Any) -> Any:
-    assert protection.retain_until is not None
-    return protection.retain_until
-
-
-def _let_retention_end(world: World) -> None:
-    if world.retention is not None:
-        world.clock.now += world.retention + DAY

@@ -55,7 +55,7 @@ def test_what_others_write_later_is_never_read_and_hides_nothing(s3: World) -> N
         assert path.read_bytes() == CONTENT
     assert s3.objects.put_bytes(CONTENT).sha256 == SHA256
     assert len(versions(s3)) == 3
-    assert s3.objects.hold(SHA256).version == put
+    assert s3.objects.protection(SHA256).version == put
 
 
 def test_what_lay_under_the_name_before_is_not_taken_for_it(s3: World) -> None:
@@ -117,6 +117,20 @@ def test_putting_again_keeps_it_longer(s3: World) -> None:
     assert before is not None and after is not None and after - before == timedelta(days=10)
 
 
+def test_nothing_is_removed_before_its_time_nor_while_somebody_holds_it(s3: World) -> None:
+    s3.objects.put_bytes(CONTENT)
+    until = s3.objects.protection(SHA256).retain_until
+    assert until is not None
+    with pytest.raises(RefusedError, match=f"kept until {until:%Y-%m-%dT%H:%M:%SZ}"):
+        s3.objects.remove(SHA256)
+    s3.client.put_object_legal_hold(Bucket=s3.bucket, Key=KEY, LegalHold={"Status": "ON"})
+    assert s3.objects.protection(SHA256).held
+    s3.clock.now += RETENTION + timedelta(days=1)
+    with pytest.raises(RefusedError, match="on hold in the object store"):
+        s3.objects.remove(SHA256)
+    assert s3.objects.read(SHA256) == CONTENT
+
+
 def test_a_bucket_without_a_lock_is_refused_at_the_start(s3: World) -> None:
     name = f"{s3.bucket}-plain"
     s3.client.create_bucket(Bucket=name)
@@ -147,12 +161,12 @@ def test_a_lock_that_does_not_bind_everybody_is_none(s3: World) -> None:
 
 
 def test_a_service_that_knows_no_lock_is_not_believed(s3: World) -> None:
-    lock = ("x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold")
-    with faults.between(s3.client, "HEAD", faults.without_headers(*lock), times=9):
-        with pytest.raises(ConfigurationError, match="does not lock what is put there"):
-            s3.objects.put_bytes(CONTENT)
-        with pytest.raises(ConfigurationError, match="does not keep legal holds"):
-            s3.objects.hold(SHA256)
+    lock = ("x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date")
+    with (
+        faults.between(s3.client, "HEAD", faults.without_headers(*lock), times=9),
+        pytest.raises(ConfigurationError, match="does not lock what is put there"),
+    ):
+        s3.objects.put_bytes(CONTENT)
 
 
 def test_a_lock_that_somebody_can_lift_is_replaced(s3: World) -> None:

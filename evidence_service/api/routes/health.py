@@ -28,8 +28,9 @@ class ReadinessView(BaseModel):
 
 
 @router.get("/livez")
+# In the event loop: it answers also when every thread that serves requests is busy.
 async def live() -> dict[str, str]:
-    """The process answers; also when every thread that serves requests is busy."""
+    """The process answers."""
     return {"status": "alive"}
 
 

@@ -92,7 +92,7 @@ def make(source: Source, root: Path, *, recipients: Sequence[str]) -> Made:
     """
     encrypted = keys.encrypt(source.key_files, recipients) if recipients else {}
     with _writing(root), _locked(root):
-        pool = _Pool(LocalObjects(root / manifest.CONTENT, source.now))
+        pool = _Pool(LocalObjects(root / manifest.CONTENT))
         at = source.now()
         name = f"{at:%Y%m%dT%H%M%S}.{at.microsecond // 1000:03}Z-{source.random_bytes(4).hex()}"
         folder = root / f"{manifest.INCOMPLETE}{name}"

@@ -27,6 +27,7 @@ from evidence_service.service.parts import Parts
 from evidence_service.store import holds as store_holds
 from evidence_service.store import requests as store_requests
 from evidence_service.store.objects import LocalObjects
+from evidence_service.store.protection import Protection
 from evidence_service.store.schema import DEFAULT_ORGANISATION
 from evidence_service.store.tenancy import WORKER_ROLE
 from tests.running import as_role
@@ -351,18 +352,30 @@ def test_what_is_removed_before_it_is_referred_to_is_stored_again(
     assert service.parts.objects.check(SHA256).size == len(BYTES)
 
 
+class Locked:
+    """Objects of a store that keeps them under a lock of its own."""
+
+    def __init__(self, objects: Any) -> None:
+        self._objects = objects
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._objects, name)
+
+    def protection(self, sha256: bytes) -> Protection:
+        return replace(self._objects.protection(sha256), held=True)
+
+
 def test_a_store_that_does_not_let_go_is_asked_again(
     service: Service, second: httpx.Client, worker: Parts
 ) -> None:
     evidence = preserved(service)
     request = approved(service, second, evidence)
-    service.parts.objects.hold(SHA256)
-    carry_out(worker, request)
+    locked = Locked(service.parts.objects)
+    carry_out(replace(worker, objects=locked), request)
     assert "on hold" in service.http.get(f"/v1/requests/{request}").json()["waiting_for"]
     assert service.http.get(f"/v1/evidence/{evidence}/files/note.txt").content == BYTES
     before = delete.wanted(worker)
     service.clock.forward(3600)
     assert delete.wanted(worker) != before
-    service.parts.objects.release_hold(SHA256)
     carry_out(worker, request)
     assert state(service, request) == "executed"

@@ -47,7 +47,7 @@ def source(owner: Engine, directory: Path) -> Source:
     make_once(directory / manifest.LOGIN_KEY, lambda: bytes(range(32)))
     return Source(
         owner=owner,
-        objects=LocalObjects(directory / "objects", lambda: NOW),
+        objects=LocalObjects(directory / "objects"),
         data_directory=directory,
         key_files={name: directory / name for name in manifest.KEYS},
         receipt_key=open_or_make(directory / manifest.RECEIPT_KEY),
@@ -131,6 +131,6 @@ def put_back(root: Path, owner: Engine, target: Path, *, identity: Path | None =
     restore.begin(backup, owner, target)
     if identity is not None:
         assert restore.put_keys(backup, identity, {name: target / name for name in manifest.KEYS}) == []
-    restore.put_files(backup, LocalObjects(target / "objects", lambda: NOW), target)
+    restore.put_files(backup, LocalObjects(target / "objects"), target)
     restore.put_record(backup, owner)
     restore.finish(target)

@@ -135,7 +135,7 @@ def test_what_is_accepted_meanwhile_is_in_it_whole_or_in_the_next(
         before = list(accepted)
         make(original, root, recipients=[])
     put_back(root, target, tmp_path / "restored")
-    store = LocalObjects(tmp_path / "restored" / "objects", lambda: backing.NOW)
+    store = LocalObjects(tmp_path / "restored" / "objects")
     with target.connect() as connection:
         found = connection.execute(
             text("SELECT id, capture -> 'files' -> 0 ->> 'sha256' AS sha256 FROM evidence")
