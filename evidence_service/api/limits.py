@@ -7,14 +7,15 @@ for bytes that come one by one, or parse what is nested without end.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from evidence_service.api.nesting import check_nesting
 from evidence_service.api.problems import of_status
 
 BODY_LIMIT = 32 * 1024 * 1024
@@ -25,14 +26,8 @@ PATIENCE = 20.0
 """Seconds a body may take however small it is."""
 SLOWEST = 4096
 """Bytes a second that a longer body has to keep up with."""
-DEEPEST = 64
-"""Arrays and objects within one another. A library that is imported on the way (py_ecc) raises Python's own
-limit to 100,000 frames for the whole process. That is more than a thread's stack holds: parsing would end it.
-"""
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_MOST_QUOTES = 400_000
-"""More than 10,000 rows have; the parts between them are held in memory together."""
-_NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
+_SHORT = 64 * 1024
+"""Bytes of a body whose nesting is found at once; a longer one would hold up everybody else's requests."""
 
 
 class Bounds:
@@ -63,7 +58,10 @@ class Bounds:
             return
         try:
             whole = await body.whole()
-            _check_depth(whole)
+            if len(whole) > _SHORT:
+                await run_in_threadpool(check_nesting, whole)
+            else:
+                check_nesting(whole)
         except HTTPException as error:
             await of_status(Request(scope), error)(scope, receive, send)
             return
@@ -88,26 +86,6 @@ def _once(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
-
-
-def _check_depth(body: bytes) -> None:
-    """Take pairs of brackets away from within, level by level: what is left is deeper, or no JSON."""
-    if body.count(b"[") + body.count(b"{") <= DEEPEST:
-        return
-    left = _outside_strings(body).translate(None, _NO_BRACKETS)
-    for _ in range(DEEPEST):
-        if not left:
-            return
-        left = left.replace(b"[]", b"").replace(b"{}", b"")
-    if left:
-        raise HTTPException(422, f"the body is not JSON, or nested deeper than {DEEPEST}")
-
-
-def _outside_strings(body: bytes) -> bytes:
-    if b"\\" in body or body.count(b'"') > _MOST_QUOTES:
-        return _STRING.sub(b"", body)
-    # No quote is escaped: every second part lies outside, and is found four times as fast.
-    return b"".join(body.split(b'"')[::2])
 
 
 def _check_headers(scope: Scope, *, any_kind: bool) -> None:
@@ -157,7 +135,8 @@ class _Body:
         began = time.monotonic()
         left = self._patience + self._received / SLOWEST - self._waited
         try:
-            async with asyncio.timeout(max(left, 0)):
+            # However much has come: no single gap is longer than the patience.
+            async with asyncio.timeout(max(0, min(left, self._patience))):
                 message = await self._receive()
         except TimeoutError as error:
             self._ended = True
