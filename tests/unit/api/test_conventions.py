@@ -145,7 +145,7 @@ def check_problem(answer: Any, status: int, kind: str) -> dict[str, Any]:
         ("POST", "/v1/matters", {"content": b"secret", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported-media-type"),
         ("POST", "/v1/matters", {"json": {}, "headers": {"Content-Encoding": "gzip"}}, 415, "unsupported-media-type"),
         ("POST", "/v1/uploads", {"content": b"x", "headers": {"Content-Encoding": "br"}}, 415, "unsupported-media-type"),
-        ("POST", "/v1/matters", {"content": b"x" * (33 << 20), "headers": {"Content-Type": "application/json"}}, 413, "too-large"),
+        ("POST", "/v1/matters", {"content": b"x" * ((1 << 20) + 1), "headers": {"Content-Type": "application/json"}}, 413, "too-large"),
         ("GET", "/livez", {"headers": {f"X-{number}": "secret" for number in range(120)}}, 431, "too-many-header-fields"),
         ("GET", "/broken", {}, 500, "internal"),
         ("GET", "/away", {}, 503, "unavailable"),
