@@ -120,7 +120,7 @@ def test_a_body_nobody_asked_for_is_not_read(app: FastAPI, method: str, path: st
         ("/v1/matters", 1),
         ("/v1/registrations", 1),
         ("/v1/certificates", 1),
-        ("/v1/captures", 8),
+        ("/v1/captures", 4),
         ("/v1/exhibits", 8),
         ("/v1/evidence/ev-1/exhibit", 8),
         ("/v1/capture-lists", 32),
