@@ -18,6 +18,8 @@ from evidence_service.api.app import create_app
 from evidence_service.api.limits import Bounds
 from evidence_service.api.oidc import TokenRefusedError
 from evidence_service.api.rates import Rate, Rates
+from evidence_service.cli import serving
+from evidence_service.config import Settings
 from evidence_service.errors import UnavailableError
 from evidence_service.store.organisations import Holder
 from tests.running import operator_key
@@ -40,7 +42,9 @@ class Answer:
     taken: int = 0
 
 
-def ask(app: Any, method: str, path: str, body: Iterable[bytes] = (), **headers: str) -> Answer:
+def ask(
+    app: Any, method: str, path: str, body: Iterable[bytes] = (), peer: str = "203.0.113.7", **headers: str
+) -> Answer:
     """Ask an application itself: what a server in between would buffer is seen."""
     answer, portions = Answer(), list(body)
     fields = {"transfer-encoding": "chunked", "content-type": "application/json"} if portions else {}
@@ -65,7 +69,7 @@ def ask(app: Any, method: str, path: str, body: Iterable[bytes] = (), **headers:
         "raw_path": path.encode(),
         "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in fields.items()],
-        "client": ("203.0.113.7", 1),
+        "client": (peer, 1),
     }
     asyncio.run(app(scope, receive, send))
     return answer
@@ -151,6 +155,26 @@ def test_whoever_asks_whether_it_is_alive_is_answered_when_it_is_busy() -> None:
 
 async def ask_in(app: FastAPI, path: str) -> int:
     return (await asyncio.to_thread(ask, app, "GET", path)).status
+
+
+def test_callers_behind_a_trusted_proxy_are_told_apart() -> None:
+    app = create_app(NOWHERE, operator_key(KEY), rates=Rates(failures=SLOW))
+    settings = Settings(trusted_proxies=["203.0.113.0/29"])
+    served = serving._http(app, settings)
+    served.load()
+
+    def guess(address: str, peer: str = "203.0.113.7") -> list[int]:
+        return [
+            ask(
+                served.loaded_app, "GET", "/v1/matters", peer=peer, X_Forwarded_For=address, **bearer("x")
+            ).status
+            for _ in range(4)
+        ]
+
+    for address in ("198.51.100.1", "198.51.100.2"):
+        assert guess(address) == [401] * 3 + [429]
+    assert guess("198.51.100.3", peer="192.0.2.1") == [401] * 3 + [429]
+    assert guess("198.51.100.4", peer="192.0.2.1") == [429] * 4, "who is no proxy says nothing about others"
 
 
 # --- every request that shows something is counted once ---
