@@ -345,7 +345,7 @@ registrations = Table(
     # Without a reference of its own to organisations: its matter has one, and thousands of rows come at once.
     Column("organisation_id", Text, nullable=False, server_default=text("evidence_organisation()")),
     same_organisation("matter_id", "matters.id"),
-    same_organisation("list_id", "registration_lists.id"),
+    # That the list is there is checked by a trigger, once for all rows of a statement.
     CheckConstraint(
         "(list_id IS NULL) = (position IS NULL) AND (list_id IS NULL) = (matter_id IS NOT NULL)", name="place"
     ),
