@@ -22,7 +22,9 @@ def upgrade() -> None:
         CREATE FUNCTION registrations_have_their_list() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             IF EXISTS (
-                SELECT FROM (SELECT DISTINCT list_id, organisation_id FROM added WHERE list_id IS NOT NULL) AS named
+                SELECT FROM (
+                    SELECT DISTINCT list_id, organisation_id FROM added WHERE list_id IS NOT NULL
+                ) AS named
                 WHERE NOT EXISTS (
                     SELECT FROM registration_lists AS list
                     WHERE list.id = named.list_id AND list.organisation_id = named.organisation_id
