@@ -485,6 +485,14 @@ batches = Table(
     Index("ix_batches_late", "late", postgresql_where=LATE),
 )
 
+# Who has an entry in a batch, and may see it: found by its key, however many entries there are.
+batch_owners = Table(
+    "batch_owners",
+    metadata,
+    Column("organisation_id", Text, ForeignKey("organisations.id"), primary_key=True),
+    Column("batch_id", Text, ForeignKey("batches.id"), primary_key=True),
+)
+
 entries = Table(
     "entries",
     metadata,
