@@ -91,7 +91,7 @@ def test_there_are_not_more_arrays_than_memory_holds() -> None:
 
 def test_texts_in_which_quotes_cannot_be_found_are_refused() -> None:
     # In UTF-16 an escaped quote is not two bytes beside one another: what follows would pass for a text.
-    body = ('{"reference": "\\"", "rights": ' + "[" * 80 + "]" * 80 + "}").encode("utf-16-le")
+    body = ('{"reference": "\\"", "rights": ' + "[" * 80 + "]" * 80 + ', "title": "\\""}').encode("utf-16-le")
     app = create_app(NOWHERE, operator_key(KEY))
     headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
     with serving(app) as url, httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
