@@ -14,6 +14,7 @@ from evidence_service import bootstrap
 from evidence_service.cli import main
 from evidence_service.config import Settings
 from evidence_service.store import migrations, postgres
+from tests.running import empty
 from tests.unit.service.backing import another_database
 
 COMMANDS = [["doctor", "--json"], ["fsck"], ["backup", "{directory}", "--without-keys"]]
@@ -70,6 +71,7 @@ def test_an_older_database_stays_as_it_is(
 def test_what_is_gone_is_named_and_not_made_again(
     engine: Engine, tmp_path: Path, command: list[str], missing: str
 ) -> None:
+    empty(engine)
     directory = tmp_path / "data"
     bootstrap.parts(Settings(data_directory=directory, purpose="demonstration"), engine)
     path = directory / missing
