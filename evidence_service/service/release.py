@@ -7,18 +7,17 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from evidence_service.core import custody, document
+from evidence_service.core import document
 from evidence_service.core.manifest import STATED
 from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.service.delete import CUSTODIAN, asked
 from evidence_service.service.exhibit_content import manifest_of
 from evidence_service.service.parts import Parts
+from evidence_service.store.custody_room import Room
 from evidence_service.store.releases import Release, nothing_released
 from evidence_service.store.requests import Request
 
 _TOKEN_BYTES = 32
-_EVENTS_LEFT = 100
-"""Custody events that stay free for what has to be logged beside downloads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +48,6 @@ def make(parts: Parts, new: NewRelease) -> tuple[Release, str | None]:
         DeletedError: its files are deleted.
         ConflictError: its manifest is not sealed yet, or its custody log has no room for the downloads.
     """
-    if len(parts.records.custody(new.evidence_id)) + new.max_downloads > custody.MAX_EVENTS - _EVENTS_LEFT:
-        raise ConflictError(
-            f"the custody log of evidence {new.evidence_id} has no room for so many downloads",
-            what_to_do="allow fewer downloads",
-        )
     name = _named(parts, new)
     token = base64.urlsafe_b64encode(parts.random_bytes(_TOKEN_BYTES)).rstrip(b"=").decode()
     now = parts.now()
@@ -98,7 +92,7 @@ def download(installed: Parts, parts: Parts, token: str) -> None:
     """Count one download and tell the custody log; called when it is known that the thing can be given out.
 
     Raises:
-        NotFoundError: it is one too many, or the link was revoked meanwhile.
+        NotFoundError: it is one too many, the link was revoked meanwhile, or the log takes no more.
     """
     _, release = installed.releases.opened(digest_of_token(token), installed.now(), counted=True)
     event = _event(
@@ -110,7 +104,11 @@ def download(installed: Parts, parts: Parts, token: str) -> None:
         download=f"{release.downloads} of {release.max_downloads}",
     )
     key = f"release {release.id} {release.downloads}"
-    parts.records.append_custody(release.evidence_id, key, event, now=parts.now())
+    try:
+        parts.records.append_custody(release.evidence_id, key, event, now=parts.now(), room=Room.SET_ASIDE)
+    except ConflictError as error:
+        # A log that was filled before there was a limit: the recipient is told nothing of it.
+        raise nothing_released() from error
 
 
 def digest_of_token(token: str) -> bytes:

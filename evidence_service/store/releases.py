@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from evidence_service.errors import NotFoundError
 from evidence_service.store import requests, schema
+from evidence_service.store.custody_room import Room
 from evidence_service.store.holds import lock_matter
 from evidence_service.store.records import append_custody
 from evidence_service.store.tenancy import Store
@@ -76,6 +77,7 @@ class Releases(Store):
         Raises:
             NotFoundError: no such evidence.
             DeletedError: the file is deleted, or what was made of it.
+            ConflictError: the custody log has no room for the downloads of this link beside those of others.
         """
         values = {name: getattr(release, name) for name in Release.__slots__}
         with self._engine.begin() as connection:
@@ -87,7 +89,9 @@ class Releases(Store):
             if request is not None:
                 requests.add(connection, *request)
             connection.execute(insert(_LINKS).values(**values, token_sha256=token_sha256))
-            append_custody(connection, release.evidence_id, f"release {release.id}", event, release.at)
+            # After the link: the room that its downloads and its revocation need is counted with it.
+            key = f"release {release.id}"
+            append_custody(connection, release.evidence_id, key, event, release.at, Room.OF_CALLERS)
         return True
 
     def release(self, release_id: str) -> Release:
