@@ -46,7 +46,8 @@ def make(parts: Parts, new: NewRelease) -> tuple[Release, str | None]:
     Raises:
         NotFoundError: no such evidence, or there is no such thing of it.
         DeletedError: its files are deleted.
-        ConflictError: its manifest is not sealed yet, or its custody log has no room for the downloads.
+        ConflictError: its manifest is not sealed yet, its custody log has no room for the downloads, or the
+            link with the same id is another one.
     """
     name = _named(parts, new)
     token = base64.urlsafe_b64encode(parts.random_bytes(_TOKEN_BYTES)).rstrip(b"=").decode()
@@ -69,7 +70,25 @@ def make(parts: Parts, new: NewRelease) -> tuple[Release, str | None]:
         release, request = replace(release, request_id=wanted.id), (wanted, asked(parts, wanted))
     event = _event(parts, release, "transfer", (new.actor, CUSTODIAN), "release link made")
     is_new = parts.releases.make(release, digest_of_token(token), event, request)
-    return parts.releases.release(new.id), token if is_new else None
+    made = parts.releases.release(new.id)
+    if not is_new and not _is_repeated(new, made):
+        raise ConflictError(
+            "this Idempotency-Key was used for another release link",
+            what_to_do="use a new key for a new link",
+        )
+    return made, token if is_new else None
+
+
+def _is_repeated(new: NewRelease, made: Release) -> bool:
+    # The certificate that was released last may be another one by now.
+    name = new.name or made.name
+    return (made.what, made.name, made.recipient, made.purpose, made.max_downloads) == (
+        new.what,
+        name,
+        new.recipient,
+        new.purpose,
+        new.max_downloads,
+    ) and made.expires_at - made.at == new.lasting
 
 
 def revoke(parts: Parts, release: Release, *, actor: str) -> Release:
