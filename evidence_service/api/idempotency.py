@@ -70,7 +70,7 @@ def remembered(
     if key is None:
         return perform()
     fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()
-    # Rows of before were found by both with a space between; where the key has one too, two callers' are the same.
+    # Rows of before are found by both with a space between; where a key has one, they may be another's.
     former = None if " " in key else f"{caller.actor} {key}"
     name = json.dumps([caller.actor, key])
     return parts.certificates.once(name, fingerprint, perform, now=parts.now(), former=former)
