@@ -123,6 +123,8 @@ members = Table(
     Column("roles", JSONB, nullable=False),
     Column("created_at", _Time, nullable=False),
     Column("ended_at", _Time),
+    # When he first named the organisation; null for who only uses API keys, too.
+    Column("confirmed_at", _Time),
     organisation_column(),
     UniqueConstraint("organisation_id", "id"),
     UniqueConstraint("organisation_id", "name"),
