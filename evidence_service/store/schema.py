@@ -742,6 +742,7 @@ requests = Table(
     CheckConstraint("decided_by <> requested_by", name="two_persons"),
     Index("uq_requests_deletion", "evidence_id", unique=True, postgresql_where=DELETION),
     Index("ix_requests_executable", "id", postgresql_where=EXECUTABLE),
+    Index(None, "evidence_id"),
     Index(None, "organisation_id", "state", "id"),
 )
 

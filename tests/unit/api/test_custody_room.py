@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from evidence_service.service.certify import order_wanted
 from evidence_service.service.hold import tell_hold
 from evidence_service.service.hold import wanted as untold
 from evidence_service.service.order_certificate import order_certificate, order_many
-from evidence_service.store.custody_room import RESERVE
+from evidence_service.store.custody_room import RESERVE, Room
 from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE
 from tests.running import as_role
 from tests.unit.api.conftest import SECOND, Service
@@ -123,6 +124,25 @@ def test_a_log_that_was_filled_before_there_was_a_limit_ends_downloads(
     assert answer.status_code == 404 and "custody" not in answer.text
     path = f"/v1/evidence/{evidence}/release-links/{link['id']}"
     assert service.http.delete(path).json()["revoked_by"] == "agent"
+
+
+def test_those_who_ask_at_the_same_time_are_counted_one_after_the_other(
+    service: Service, evidence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(monkeypatch, service, evidence, 3)
+
+    def append(number: int) -> bool:
+        name, actor = f"copy {number}", (f"agent {number}", "applicant")
+        try:
+            service.parts.custody(
+                evidence, name, "copy", actor=actor, purpose="download of a file", room=Room.OF_CALLERS
+            )
+        except ConflictError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(append, range(8))) == [False] * 5 + [True] * 3
 
 
 def test_certificates_are_ordered_where_the_log_has_room_for_them(
