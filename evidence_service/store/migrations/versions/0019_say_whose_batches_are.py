@@ -9,9 +9,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from evidence_service.store.migrations.isolation import API, as_worker, isolate, open_again
+from evidence_service.store.migrations.isolation import as_worker, isolate, open_again
+from evidence_service.store.tenancy import API_ROLE
 
-revision = "0022"
+revision = "0019"
 down_revision = "0018"
 
 _OF_BATCHES = {"batches": "id", "attestations": "batch_id", "submissions": "batch_id"}
@@ -47,6 +48,6 @@ def _see_through(owners: str) -> None:
     """Have what is about a batch be seen by who sees a row about the batch in a table."""
     for table, column in _OF_BATCHES.items():
         op.execute(
-            f"ALTER POLICY own ON {table} TO {API} "
+            f"ALTER POLICY own ON {table} TO {API_ROLE} "
             f"USING (EXISTS (SELECT FROM {owners} WHERE {owners}.batch_id = {table}.{column}))"
         )
