@@ -31,6 +31,7 @@ from evidence_service.service.durable import (
     STAMPS,
     DbosDurable,
     Engine,
+    HandedOver,
     workflow_id,
 )
 from evidence_service.service.enter_registrations import enter_registrations
@@ -288,7 +289,8 @@ class Worker:
                     workflow(subject_id)
             except Exception as error:
                 if self._stopping.is_set():
-                    raise  # cut off by the end of this worker: the next one resumes it
+                    # Cut off by the end of this worker: not kept as its end, so the next one resumes it.
+                    raise HandedOver from error
                 reason = error.message if isinstance(error, EvidenceServiceError) else repr(error)
                 _log.error("workflow.refused", workflow=name, subject=subject_id, reason=reason)
                 if name == "stamp":
@@ -297,7 +299,9 @@ class Worker:
                     batch_id = self._parts.journal.load(subject_id).batch_id
                     self._parts.batches.note_waiting(batch_id or "", reason, source="custody log")
                 elif name == "preserve":
-                    self._parts.records.refuse(subject_id, f"{name} refused: {reason}")
+                    words = f"{name} refused: {reason}"
+                    if not self._parts.records.refuse(subject_id, words, lease=self._lease):
+                        raise HandedOver from error
                 elif name == "exhibit":
                     advice = error.what_to_do if isinstance(error, EvidenceServiceError) else ""
                     self._parts.exhibits.refuse(subject_id, reason, advice)

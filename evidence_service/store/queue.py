@@ -17,7 +17,7 @@ from sqlalchemy import DateTime, Interval, cast, func, literal, select, text
 
 from evidence_service.core import document
 from evidence_service.store import schema
-from evidence_service.store.tenancy import Store, organisation_of
+from evidence_service.store.tenancy import Store, end_when_paused, organisation_of
 
 _RECENT = 100
 """Captures whose time is looked at."""
@@ -63,6 +63,7 @@ class CaptureQueue(Store):
     def dispatching(self) -> Iterator[bool]:
         """Whether this is the one that decides what comes next, across processes; does not wait."""
         with self._engine.begin() as connection:
+            end_when_paused(connection)
             lock = text("SELECT pg_try_advisory_xact_lock(hashtextextended('evidence dispatch', 0))")
             yield bool(connection.execute(lock).scalar_one())
 

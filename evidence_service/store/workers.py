@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from evidence_service.errors import ConfigurationError
 from evidence_service.store import schema
+from evidence_service.store.tenancy import end_when_paused
 
 _SUPERVISING = {"name": "evidence supervision"}
 """Held by the one who takes over, and by a worker that begins: neither sees the other half done."""
@@ -108,6 +109,14 @@ class Lease:
             raise
         return done.rowcount == 1
 
+    def keeps(self, connection: Connection) -> bool:
+        """Whether nobody has taken the lease away, and can until that transaction ends; on any thread.
+
+        Whoever takes it away waits for the transaction, and puts back the work it stands for only with that.
+        """
+        held = select(schema.workers.c.name).where(*self._mine()).with_for_update(read=True)
+        return connection.execute(held).first() is not None
+
     def give_back(self) -> None:
         """End the lease: what the worker still held is anybody's now."""
         if self._connection.closed:
@@ -160,6 +169,7 @@ class Workers:
     def supervising(self) -> Iterator[Connection | None]:
         """The transaction of the one supervisor there is now; None while another one works. Does not wait."""
         with self._engine.begin() as connection:
+            end_when_paused(connection)
             held = connection.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})"), _SUPERVISING)
             yield connection if held.scalar_one() else None
 
