@@ -44,7 +44,10 @@ def matter_id_of(organisation_id: str) -> str:
 
 
 def make_checkpoint(parts: Parts, organisation_id: str) -> None:
-    """State length and head of an organisation's log, and register that as evidence."""
+    """State length and head of an organisation's log, and register that as evidence.
+
+    Where another worker makes one at the same time, one of the two is kept.
+    """
     last, before = parts.custody_log.last(organisation_id), parts.custody_log.last_checkpoint(organisation_id)
     if last is None:
         return
@@ -68,6 +71,7 @@ def make_checkpoint(parts: Parts, organisation_id: str) -> None:
         organisation_id,
         NewCheckpoint(
             size=last.position,
+            follows=0 if before is None else before.size,
             document=data,
             matter={
                 "id": matter.id,

@@ -57,11 +57,13 @@ class NewCheckpoint:
     """A checkpoint to be kept.
 
     Attributes:
+        follows: size of the checkpoint before it; 0 for the first.
         matter, evidence: rows of the matter and the evidence it is registered as, without organisation.
         events: custody log of that evidence.
     """
 
     size: int
+    follows: int
     document: bytes
     matter: Mapping[str, Any]
     evidence: Mapping[str, Any]
@@ -140,15 +142,18 @@ class CustodyLog(Store):
     def add_checkpoint(self, organisation_id: str, new: NewCheckpoint) -> None:
         """Keep a checkpoint and enter its digest for the next batch, in one transaction; repeating it changes
         nothing.
+
+        Nothing is kept either where another worker has kept one since this one was made: it would not follow
+        that one.
         """
         with self._engine.begin() as connection:
             _lock(connection, organisation_id)
-            known = connection.execute(
-                select(_CHECKPOINTS.c.size).where(
-                    _CHECKPOINTS.c.organisation_id == organisation_id, _CHECKPOINTS.c.size >= new.size
+            newest = connection.execute(
+                select(func.coalesce(func.max(_CHECKPOINTS.c.size), 0)).where(
+                    _CHECKPOINTS.c.organisation_id == organisation_id
                 )
-            ).first()
-            if known is not None:
+            ).scalar_one()
+            if newest != new.follows or new.size <= newest:
                 return
             owner = {"organisation_id": organisation_id}
             connection.execute(upsert(schema.matters).values(**new.matter, **owner).on_conflict_do_nothing())

@@ -20,7 +20,7 @@ from evidence_service.core import custody, custody_log
 from evidence_service.core.digest import digest_of
 from evidence_service.service.audit import audit
 from evidence_service.service.audit_custody import audit_custody
-from evidence_service.service.log_custody import log_custody, matter_id_of
+from evidence_service.service.log_custody import log_custody, make_checkpoint, matter_id_of
 from evidence_service.service.parts import Parts
 from evidence_service.store.closing import Due
 from evidence_service.store.custody_log import CustodyLog
@@ -127,6 +127,30 @@ def test_a_write_that_fails_or_lands_is_done_once(
     assert found(parts) == []
     assert len(parts.custody_log.checkpoints(OTHER)) == 1
     assert positions(parts, OTHER) == list(range(1, 7))
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_checkpoints_of_two_workers_follow_one_another(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, order: tuple[int, int]
+) -> None:
+    """Both are held just before they keep theirs; the second one's log has grown meanwhile."""
+    log_custody(parts)
+    held: list[Any] = []
+    with monkeypatch.context() as holding:
+        holding.setattr(CustodyLog, "add_checkpoint", lambda _, *wanted: held.append(wanted))
+        for content in (b"c", b"d"):
+            record(parts, OTHER, "m-2", content)
+            while parts.custody_log.log(OTHER):
+                pass
+            make_checkpoint(parts, OTHER)
+    for number in order:
+        parts.custody_log.add_checkpoint(*held[number])
+    assert len(parts.custody_log.checkpoints(OTHER)) == 2
+    assert found(parts) == []
+    record(parts, OTHER, "m-2", b"e")
+    log_custody(parts)
+    assert len(parts.custody_log.checkpoints(OTHER)) == 3
+    assert found(parts) == []
 
 
 def test_neither_role_can_change_what_is_logged(parts: Parts) -> None:
