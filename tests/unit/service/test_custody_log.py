@@ -153,6 +153,33 @@ def test_checkpoints_of_two_workers_follow_one_another(
     assert found(parts) == []
 
 
+def test_what_is_logged_during_an_audit_is_no_tampering(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_custody(parts)
+    content = iter(range(100))
+
+    def busy(patched: pytest.MonkeyPatch, name: str) -> None:
+        """A method of the log after each of whose answers more is logged, with a checkpoint."""
+        original = getattr(CustodyLog, name)
+
+        def answer(log: CustodyLog, organisation: str, **page: Any) -> Any:
+            answered = original(log, organisation, **page)
+            if organisation == OTHER and (number := next(content)) % 3 == 0:
+                record(parts, OTHER, "m-2", f"{name} {number}".encode())
+                log_custody(parts)
+            return answered
+
+        patched.setattr(CustodyLog, name, answer)
+
+    for name in ("entries", "checkpoints", "last_checkpoint", "unaccounted"):
+        with monkeypatch.context() as patched:
+            patched.setattr("evidence_service.service.audit_custody._PAGE", 3)
+            busy(patched, name)
+            assert found(parts) == []
+    assert len(parts.custody_log.checkpoints(OTHER)) > 4
+
+
 def test_neither_role_can_change_what_is_logged(parts: Parts) -> None:
     log_custody(parts)
     for table in ("custody_events", "custody_log", "custody_checkpoints"):
