@@ -78,7 +78,7 @@ def _chain_problems(
 def _checkpoint_problems(
     parts: Parts, organisation_id: str, upto: int, heads: dict[int, bytes], known: set[str]
 ) -> Iterator[str]:
-    """Look at checkpoints of at most ``upto`` entries; ``known`` takes the evidence they are registered as."""
+    """Checkpoints of at most ``upto`` entries; ``known`` takes the evidence they are registered as."""
     previous: str | None = None
     for item in _checkpoints(parts, organisation_id, upto):
         where = f"checkpoint of {item.size} entries"

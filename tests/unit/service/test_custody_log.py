@@ -18,7 +18,7 @@ from evidence_service import bootstrap
 from evidence_service.config import Settings
 from evidence_service.core import custody, custody_log
 from evidence_service.core.digest import digest_of
-from evidence_service.service.audit import audit
+from evidence_service.service.audit import audit, audit_trees
 from evidence_service.service.audit_custody import audit_custody
 from evidence_service.service.log_custody import log_custody, make_checkpoint, matter_id_of
 from evidence_service.service.parts import Parts
@@ -353,6 +353,51 @@ def whole_ends(checkpoints: Any) -> Iterator[tuple[str, Statements]]:
                     ("DELETE FROM custody_checkpoints WHERE organisation_id = :o AND size >= :p", here),
                 ],
             )
+
+
+EVERYTHING = (
+    "DELETE FROM custody_pending WHERE evidence_id IN (SELECT id FROM gone)",
+    "DELETE FROM custody_events WHERE evidence_id IN (SELECT id FROM gone)",
+    "DELETE FROM evidence WHERE id IN (SELECT id FROM gone)",
+    "DELETE FROM custody_log WHERE evidence_id IN (SELECT id FROM gone)",
+    "DELETE FROM custody_checkpoints WHERE evidence_id IN (SELECT id FROM gone)",
+    "DELETE FROM entries x WHERE NOT EXISTS (SELECT FROM evidence e "
+    "WHERE e.batch_id = x.batch_id AND e.leaf_index = x.leaf_index)",
+)
+
+
+@pytest.mark.parametrize(
+    ("gone", "more"),
+    [
+        # From a point on: what is left of the log and its checkpoints fits together.
+        ("SELECT evidence_id AS id FROM custody_log WHERE organisation_id = :o AND position > 2", ()),
+        (
+            "SELECT id FROM evidence WHERE organisation_id = :o",
+            ("DELETE FROM matters WHERE organisation_id = :o", "DELETE FROM organisations WHERE id = :o"),
+        ),
+        ("SELECT id FROM evidence WHERE organisation_id = :o AND false", ("DELETE FROM entries",)),
+        (
+            "SELECT id FROM evidence WHERE false AND id = :o",
+            ("UPDATE entries SET sha256 = decode(repeat('ab', 32), 'hex') WHERE leaf_index = 1",),
+        ),
+    ],
+    ids=["the end of a log", "an organisation", "entries", "an entry changed"],
+)
+def test_what_is_anchored_is_missed_when_it_is_gone_altogether(
+    parts: Parts, engine: Engine, gone: str, more: tuple[str, ...]
+) -> None:
+    log_custody(parts)
+    log_custody(parts)
+    parts.batches.close_due(Due(timedelta(0), 100), now=NOW + timedelta(days=2))
+    assert [item.problems for item in audit_trees(parts) if item.problems] == []
+    organisation = {"o": OTHER}
+    with engine.begin() as owner:
+        owner.execute(text("SET LOCAL session_replication_role = replica"))
+        owner.execute(text(f"CREATE TEMPORARY TABLE gone ON COMMIT DROP AS {gone}"), organisation)
+        for statement in (*EVERYTHING, *more):
+            owner.execute(text(statement), organisation if ":o" in statement else {})
+    [tree] = audit_trees(parts)
+    assert tree.problems
 
 
 def test_the_checkpoints_evidence_is_looked_at_like_any_other(parts: Parts, engine: Engine) -> None:
