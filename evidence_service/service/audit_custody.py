@@ -92,6 +92,8 @@ def _checkpoint_problems(
         sha256 = hashlib.sha256(item.document).hexdigest()
         if stated["organisation"] != organisation_id or stated["size"] != item.size:
             yield f"{where}: it is of another log or length"
+        if evidence.organisation_id != organisation_id:
+            yield f"{where}: evidence {item.evidence_id} is another organisation's"
         if heads.get(item.size, b"").hex() != stated["head"]:
             yield f"{where}: the log has another head there, or is shorter now"
         if stated["previous"] != previous:

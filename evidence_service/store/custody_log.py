@@ -90,7 +90,8 @@ class CustodyLog(Store):
                 .join(
                     _EVENTS,
                     (_EVENTS.c.evidence_id == _PENDING.c.evidence_id)
-                    & (_EVENTS.c.sequence == _PENDING.c.sequence),
+                    & (_EVENTS.c.sequence == _PENDING.c.sequence)
+                    & (_EVENTS.c.organisation_id == _PENDING.c.organisation_id),
                 )
                 .where(_PENDING.c.organisation_id == organisation_id)
                 .order_by(_PENDING.c.id)
@@ -191,7 +192,9 @@ class CustodyLog(Store):
             .select_from(
                 _LOG.outerjoin(
                     _EVENTS,
-                    (_EVENTS.c.evidence_id == _LOG.c.evidence_id) & (_EVENTS.c.sequence == _LOG.c.sequence),
+                    (_EVENTS.c.evidence_id == _LOG.c.evidence_id)
+                    & (_EVENTS.c.sequence == _LOG.c.sequence)
+                    & (_EVENTS.c.organisation_id == _LOG.c.organisation_id),
                 )
             )
             .where(_LOG.c.organisation_id == organisation_id, _LOG.c.position > after)
@@ -238,20 +241,30 @@ class CustodyLog(Store):
     # --- for the audit ---
 
     def unaccounted(self, organisation_id: str) -> Iterator[tuple[str, int]]:
-        """Evidence and sequence of events that are neither logged nor waiting to be, or wait and are gone."""
+        """Evidence and sequence of events that are neither logged nor waiting to be, or wait and are gone.
+
+        Each in the organisation it belongs to: what is another one's counts as gone here, and an event whose
+        evidence, or its matter, is another one's as unaccounted for.
+        """
         query = text(
             """
             SELECT e.evidence_id, e.sequence FROM custody_events e
             WHERE e.organisation_id = :organisation
-            AND NOT EXISTS (SELECT FROM custody_log l
-                            WHERE l.evidence_id = e.evidence_id AND l.sequence = e.sequence)
-            AND NOT EXISTS (SELECT FROM custody_pending p
-                            WHERE p.evidence_id = e.evidence_id AND p.sequence = e.sequence)
+            AND (NOT EXISTS (SELECT FROM custody_log l
+                             WHERE l.evidence_id = e.evidence_id AND l.sequence = e.sequence
+                             AND l.organisation_id = e.organisation_id)
+                 AND NOT EXISTS (SELECT FROM custody_pending p
+                                 WHERE p.evidence_id = e.evidence_id AND p.sequence = e.sequence
+                                 AND p.organisation_id = e.organisation_id)
+                 OR NOT EXISTS (SELECT FROM evidence v JOIN matters m
+                                ON m.id = v.matter_id AND m.organisation_id = v.organisation_id
+                                WHERE v.id = e.evidence_id AND v.organisation_id = e.organisation_id))
             UNION ALL
             SELECT p.evidence_id, p.sequence FROM custody_pending p
             WHERE p.organisation_id = :organisation
             AND NOT EXISTS (SELECT FROM custody_events e
-                            WHERE e.evidence_id = p.evidence_id AND e.sequence = p.sequence)
+                            WHERE e.evidence_id = p.evidence_id AND e.sequence = p.sequence
+                            AND e.organisation_id = p.organisation_id)
             """
         )
         with self._engine.connect() as connection:

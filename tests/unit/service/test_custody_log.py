@@ -33,7 +33,7 @@ from tests.writes import failing
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 OTHER = "o-0123456789abcdef0123"
-TABLES = ("custody_events", "custody_log", "custody_checkpoints", "custody_pending")
+TABLES = ("evidence", "custody_events", "custody_log", "custody_checkpoints", "custody_pending")
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ def attacks(engine: Engine) -> Iterator[tuple[str, Statements]]:
             text("SELECT organisation_id AS o, position AS p FROM custody_log ORDER BY 1, 2")
         ).all()
         checkpoints = owner.execute(
-            text("SELECT organisation_id AS o, size AS s FROM custody_checkpoints ORDER BY 1, 2")
+            text("SELECT organisation_id AS o, size AS s, evidence_id FROM custody_checkpoints ORDER BY 1, 2")
         ).all()
     for row in events:
         yield from of_event(row.evidence_id, row.sequence)
@@ -268,6 +268,7 @@ def attacks(engine: Engine) -> Iterator[tuple[str, Statements]]:
     for row in checkpoints:
         yield from of_checkpoint(row.o, row.s)
     yield from whole_ends(checkpoints)
+    yield from moves(events, log, checkpoints)
     yield (
         "an event put in beside the service",
         [
@@ -334,6 +335,35 @@ def of_checkpoint(organisation: str, size: int) -> Iterator[tuple[str, Statement
         f"checkpoint {here} forged",
         [(f"UPDATE custody_checkpoints SET document = :d {where}", {**here, "d": forged})],
     )
+
+
+def moves(events: Any, log: Any, checkpoints: Any) -> Iterator[tuple[str, Statements]]:
+    """Rows that become another organisation's, and are changed in nothing else."""
+    other = f"CASE organisation_id WHEN '{OTHER}' THEN '{DEFAULT_ORGANISATION}' ELSE '{OTHER}' END"
+    move = f"UPDATE {{}} SET organisation_id = {other} WHERE {{}}"
+    of_evidence = {"evidence": "id", "custody_events": "evidence_id", "custody_pending": "evidence_id"}
+    waiting = {row.evidence_id for row in checkpoints} - {row.evidence_id for row in events}
+    for evidence_id in sorted({row.evidence_id for row in events} | waiting):
+        moved = []
+        for table, column in of_evidence.items():
+            statement = (move.format(table, f"{column} = :e"), {"e": evidence_id})
+            if table == "custody_pending" and evidence_id not in waiting:
+                continue
+            yield f"{table} of {evidence_id} moved", [statement]
+            moved.append(statement)
+        yield f"{evidence_id} moved with its events", moved
+    taken = {(row.o, row.p) for row in log}
+    for row in log:
+        here = {"o": row.o, "p": row.p}
+        if ((OTHER if row.o == DEFAULT_ORGANISATION else DEFAULT_ORGANISATION), row.p) not in taken:
+            statement = move.format("custody_log", "organisation_id = :o AND position = :p")
+            yield f"entry {here} moved", [(statement, here)]
+    sizes = {(row.o, row.s) for row in checkpoints}
+    for row in checkpoints:
+        here = {"o": row.o, "p": row.s}
+        if ((OTHER if row.o == DEFAULT_ORGANISATION else DEFAULT_ORGANISATION), row.s) not in sizes:
+            statement = move.format("custody_checkpoints", "organisation_id = :o AND size = :p")
+            yield f"checkpoint {here} moved", [(statement, here)]
 
 
 def whole_ends(checkpoints: Any) -> Iterator[tuple[str, Statements]]:
