@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from evidence_service.core import custody_log, document
 from evidence_service.core.digest import digest_of
+from evidence_service.service.apart import apart
 from evidence_service.service.digest_manifest import NOT_BEFORE, Registration, StatedDigest, build
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.store.custody_log import NewCheckpoint
@@ -26,16 +27,20 @@ REFERENCE, APPLICANT = "Custody log", "the organisation itself"
 def log_custody(parts: Parts) -> None:
     """Log what waits, and make a checkpoint of every log that something happened in since its last one.
 
-    Repeating it, after it failed or landed at any point, changes nothing.
+    Repeating it, after it failed or landed at any point, changes nothing. A log that cannot be continued
+    keeps nothing from the others: it is told of, its events wait (``evidence_queue_depth``), and the audit
+    says what is wrong with it.
 
     Args:
         parts: bound to no organisation.
     """
     for organisation_id in parts.custody_log.waiting():
-        while parts.custody_log.log(organisation_id):
-            pass
+        with apart(f"log the custody of {organisation_id}"):
+            while parts.custody_log.log(organisation_id):
+                pass
     for organisation_id in parts.custody_log.unchecked():
-        make_checkpoint(parts, organisation_id)
+        with apart(f"make a checkpoint of the custody log of {organisation_id}"):
+            make_checkpoint(parts, organisation_id)
 
 
 def matter_id_of(organisation_id: str) -> str:

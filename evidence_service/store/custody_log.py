@@ -20,6 +20,21 @@ from evidence_service.store.tenancy import Store
 _LOG, _PENDING, _CHECKPOINTS = schema.custody_log, schema.custody_pending, schema.custody_checkpoints
 _EVENTS = schema.custody_events
 _PORTION = 1_000
+# For each organisation by the log's own key, from the newest checkpoint on: never the log as a whole. Without
+# the order the planner expects to come upon an entry soon wherever it begins.
+UNCHECKED = """
+SELECT o.id FROM organisations o
+CROSS JOIN LATERAL (SELECT coalesce(max(c.size), 0) AS size FROM custody_checkpoints c
+                    WHERE c.organisation_id = o.id) covered
+CROSS JOIN LATERAL (SELECT FROM custody_log l
+                    WHERE l.organisation_id = o.id AND l.position > covered.size
+                    AND NOT EXISTS (SELECT FROM custody_checkpoints own
+                                    WHERE own.evidence_id = l.evidence_id
+                                    AND own.organisation_id = l.organisation_id)
+                    ORDER BY l.position LIMIT 1) happened
+ORDER BY o.id
+"""
+"""Organisations in whose logs something happened since their newest checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,21 +139,8 @@ class CustodyLog(Store):
 
         What the checkpoints themselves brought about does not count: it would never end.
         """
-        covered = (
-            select(func.coalesce(func.max(_CHECKPOINTS.c.size), 0))
-            .where(_CHECKPOINTS.c.organisation_id == _LOG.c.organisation_id)
-            .scalar_subquery()
-        )
-        own = select(_CHECKPOINTS.c.evidence_id).where(
-            _CHECKPOINTS.c.organisation_id == _LOG.c.organisation_id
-        )
-        query = (
-            select(_LOG.c.organisation_id)
-            .where(_LOG.c.position > covered, _LOG.c.evidence_id.not_in(own))
-            .distinct()
-        )
         with self._engine.connect() as connection:
-            return list(connection.execute(query).scalars())
+            return list(connection.execute(text(UNCHECKED)).scalars())
 
     def add_checkpoint(self, organisation_id: str, new: NewCheckpoint) -> None:
         """Keep a checkpoint and enter its digest for the next batch, in one transaction; repeating it changes

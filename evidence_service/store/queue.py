@@ -97,6 +97,13 @@ class CaptureQueue(Store):
         with self._engine.connect() as connection:
             return [Waiting(**row._mapping) for row in connection.execute(query)]
 
+    def still_waiting(self, ids: Collection[str]) -> set[str]:
+        """Those of some pieces of evidence that are neither registered for a batch nor refused."""
+        table = schema.evidence
+        query = select(table.c.id).where(text(schema.UNREGISTERED), table.c.id.in_(list(ids)))
+        with self._engine.connect() as connection:
+            return set(connection.execute(query).scalars())
+
     def organisations(self, ids: Collection[str]) -> Counter[str]:
         """How many of some pieces of evidence each organisation has."""
         table = schema.evidence

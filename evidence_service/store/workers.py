@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from evidence_service.errors import ConfigurationError
 from evidence_service.store import schema
@@ -89,7 +89,8 @@ class Lease:
             draining: whether it takes no new work any more.
 
         Raises:
-            OperationalError: the database does not answer. The lease is neither lost nor renewed.
+            SQLAlchemyError: the database does not answer, or no connection is free. The lease is neither lost
+                nor renewed.
         """
         if self._connection.closed:
             self._connection = _session(self._engine)
@@ -103,7 +104,7 @@ class Lease:
                 .where(*self._mine())
                 .values(heartbeat_at=func.clock_timestamp(), status=dict(status), draining=draining)
             )
-        except DBAPIError:
+        except SQLAlchemyError:
             self._locked = False
             self._connection.close()
             raise
@@ -121,7 +122,7 @@ class Lease:
         """End the lease: what the worker still held is anybody's now."""
         if self._connection.closed:
             return
-        with suppress(DBAPIError):  # whoever cannot give it back lets it lapse
+        with suppress(SQLAlchemyError):  # whoever cannot give it back lets it lapse
             self._connection.execute(delete(schema.workers).where(*self._mine()))
         _end(self._connection)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,12 +19,16 @@ from evidence_service import bootstrap
 from evidence_service.config import Settings
 from evidence_service.core import custody, custody_log
 from evidence_service.core.digest import digest_of
+from evidence_service.service import delete, renew
 from evidence_service.service.audit import audit, audit_trees
 from evidence_service.service.audit_custody import audit_custody
+from evidence_service.service.durable import DbosDurable
 from evidence_service.service.log_custody import log_custody, make_checkpoint, matter_id_of
 from evidence_service.service.parts import Parts
+from evidence_service.service.tracing import NoTracing
+from evidence_service.service.worker import Worker
 from evidence_service.store.closing import Due
-from evidence_service.store.custody_log import CustodyLog
+from evidence_service.store.custody_log import UNCHECKED, CustodyLog
 from evidence_service.store.records import Matter
 from evidence_service.store.schema import DEFAULT_ORGANISATION
 from evidence_service.store.tenancy import WORKER_ROLE, scoped
@@ -178,6 +183,66 @@ def test_what_is_logged_during_an_audit_is_no_tampering(
             busy(patched, name)
             assert found(parts) == []
     assert len(parts.custody_log.checkpoints(OTHER)) > 4
+
+
+def test_a_log_that_cannot_be_continued_keeps_nothing_from_the_others(
+    parts: Parts, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its newest logged event is cut off, and another one takes the event's place."""
+    log_custody(parts)
+    [planted] = record(parts, DEFAULT_ORGANISATION, "m-1", b"c")
+    log_custody(parts)
+    with engine.begin() as owner:
+        owner.execute(text("SET LOCAL session_replication_role = replica"))
+        cut = "DELETE FROM custody_events WHERE evidence_id = :e AND sequence = 2"
+        assert owner.execute(text(cut), {"e": planted}).rowcount == 1
+    parts.custody(planted, "x", "seal", actor=("a", "custodian"), purpose="p")
+    [theirs] = record(parts, OTHER, "m-2", b"c")
+    bound = parts.within(OTHER)
+    delete.ask(bound, "rq-1", theirs, actor="one", reason="over")
+    delete.decide(bound, "rq-1", approve=True, actor="another", reason="")
+    monkeypatch.setattr(renew, "wanted", lambda _: 1 / 0)
+    started: list[tuple[str, str]] = []
+    engine_of_workflows: Any = SimpleNamespace(
+        add=lambda *_: None,
+        start=lambda name, subject, **_: started.append((name, subject)),
+        in_flight=lambda *_: [],
+    )
+    worker = Worker(
+        parts, engine_of_workflows, DbosDurable(NoTracing()), lease=SimpleNamespace(name="w"), captures=1
+    )
+    worker.look()
+    assert len(parts.custody_log.checkpoints(OTHER)) == 2
+    assert theirs in {entry.evidence_id for entry, _ in parts.custody_log.entries(OTHER)}
+    assert [name for name, subject in started if name == "delete"] == ["delete"]
+    waiting = {queue: count for queue, _, count in parts.operations.queues()}
+    assert waiting["custody"] >= 1, "what waits for the broken one is a figure"
+    assert [item.subject_id for item in audit_custody(parts) if item.problems] == [DEFAULT_ORGANISATION]
+
+
+def test_what_waits_for_a_checkpoint_is_found_by_an_index(parts: Parts, engine: Engine) -> None:
+    log_custody(parts)
+    with engine.begin() as owner:
+        owner.execute(
+            text(
+                "INSERT INTO custody_log SELECT :o, n, 'ev-' || n, 1, '\\x00', '\\x00' "
+                "FROM generate_series(1000, 21000) n"
+            ),
+            {"o": OTHER},
+        )
+        owner.execute(text("ANALYZE custody_log"))
+    with parts.database.connect() as connection:
+        [plan] = connection.execute(text(f"EXPLAIN (FORMAT JSON) {UNCHECKED}")).scalar_one()
+    nodes = [node for node in nodes_of(plan["Plan"]) if node.get("Relation Name") == "custody_log"]
+    assert nodes
+    assert all("position" in node.get("Index Cond", "") for node in nodes), nodes
+    assert parts.custody_log.unchecked() == [OTHER]
+
+
+def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes_of(inner)
 
 
 def test_neither_role_can_change_what_is_logged(parts: Parts) -> None:
