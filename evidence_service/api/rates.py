@@ -187,7 +187,7 @@ def address_of(request: Request) -> str:
 @lru_cache(maxsize=4096)
 def _owner_of(host: str) -> str:
     try:
-        address = ipaddress.ip_address(host.split("%")[0])
+        address = ipaddress.ip_address(host.split("%", maxsplit=1)[0])
     except ValueError:
         return host
     if address.version == 6:

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from evidence_service.core import custody, custody_log
 from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.audit import Audited
-from evidence_service.service.log_custody import matter_id_of
+from evidence_service.service.custody_matter import matter_id_of
+from evidence_service.service.log_custody import NAME
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.store.custody_log import Checkpoint
 
@@ -106,14 +107,17 @@ def _checkpoint_problems(
 def _registered(parts: Parts, organisation_id: str) -> Iterator[str]:
     """Evidence that the service registered checkpoints as, by what its manifests say: those are anchored.
 
-    The matter is closed to callers; what a release before that let in is theirs, and no checkpoint.
+    The matter is closed to callers; what a release before that let in is theirs, and no checkpoint, and
+    neither is the digest of a certificate of one.
     """
     after: str | None = None
     matter_id = matter_id_of(organisation_id)
     while page := parts.records.list_evidence(matter_id=matter_id, after=after, limit=_PAGE):
         for item in page:
             stated = json.loads(item.manifest or b"null")
-            if stated is None or stated["operator"]["id"] == SERVICE[0]:
+            if stated is not None and (
+                (stated["operator"]["id"], stated["files"][0]["path"]) == (SERVICE[0], NAME)
+            ):
                 yield item.id
         after = page[-1].id
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from evidence_service.core import custody_log, document
 from evidence_service.core.digest import digest_of
 from evidence_service.service.apart import apart
+from evidence_service.service.custody_matter import APPLICANT, REFERENCE, matter_id_of
 from evidence_service.service.digest_manifest import NOT_BEFORE, Registration, StatedDigest, build
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.store.custody_log import NewCheckpoint
@@ -21,7 +22,6 @@ from evidence_service.store.records import Matter
 PATIENCE = timedelta(days=1)
 """Longest wait for a batch that is closed for other entries: a checkpoint costs no transaction of its own."""
 NAME, MEDIA_TYPE = "custody-checkpoint.json", "application/json"
-REFERENCE, APPLICANT = "Custody log", "the organisation itself"
 
 
 def log_custody(parts: Parts) -> None:
@@ -41,11 +41,6 @@ def log_custody(parts: Parts) -> None:
     for organisation_id in parts.custody_log.unchecked():
         with apart(f"make a checkpoint of the custody log of {organisation_id}"):
             make_checkpoint(parts, organisation_id)
-
-
-def matter_id_of(organisation_id: str) -> str:
-    """Id of the matter that an organisation's checkpoints belong to."""
-    return f"m-{hashlib.sha256(f'{REFERENCE} {organisation_id}'.encode()).hexdigest()[:20]}"
 
 
 def make_checkpoint(parts: Parts, organisation_id: str) -> None:

@@ -22,8 +22,9 @@ from evidence_service.core.digest import digest_of
 from evidence_service.service import delete, renew
 from evidence_service.service.audit import audit, audit_trees
 from evidence_service.service.audit_custody import audit_custody
+from evidence_service.service.custody_matter import matter_id_of
 from evidence_service.service.durable import DbosDurable
-from evidence_service.service.log_custody import log_custody, make_checkpoint, matter_id_of
+from evidence_service.service.log_custody import log_custody, make_checkpoint
 from evidence_service.service.parts import Parts
 from evidence_service.service.tracing import NoTracing
 from evidence_service.service.worker import Worker
@@ -183,6 +184,15 @@ def test_what_is_logged_during_an_audit_is_no_tampering(
             busy(patched, name)
             assert found(parts) == []
     assert len(parts.custody_log.checkpoints(OTHER)) > 4
+
+
+def test_what_callers_put_into_its_matter_is_no_checkpoint(parts: Parts) -> None:
+    """As releases let them that did not close it."""
+    log_custody(parts)
+    matter = parts.records.matter(matter_id_of(OTHER))
+    enter_digests(scoped(parts.database, OTHER), matter, [digest_of(b"theirs")], now=NOW)
+    log_custody(parts)
+    assert found(parts) == []
 
 
 def test_a_log_that_cannot_be_continued_keeps_nothing_from_the_others(
