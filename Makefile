@@ -1,7 +1,7 @@
 # Everything a change must pass, and one target for each bench and campaign.
 PY := .venv/bin/python
 
-.PHONY: documentation setup test check lint types imports generated coverage campaign-resume campaign-objects campaign-chain campaign-forgeries \
+.PHONY: setup test check lint types imports generated coverage campaign-resume campaign-objects campaign-chain campaign-forgeries \
 	campaign-api campaign-capture campaign-ssrf fuzz fuzz-contract slither bench-verify bench-hostile bench-examine bench-gas \
 	bench-merkle bench-sending bench-ordering bench-capture bench-recorder live-capture \
 	live-wire bench-sealing campaign-restore campaign-certificate bench-certificate bench-digests campaign-service bench-api
@@ -13,7 +13,7 @@ test:
 	./scripts/test
 
 check: setup lint types imports generated
-	$(PY) -m pytest -q -m "not slow"
+	$(PY) -m pytest -q
 
 lint:
 	.venv/bin/ruff format --check .
@@ -156,7 +156,3 @@ bench-certificate:
 # What one piece of evidence takes of database and object store; docs/explanation/sizing.md reckons with it.
 bench-footprint:
 	$(PY) -m bench.footprint
-
-# Every command in the documentation, executed against an installation of its own.
-documentation:
-	$(PY) -m pytest -q -m slow tests/e2e/test_documentation.py

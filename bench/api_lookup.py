@@ -118,6 +118,10 @@ def _enter(engine: Engine, closed: Batch, organisation: str, matter: str) -> lis
             "VALUES (%s, %s, 'anchored', %s, %s, %s, %s)",
             (batch_id, closed.sequence, closed.header, closed.commitment, len(numbers), now),
         )
+        cursor.executemany(
+            "INSERT INTO batch_owners (organisation_id, batch_id) VALUES (%s, %s)",
+            [(owner, batch_id) for owner in sorted({owner for owner, _ in owners})],
+        )
         with cursor.copy(_EVIDENCE) as copy:
             for index, name in enumerate(ids):
                 copy.write_row(

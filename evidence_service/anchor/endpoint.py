@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from evidence_service.core.canonical import check_nesting
-from evidence_service.errors import LimitExceededError, NodeUnavailableError
+from evidence_service.errors import EvidenceError, NodeUnavailableError
 
 MAX_ANSWER = 64 * 1024 * 1024
 """Most bytes of one answer: all receipts of a full block are some 20 MiB."""
@@ -193,7 +193,7 @@ def _read(status: int, data: bytes | bytearray) -> Answer:
     try:
         check_nesting(data, what="node's answer")
         value = json.loads(data)
-    except (ValueError, LimitExceededError) as error:
+    except (ValueError, EvidenceError) as error:
         raise NodeUnavailableError(f"HTTP {status} without JSON") from error
     if not isinstance(value, dict) or value.get("id") != 1:
         raise NodeUnavailableError(f"HTTP {status} without an answer to the request")

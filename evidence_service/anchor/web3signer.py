@@ -13,7 +13,7 @@ from evidence_service.anchor.deadline import DeadlineTransport
 from evidence_service.anchor.signer import CheckedSigner
 from evidence_service.anchor.transaction import address_of
 from evidence_service.core.canonical import check_nesting
-from evidence_service.errors import ConfigurationError, LimitExceededError, SignerUnavailableError
+from evidence_service.errors import ConfigurationError, EvidenceError, SignerUnavailableError
 
 MAX_ANSWER = 1024 * 1024
 """Most bytes of an answer: a list of some 8,000 public keys."""
@@ -98,7 +98,7 @@ class Web3Signer(CheckedSigner):
         try:
             check_nesting(body, what="Web3Signer's list of keys")
             listed = json.loads(body) if status == httpx.codes.OK else None
-        except (ValueError, LimitExceededError):
+        except (ValueError, EvidenceError):
             listed = None
         if not isinstance(listed, list):
             raise self._unavailable(f"answered HTTP {status} without a list of public keys")

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, HTTPException, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from evidence_service.api.keys import KeyHolder, KnownKeys
+from evidence_service.api.keys import KnownKeys
 from evidence_service.api.oidc import Identities, TokenRefusedError, is_token
 from evidence_service.api.rates import Limiter
-from evidence_service.errors import RefusedError
+from evidence_service.errors import RefusedError, UnavailableError
 from evidence_service.service.parts import Parts
 from evidence_service.service.permissions import scopes_of
 
@@ -37,6 +38,21 @@ class Principal:
     scopes: frozenset[str]
 
 
+async def recognised(request: Request) -> bool:
+    """Whether it is known who calls: found out before anything of a body is read.
+
+    What else became of it, a refusal or something that is away, is raised where the route asks who calls.
+    """
+    try:
+        request.state.caller = await _recognise(
+            request, await _bearer(request), request.headers.get(ORGANISATION_HEADER)
+        )
+    except Exception as error:  # noqa: BLE001 - raised again, see above
+        request.state.refusal = error
+        return False
+    return True
+
+
 async def authenticated(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
@@ -53,45 +69,60 @@ async def authenticated(
     known: Principal | None = getattr(request.state, "caller", None)
     if known is not None:
         return known
-    limiter: Limiter = request.app.state.limiter
-    if credentials is None:
-        raise HTTPException(401, "give a known API key as a bearer token")
-    sha256 = hashlib.sha256(credentials.credentials.encode()).digest()
-    limiter.check_address(request, sha256)
-    try:
-        holder = await _holder(request, credentials.credentials, sha256, organisation)
-    except TokenRefusedError as error:
-        limiter.failed(request)
-        raise HTTPException(401, error.message, headers=_INVALID) from error
-    limiter.succeeded(request, sha256)
-    limiter.count(request, holder.organisation_id, holder.name)
-    caller = Principal(holder.organisation_id, holder.name, holder.scopes)
+    refusal: Exception | None = getattr(request.state, "refusal", None)
+    if refusal is not None:
+        raise refusal
+    caller = await _recognise(request, credentials, organisation)
     request.state.caller = caller
     return caller
 
 
-async def _holder(request: Request, shown: str, sha256: bytes, organisation: str | None) -> KeyHolder:
-    """Whom a key or a token stands for."""
+async def _recognise(
+    request: Request, credentials: HTTPAuthorizationCredentials | None, organisation: str | None
+) -> Principal:
+    """Find out who calls, and count the request in one bucket, whatever becomes of it then."""
+    limiter: Limiter = request.app.state.limiter
+    if credentials is None:
+        raise HTTPException(401, "give a known API key as a bearer token")
+    shown = credentials.credentials
+    sha256 = hashlib.sha256(shown.encode()).digest()
+    limiter.check_address(request, sha256)
     keys: KnownKeys = request.app.state.keys
     identities: Identities | None = request.app.state.identities
     holder = keys.remembered(sha256)
-    if holder is None and identities is not None and is_token(shown):
-        return await run_in_threadpool(_member, request, identities, shown, organisation)
-    if holder is None:
-        holder = await run_in_threadpool(keys.look_up, sha256)
-    if holder is None:
-        raise TokenRefusedError("give a known API key as a bearer token")
+    try:
+        if holder is None and identities is not None and is_token(shown):
+            issuer, subject = await run_in_threadpool(identities.verify, shown)
+            return await _member(request, sha256, issuer, subject, organisation)
+        if holder is None:
+            holder = await run_in_threadpool(keys.look_up, sha256)
+        if holder is None:
+            raise TokenRefusedError("give a known API key as a bearer token")
+    except TokenRefusedError as error:
+        limiter.failed(request)
+        raise HTTPException(401, error.message, headers=_INVALID) from error
+    except (UnavailableError, SQLAlchemyError):
+        # Nobody can be named: the issuer, or the database, is away.
+        limiter.count_public(request)
+        raise
+    limiter.succeeded(request, sha256)
+    limiter.count(request, holder.organisation_id, holder.name)
     if organisation not in (None, holder.organisation_id):
         raise HTTPException(403, "this key is not of that organisation")
-    return holder
+    return Principal(holder.organisation_id, holder.name, holder.scopes)
 
 
-def _member(request: Request, identities: Identities, token: str, organisation: str | None) -> KeyHolder:
-    """The membership somebody with a token wants to use."""
-    issuer, subject = identities.verify(token)
+async def _member(
+    request: Request, sha256: bytes, issuer: str, subject: str, organisation: str | None
+) -> Principal:
+    """The membership somebody with a token wants to use; without one he has a bucket of his own."""
+    limiter: Limiter = request.app.state.limiter
     parts: Parts = request.app.state.parts
-    found = parts.organisations.holders_of_identity(issuer, subject)
+    found = await run_in_threadpool(parts.organisations.holders_of_identity, issuer, subject)
+    limiter.succeeded(request, sha256)
     chosen = [item for item in found if organisation in (None, item.organisation_id)]
+    if len(chosen) != 1:
+        limiter.count(request, issuer, subject)
     if not chosen:
         # The same words whether there is such an organisation or not.
         raise HTTPException(403, "you are no member" if organisation is None else "you are no member there")
@@ -101,7 +132,9 @@ def _member(request: Request, identities: Identities, token: str, organisation: 
             "you are a member of several organisations",
             what_to_do=f"name one in the header {ORGANISATION_HEADER}: {names}",
         )
-    return KeyHolder(chosen[0].organisation_id, chosen[0].name, scopes_of(chosen[0].roles, chosen[0].scopes))
+    [member] = chosen
+    limiter.count(request, member.organisation_id, member.name)
+    return Principal(member.organisation_id, member.name, scopes_of(member.roles, member.scopes))
 
 
 async def _permitted(
@@ -119,9 +152,15 @@ def may(scope: str) -> Any:
 
 
 async def admitted(request: Request, scope: str) -> Principal:
-    """The caller of a route whose parameters are read directly (:mod:`evidence_service.api.direct`)."""
-    shown, organisation = await _bearer(request), request.headers.get(ORGANISATION_HEADER)
-    return await _permitted(SecurityScopes([scope]), await authenticated(request, shown, organisation))
+    """The caller of a route whose parameters are read directly (:mod:`evidence_service.api.direct`).
+
+    Such a route takes a body: who calls was found out before it was read, unless there was none.
+    """
+    caller = getattr(request.state, "caller", None)
+    if caller is None:
+        shown, organisation = await _bearer(request), request.headers.get(ORGANISATION_HEADER)
+        caller = await authenticated(request, shown, organisation)
+    return await _permitted(SecurityScopes([scope]), caller)
 
 
 async def installed(request: Request) -> Parts:

@@ -7,17 +7,35 @@ for bytes that come one by one, or parse what is nested without end.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from evidence_service.api.auth import recognised
+from evidence_service.api.nesting import check_nesting
 from evidence_service.api.problems import of_status
 
-BODY_LIMIT = 32 * 1024 * 1024
+BODY_LIMIT = 1024 * 1024
+_LARGE = {
+    # 5,000 captures with their steps, 10,000 digests.
+    "/v1/capture-lists": 32 * 1024 * 1024,
+    "/v1/registration-lists": 32 * 1024 * 1024,
+    # A login state alone may have 1 MiB, and escapes make it longer.
+    "/v1/captures": 4 * 1024 * 1024,
+    # A plan of what is masked names up to a thousand texts of a thousand characters.
+    "/v1/exhibits": 8 * 1024 * 1024,
+}
+"""Paths whose bodies may be larger."""
+_EXHIBIT = "/exhibit"
+"""With it the path of an order of an exhibit of one piece of evidence ends."""
+AT_ONCE = 1024
+"""Requests under way in one process."""
+ALIVE = "/livez"
+"""Answered however many are under way: who asks it would restart a process that is only busy."""
 STREAMED = ("/v1/uploads", "/v1/uploads/sessions/{session_id}")
 """Routes that take a body of any kind in portions and have a limit of their own."""
 MOST_HEADERS = 100
@@ -25,14 +43,9 @@ PATIENCE = 20.0
 """Seconds a body may take however small it is."""
 SLOWEST = 4096
 """Bytes a second that a longer body has to keep up with."""
-DEEPEST = 64
-"""Arrays and objects within one another. A library that is imported on the way (py_ecc) raises Python's own
-limit to 100,000 frames for the whole process. That is more than a thread's stack holds: parsing would end it.
-"""
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_MOST_QUOTES = 400_000
-"""More than 10,000 rows have; the parts between them are held in memory together."""
-_NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
+_WITHOUT_BODY = frozenset({"GET", "HEAD"})
+_SHORT = 64 * 1024
+"""Bytes of a body whose nesting is found at once; a longer one would hold up everybody else's requests."""
 
 
 class Bounds:
@@ -40,36 +53,68 @@ class Bounds:
 
     Args:
         patience: seconds; time in which the service itself reads nothing is not counted.
+        at_once: requests under way. This is not left to the server below: uvicorn's ``limit_concurrency``
+            refuses :data:`ALIVE` as well, and not with problem details.
     """
 
-    def __init__(self, app: ASGIApp, *, patience: float = PATIENCE) -> None:
+    def __init__(self, app: ASGIApp, *, patience: float = PATIENCE, at_once: int = AT_ONCE) -> None:
         self._app = app
         self._patience = patience
+        self._at_once = at_once
+        self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI 3.0."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._under_way += 1
+        try:
+            await self._bounded(scope, receive, send)
+        finally:
+            self._under_way -= 1
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         streamed = _streamed(scope["method"], scope["path"])
         try:
-            _check_headers(scope, any_kind=streamed)
-        except HTTPException as error:
-            await of_status(Request(scope), error)(scope, receive, send)
-            return
-        body = _Body(receive, patience=self._patience, limit=None if streamed else BODY_LIMIT)
-        if streamed:
-            await self._app(scope, body.receive, send)
-            return
-        try:
-            whole = await body.whole()
-            _check_depth(whole)
+            if self._under_way > self._at_once and scope["path"] != ALIVE:
+                raise HTTPException(503, "too many requests are under way; try again")
+            has_body = _check_headers(scope, any_kind=streamed)
+            given: Receive
+            if streamed:
+                given = _Body(receive, patience=self._patience, limit=None).receive
+            elif has_body and not await _wanted(scope):
+                given = _once(b"", receive)
+            else:
+                given = _once(await self._whole(scope, receive), receive)
         except HTTPException as error:
             await of_status(Request(scope), error)(scope, receive, send)
             return
         except ConnectionError:
             return  # nobody is there to be answered
-        await self._app(scope, _once(whole, receive), send)
+        await self._app(scope, given, send)
+
+    async def _whole(self, scope: Scope, receive: Receive) -> bytes:
+        body = await _Body(receive, patience=self._patience, limit=_limit(scope["path"])).whole()
+        if len(body) > _SHORT:
+            await run_in_threadpool(check_nesting, body)
+        else:
+            check_nesting(body)
+        return body
+
+
+async def _wanted(scope: Scope) -> bool:
+    """Whether a body is read at all: of a caller who is known, for a method that has one.
+
+    Everybody else is answered by the route, as if there were none.
+    """
+    return scope["method"] not in _WITHOUT_BODY and await recognised(Request(scope))
+
+
+def _limit(path: str) -> int:
+    if path.startswith("/v1/evidence/") and path.endswith(_EXHIBIT):
+        return _LARGE["/v1/exhibits"]
+    return _LARGE.get(path, BODY_LIMIT)
 
 
 def _streamed(method: str, path: str) -> bool:
@@ -90,27 +135,8 @@ def _once(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def _check_depth(body: bytes) -> None:
-    """Take pairs of brackets away from within, level by level: what is left is deeper, or no JSON."""
-    if body.count(b"[") + body.count(b"{") <= DEEPEST:
-        return
-    left = _outside_strings(body).translate(None, _NO_BRACKETS)
-    for _ in range(DEEPEST):
-        if not left:
-            return
-        left = left.replace(b"[]", b"").replace(b"{}", b"")
-    if left:
-        raise HTTPException(422, f"the body is not JSON, or nested deeper than {DEEPEST}")
-
-
-def _outside_strings(body: bytes) -> bytes:
-    if b"\\" in body or body.count(b'"') > _MOST_QUOTES:
-        return _STRING.sub(b"", body)
-    # No quote is escaped: every second part lies outside, and is found four times as fast.
-    return b"".join(body.split(b'"')[::2])
-
-
-def _check_headers(scope: Scope, *, any_kind: bool) -> None:
+def _check_headers(scope: Scope, *, any_kind: bool) -> bool:
+    """Refuse what can be seen without the body; whether there is one."""
     if len(scope["headers"]) > MOST_HEADERS:
         raise HTTPException(431, f"a request has at most {MOST_HEADERS} header fields")
     headers = Headers(scope=scope)
@@ -123,6 +149,7 @@ def _check_headers(scope: Scope, *, any_kind: bool) -> None:
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
     if has_body and not any_kind and kind != "application/json":
         raise HTTPException(415, "send the body as application/json", headers={"Accept": "application/json"})
+    return has_body
 
 
 class _Body:
@@ -157,7 +184,8 @@ class _Body:
         began = time.monotonic()
         left = self._patience + self._received / SLOWEST - self._waited
         try:
-            async with asyncio.timeout(max(left, 0)):
+            # However much has come: no single gap is longer than the patience.
+            async with asyncio.timeout(max(0, min(left, self._patience))):
                 message = await self._receive()
         except TimeoutError as error:
             self._ended = True

@@ -208,8 +208,11 @@ class _Keys:
             needed: without an answer nothing can be said; else the remembered keys go on until there is one.
         """
         if not self._asking.acquire(blocking=False):
-            if needed and self._fetched is None:
-                raise UnavailableError("the keys of the token's issuer are being fetched")
+            if needed:
+                # The key may be among them: the token is neither right nor wrong before.
+                raise UnavailableError(
+                    "the keys of the token's issuer are being fetched", what_to_do="try again"
+                )
             return
         try:
             if self._asked is None or self._clock() - self._asked > AGAIN:

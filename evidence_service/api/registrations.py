@@ -17,7 +17,7 @@ _MEDIA_TYPE = (
     r"^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,90}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,90}$"  # RFC 6838, 4.2
 )
 
-MatterId = Annotated[str, Field(min_length=1, max_length=64)]
+MatterId = Annotated[str, Field(pattern="^[!-~]{1,64}$")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Hexadecimal, in small letters")]
 Sha3 = Annotated[str, Field(pattern="^[0-9a-f]{128}$", description="SHA3-512; hexadecimal, in small letters")]
 

@@ -102,9 +102,13 @@ class Streams:
                 time.sleep(_AGAIN_SECONDS)
 
     def _needed(self) -> bool:
+        """Whether this thread goes on; if not, the next follower starts another, and not before."""
         with self._lock:
-            self._listening = bool(self._followers) and not self.ended
+            self._listening = self._followed()
             return self._listening
+
+    def _followed(self) -> bool:
+        return bool(self._followers) and not self.ended
 
     def _hear(self, engine: Engine) -> None:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -114,6 +118,6 @@ class Streams:
             connection.detach()
             # What happened before somebody listened.
             self._wake(None)
-            while self._needed() and driver is not None:
+            while self._followed() and driver is not None:
                 for heard in driver.notifies(timeout=_AGAIN_SECONDS, stop_after=1):
                     self._wake(heard.payload)

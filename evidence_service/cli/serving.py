@@ -18,6 +18,7 @@ from evidence_service import bootstrap, config
 from evidence_service.api.app import create_app, create_monitoring
 from evidence_service.api.serving import Server
 from evidence_service.cli import logs
+from evidence_service.config import Settings
 from evidence_service.config.secrets import known_secrets
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.worker import Worker
@@ -59,17 +60,7 @@ def serve(with_worker: bool) -> None:
             identities=bootstrap.identities(settings),
             rates=bootstrap.rates(settings),
         )
-        server = Server(
-            uvicorn.Config(
-                app,
-                host=settings.api_host,
-                port=settings.api_port,
-                log_config=None,
-                access_log=False,
-                timeout_graceful_shutdown=_API_DRAIN,
-            ),
-            app.state.streams,
-        )
+        server = Server(_http(app, settings), app.state.streams)
         running = None if overall is None else bootstrap.worker(settings, overall, url)
         if running is not None:
             running.start(lost=lambda: setattr(server, "should_exit", True))
@@ -85,6 +76,19 @@ def serve(with_worker: bool) -> None:
             if running is not None:
                 running.stop(drain=_DRAIN)
     _leave(running)
+
+
+def _http(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How requests are received. How many at once is limited by the application, which spares ``/livez``."""
+    return uvicorn.Config(
+        app,
+        host=settings.api_host,
+        port=settings.api_port,
+        log_config=None,
+        access_log=False,
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=_API_DRAIN,
+    )
 
 
 @click.command()

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import ipaddress
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 from evidence_service.service.permissions import ROLES
+
+
+def _network(written: str) -> str:
+    try:
+        network = ipaddress.ip_network(written)
+    except ValueError:
+        raise ValueError(f"{written[:60]} is neither an address nor a network (ADDRESS/BITS)") from None
+    if network.prefixlen == 0:
+        raise ValueError("whoever is trusted says where a request comes from: name the proxy, not everybody")
+    return written
+
+
+Proxy = Annotated[str, AfterValidator(_network)]
+"""Address or network of a proxy, in the form the HTTP server compares with."""
 
 
 class KeySettings(BaseModel):

@@ -194,6 +194,13 @@ def _unsafe(settings: Settings) -> Iterator[Finding]:
             "the API speaks no TLS and listens on every address",
             "listen on 127.0.0.1 or a private address behind a proxy with TLS; see deploy/nginx.conf",
         )
+    if not _loopback(settings.api_host) and all(_loopback(item) for item in settings.trusted_proxies):
+        yield Finding(
+            "trusted_proxies",
+            "warning",
+            "no proxy on another machine is trusted: all who come through it are counted as one caller",
+            "name its address, as the API sees it; see docs/how-to/deploy.md",
+        )
     if settings.purpose == "evidence":
         for position, exception in enumerate(settings.egress_exceptions):
             yield Finding(
@@ -224,6 +231,14 @@ def _addresses(model: BaseModel, where: str) -> Iterator[tuple[str, str]]:
                 yield from _addresses(item, f"{setting}.")
             elif isinstance(item, str) and item.lower().startswith("http"):
                 yield setting, item
+
+
+def _loopback(host: str) -> bool:
+    """Whether an address, a network or a name is this machine's own."""
+    try:
+        return ipaddress.ip_network(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _private(url: str) -> bool:

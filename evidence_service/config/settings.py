@@ -14,7 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from evidence_service.config.access import KeySettings, ProviderSettings, RateLimitSettings
+from evidence_service.config.access import KeySettings, ProviderSettings, Proxy, RateLimitSettings
 from evidence_service.config.capture import AGE_RECIPIENT, CaptureLimitSettings
 from evidence_service.config.chains import ChainSettings
 from evidence_service.config.objects import ObjectSettings
@@ -177,6 +177,11 @@ class Settings(BaseSettings):
     )
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on")
     api_port: int = Field(default=8080, ge=0, le=65535, description="Port the API listens on")
+    trusted_proxies: list[Proxy] = Field(
+        default=["127.0.0.1", "::1"],
+        description="Addresses and networks (`ADDRESS/BITS`) of proxies whose `X-Forwarded-For` is believed;"
+        " any other proxy is one caller, whose failed authentications refuse all who come through it",
+    )
     api_keys: list[KeySettings] = Field(default_factory=list, description="Who may use the API")
     oidc: list[ProviderSettings] = Field(
         default_factory=list,

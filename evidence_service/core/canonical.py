@@ -108,8 +108,11 @@ def check_nesting(data: bytes | bytearray, *, what: str, maximum: int = MAX_DEPT
     a hundred thousand brackets ends the process instead of raising an error.
 
     Raises:
+        MalformedError: not in UTF-8; the parser would find out, but quotes are not where they seem to be.
         LimitExceededError: nested too deep.
     """
+    if b"\0" in data:  # every bracket of UTF-16 and UTF-32 has one; RFC 8259, section 8.1
+        raise MalformedError(f"the {what} holds a NUL byte: it is not JSON in UTF-8")
     depth = 0
     for bracket in _BRACKET.finditer(_TEXT.sub(b"", data)):
         depth += 1 if bracket[0] in b"[{" else -1

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from evidence_service.core.canonical import check_nesting
-from evidence_service.errors import LimitExceededError
+from evidence_service.errors import EvidenceError
 
 _MAX_DEPTH = 200
 """Browsers nest the asynchronous callers of a script, some tens of them."""
@@ -27,7 +27,7 @@ def parse(data: bytes, pairs: Pairs | None = None) -> Any:
     try:
         check_nesting(data, what="text", maximum=_MAX_DEPTH)
         return json.loads(data.decode("utf-8-sig"), object_pairs_hook=pairs)
-    except LimitExceededError as error:
+    except EvidenceError as error:
         raise ValueError(error.message) from error
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error

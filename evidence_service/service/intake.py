@@ -82,7 +82,7 @@ def take(parts: Parts, wanted: Sequence[Wanted]) -> list[NewRegistration | Excep
     """Make registrations of any organisations durable in one transaction; what became of each.
 
     Repeating one with the same id gives what was recorded first. One that the database does not take refuses
-    no other: then each gets a transaction of its own.
+    no other: it is looked for by halves, each in a transaction of its own.
 
     Args:
         parts: bound to no organisation.
@@ -95,7 +95,8 @@ def take(parts: Parts, wanted: Sequence[Wanted]) -> list[NewRegistration | Excep
     except (DBAPIError, EvidenceServiceError, ValueError) as error:
         if len(wanted) == 1:
             return [error]
-        return [found for item in wanted for found in take(parts, [item])]
+        middle = len(wanted) // 2
+        return [*take(parts, wanted[:middle]), *take(parts, wanted[middle:])]
 
 
 def _away() -> DatabaseUnavailableError:

@@ -7,7 +7,7 @@ to, and the next attempt, at another time, makes another header and another file
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -55,6 +55,7 @@ class Due:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     id: str
+    organisation_id: str
     registered_at: datetime
     batch_by: datetime | None
     sha256: bytes
@@ -143,6 +144,7 @@ def _next_entries(connection: Connection, size: int) -> list[_Entry]:
     rows = connection.execute(
         select(
             evidence.c.id,
+            evidence.c.organisation_id,
             evidence.c.registered_at,
             evidence.c.batch_by,
             evidence.c.manifest,
@@ -162,12 +164,14 @@ def _next_entries(connection: Connection, size: int) -> list[_Entry]:
     for row in rows:
         digest = digest_of(row.manifest)
         leaf = batch.entry_leaf(digest, row.salt)
-        found.append(_Entry(row.id, row.registered_at, row.batch_by, digest.sha256, leaf))
+        found.append(
+            _Entry(row.id, row.organisation_id, row.registered_at, row.batch_by, digest.sha256, leaf)
+        )
     return sorted(found, key=lambda entry: (entry.registered_at, entry.id))
 
 
-def _enter(connection: Connection, batch_id: str, entries: Iterable[_Entry]) -> None:
-    """Tell every piece of evidence where it is and make its digest findable: one statement each."""
+def _enter(connection: Connection, batch_id: str, entries: Sequence[_Entry]) -> None:
+    """Tell every piece of evidence where it is, make its digest findable, and say whose batch it is."""
     columns = (column("id", Text), column("sha256", LargeBinary))
     rows = (
         func.unnest(
@@ -187,6 +191,10 @@ def _enter(connection: Connection, batch_id: str, entries: Iterable[_Entry]) -> 
         insert(schema.entries).from_select(
             ["batch_id", "leaf_index", "sha256"], select(literal(batch_id, Text), index, rows.c.sha256)
         )
+    )
+    owners = sorted({entry.organisation_id for entry in entries})
+    connection.execute(
+        insert(schema.batch_owners), [{"organisation_id": name, "batch_id": batch_id} for name in owners]
     )
 
 

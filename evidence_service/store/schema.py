@@ -345,7 +345,7 @@ registrations = Table(
     # Without a reference of its own to organisations: its matter has one, and thousands of rows come at once.
     Column("organisation_id", Text, nullable=False, server_default=text("evidence_organisation()")),
     same_organisation("matter_id", "matters.id"),
-    same_organisation("list_id", "registration_lists.id"),
+    # That the list is there is checked by a trigger, once for all rows of a statement.
     CheckConstraint(
         "(list_id IS NULL) = (position IS NULL) AND (list_id IS NULL) = (matter_id IS NOT NULL)", name="place"
     ),
@@ -483,6 +483,14 @@ batches = Table(
     Column("late", Integer, nullable=False, server_default="0"),
     Index("ix_batches_unanchored", "sequence", postgresql_where=UNANCHORED),
     Index("ix_batches_late", "late", postgresql_where=LATE),
+)
+
+# Who has an entry in a batch, and may see it: found by its key, however many entries there are.
+batch_owners = Table(
+    "batch_owners",
+    metadata,
+    Column("organisation_id", Text, ForeignKey("organisations.id"), primary_key=True),
+    Column("batch_id", Text, ForeignKey("batches.id"), primary_key=True),
 )
 
 entries = Table(

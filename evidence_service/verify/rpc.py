@@ -12,7 +12,7 @@ import urllib.request
 from typing import Any, Literal
 
 from evidence_service.core.canonical import check_nesting
-from evidence_service.errors import LimitExceededError, NodeUnavailableError
+from evidence_service.errors import EvidenceError, NodeUnavailableError
 
 Comparison = Literal["canonical", "different", "not_finalized"]
 
@@ -88,7 +88,7 @@ def _call(rpc_url: str, method: str, parameters: list[Any], timeout: float) -> A
     try:
         check_nesting(answer, what="node's answer")
         value = json.loads(answer)
-    except (ValueError, LimitExceededError) as error:
+    except (ValueError, EvidenceError) as error:
         raise NodeUnavailableError(f"the node's answer to {method} is not JSON") from error
     if not isinstance(value, dict) or "result" not in value:
         raise NodeUnavailableError(f"the node answered {method} with an error")

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,12 @@ def test_containers_are_confined_and_run_commands_that_there_are() -> None:
             assert told.exit_code == 0, command
             assert all(item in told.output for item in options if item.startswith("--")), name
     assert services["database"]["networks"] == ["inside"] and compose["networks"]["inside"]["internal"]
+    [proxy] = json.loads(services["api-1"]["environment"]["EVIDENCE_TRUSTED_PROXIES"])
+    assert services["proxy"]["networks"]["inside"]["ipv4_address"] == proxy
+    assert set(services["proxy"]["networks"]) & set(services["api-1"]["networks"]) == {"inside"}
+    [addresses] = compose["networks"]["inside"]["ipam"]["config"]
+    assert ip_address(proxy) in ip_network(addresses["subnet"])
+    assert ip_address(proxy) not in ip_network(addresses["ip_range"]), "nobody else is given it"
     workers = {services[name]["environment"]["EVIDENCE_WORKER_NAME"] for name in ("worker-1", "worker-2")}
     assert len(workers) == 2, "each resumes its own work"
 

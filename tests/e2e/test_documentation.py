@@ -210,7 +210,6 @@ def once(scripts: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", EXECUTED)
 def test_commands_do_what_the_document_says(page: str, executions: dict[str, Future[Done]]) -> None:
     done = executions[page].result()

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -18,7 +18,7 @@ from evidence_service.api.paging import cut
 from evidence_service.api.receiving import UPLOAD_LIMIT, Upload, check_name, receive
 from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceView, FileView
 from evidence_service.core.manifest import STATED
-from evidence_service.errors import LimitExceededError, NotFoundError
+from evidence_service.errors import NotFoundError
 from evidence_service.service.bundles import assemble
 
 router = APIRouter(prefix="/v1", tags=["evidence"])
@@ -58,7 +58,7 @@ async def upload(
         async for chunk in request.stream():
             received += len(chunk)
             if received > UPLOAD_LIMIT:
-                raise LimitExceededError(f"the file is larger than {UPLOAD_LIMIT} bytes")
+                raise HTTPException(413, f"the file is larger than {UPLOAD_LIMIT} bytes")
             sink.write(chunk)
         sink.flush()
         upload = Upload(matter_id, name, media_type, certificate, urgent)

@@ -25,7 +25,7 @@ from evidence_service.core.canonical import check_nesting
 from evidence_service.egress.http import Answer, Exchange, exchange
 from evidence_service.errors import (
     ConfigurationError,
-    LimitExceededError,
+    EvidenceError,
     SignerUnavailableError,
     UnavailableError,
 )
@@ -133,7 +133,7 @@ def _json(answer: Answer) -> Mapping[str, Any] | None:
     try:
         check_nesting(answer.body, what="the signing service's answer")
         found = json.loads(answer.body)
-    except (ValueError, LimitExceededError):
+    except (ValueError, EvidenceError):
         return None
     return found if isinstance(found, dict) else None
 

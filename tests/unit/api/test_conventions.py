@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
@@ -13,9 +14,12 @@ from fastapi import FastAPI
 from jsonschema import Draft202012Validator
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
+from starlette.exceptions import HTTPException
+from starlette.types import Message
 from structlog.testing import capture_logs
 
 from evidence_service.api.app import create_app
+from evidence_service.api.limits import _Body
 from evidence_service.service.tracing import NoTracing
 from tests.running import operator_key, serving
 from tests.unit.api.conftest import KEY
@@ -141,7 +145,7 @@ def check_problem(answer: Any, status: int, kind: str) -> dict[str, Any]:
         ("POST", "/v1/matters", {"content": b"secret", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported-media-type"),
         ("POST", "/v1/matters", {"json": {}, "headers": {"Content-Encoding": "gzip"}}, 415, "unsupported-media-type"),
         ("POST", "/v1/uploads", {"content": b"x", "headers": {"Content-Encoding": "br"}}, 415, "unsupported-media-type"),
-        ("POST", "/v1/matters", {"content": b"x" * (33 << 20), "headers": {"Content-Type": "application/json"}}, 413, "too-large"),
+        ("POST", "/v1/matters", {"content": b"x" * ((1 << 20) + 1), "headers": {"Content-Type": "application/json"}}, 413, "too-large"),
         ("GET", "/livez", {"headers": {f"X-{number}": "secret" for number in range(120)}}, 431, "too-many-header-fields"),
         ("GET", "/broken", {}, 500, "internal"),
         ("GET", "/away", {}, 503, "unavailable"),
@@ -187,6 +191,26 @@ def test_a_body_that_drips_is_cut_off() -> None:
     assert received.startswith(b"HTTP/1.1 408 ")
     assert b"application/problem+json" in received and b"problem:too-slow" in received
     assert b"connection: close" in received.lower()
+
+
+async def silent_after(first: bytes, patience: float) -> int:
+    """The status of an answer to a caller who says so much and then nothing."""
+    given = [{"type": "http.request", "body": first, "more_body": True}]
+
+    async def receive() -> Message:
+        if given:
+            return given.pop()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with pytest.raises(HTTPException) as caught:
+        await _Body(receive, patience=patience, limit=None).whole()
+    return caught.value.status_code
+
+
+def test_after_much_of_a_body_a_gap_is_no_longer_than_after_little() -> None:
+    # At the slowest pace that is allowed, so many bytes would have been given more than two minutes.
+    assert asyncio.run(asyncio.wait_for(silent_after(bytes(1 << 19), 0.2), 30)) == 408
 
 
 # --- the document ---

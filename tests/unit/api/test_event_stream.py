@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +17,7 @@ from starlette.types import Message
 from evidence_service.api import streams
 from evidence_service.api.app import create_app
 from evidence_service.api.routes import events as route
+from evidence_service.api.streams import Follower, Streams
 from evidence_service.store.events import Event, Events
 from tests.running import operator_key, serving
 from tests.unit.api.conftest import KEY, Service
@@ -209,3 +211,71 @@ def test_who_reads_slowly_costs_one_portion(service: Service, monkeypatch: pytes
     asyncio.run(read_three())
     # The id, and two events of nine: at most the next portion is on its way.
     assert fetched in ([0], [0, 2])
+
+
+class Listening:
+    """A connection on which nothing is heard; the last follower leaves while it is open, another comes as it ends."""
+
+    driver_connection: Any
+
+    def __init__(self, leave: Callable[[], None], come: Callable[[], None]) -> None:
+        self.connection, self.driver_connection = self, self
+        self._leave, self._come = leave, come
+
+    def connect(self) -> Listening:
+        return self
+
+    def execution_options(self, **_: str) -> Listening:
+        return self
+
+    def exec_driver_sql(self, _: str) -> None: ...
+
+    def detach(self) -> None: ...
+
+    def notifies(self, **_: float) -> list[Any]:
+        self._leave()
+        return []
+
+    def __enter__(self) -> Listening:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._come()
+
+
+def test_one_thread_listens_though_a_follower_comes_as_the_last_has_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[threading.Thread] = []
+
+    class Noted(threading.Thread):
+        def start(self) -> None:
+            if self.name == "listen":
+                threads.append(self)
+            super().start()
+
+    monkeypatch.setattr(streams.threading, "Thread", Noted)
+
+    async def follow() -> None:
+        loop, coming = asyncio.get_running_loop(), [True]
+        here: list[Follower] = []
+
+        async def enter() -> None:
+            found = followed.enter("o-1", "agent")
+            assert found is not None
+            here.append(found)
+
+        def come() -> None:
+            if coming:
+                coming.pop()
+                asyncio.run_coroutine_threadsafe(enter(), loop).result(30)
+
+        engine: Any = Listening(lambda: followed.leave(here[-1]), come)
+        followed = Streams(engine)
+        await enter()
+        for thread in threads:
+            await asyncio.to_thread(thread.join, 30)
+        assert len(here) == 2 and not threads[0].is_alive()
+
+    asyncio.run(follow())
+    assert len(threads) == 1

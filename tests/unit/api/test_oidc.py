@@ -6,8 +6,10 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -234,6 +236,33 @@ def test_keys_are_changed_without_a_restart_and_withdrawn_ones_end(provided: Pro
     assert provided.asked.count("/keys") == 2
     with pytest.raises(TokenRefusedError, match="signature"):
         known.verify(provided.token())  # its key is not published any more
+
+
+def test_while_new_keys_are_fetched_no_token_is_called_wrong(provided: Provided) -> None:
+    clock, fetching, going_on = Seconds(), threading.Event(), threading.Event()
+    ask = guarded(EgressPolicy(exceptions=frozenset({("127.0.0.1", provided.port)})))
+
+    def slow(url: str, **more: Any) -> Any:
+        if clock.now > 1000:
+            fetching.set()
+            assert going_on.wait(30)
+        return ask(url, **more)
+
+    known = Identities([Provider(provided.issuer, AUDIENCE, ("RS256",))], slow, clock=clock)
+    known.verify(provided.token())
+    provided.serve(jwk("RSA", RSA, "rsa"), jwk("RSA", OTHER, "new"))
+    clock.now += 31
+    new = provided.token(key=OTHER, kid="new")
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(known.verify, new)
+        try:
+            assert fetching.wait(30)
+            with pytest.raises(UnavailableError, match="being fetched"):
+                known.verify(new)
+            assert known.verify(provided.token()) == (provided.issuer, "doe"), "a known key waits for nothing"
+        finally:
+            going_on.set()
+        assert first.result(30) == known.verify(new) == (provided.issuer, "doe")
 
 
 def test_withdrawn_keys_end_although_nobody_shows_a_new_one(provided: Provided) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
+from evidence_service.api.routes import evidence
 from evidence_service.cli import main
 from evidence_service.service.preserve import capture
 from tests.unit.api.conftest import Service
+from tests.unit.api.test_conventions import check_problem
 from tests.unit.importing import archives, test_wacz
 
 
@@ -33,3 +36,15 @@ def test_a_large_file_is_downloaded_without_being_read_into_memory(service: Serv
     service.parts.objects.read = None  # type: ignore[method-assign, assignment]
     answer = service.http.get(f"/v1/evidence/{evidence_id}/files/a.bin")
     assert (answer.status_code, answer.content) == (200, b"content")
+
+
+def test_a_file_beyond_the_limit_is_refused_while_it_comes(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "UPLOAD_LIMIT", 1000)
+    service.upload(bytes(1000))
+    answer = service.http.post(
+        "/v1/uploads", params={"matter_id": service.matter, "name": "a.bin"}, content=bytes(1001)
+    )
+    assert "larger than 1000 bytes" in check_problem(answer, 413, "too-large")["title"]
+    assert len(service.http.get("/v1/evidence").json()["items"]) == 1

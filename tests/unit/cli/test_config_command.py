@@ -103,6 +103,7 @@ def test_what_is_unsafe_is_a_warning(check: Check, tmp_path: Path) -> None:
     warnings = {name for name, item in found.items() if item["severity"] == "warning"}
     assert warnings == {
         "api_host",
+        "trusted_proxies",
         "egress_exceptions.0",
         "control_url",
         "chains.0.rpc_urls.1",
@@ -110,6 +111,20 @@ def test_what_is_unsafe_is_a_warning(check: Check, tmp_path: Path) -> None:
     }
     assert code == 2, "it is no PKCS #12 file"
     assert "correct horse" not in json.dumps(found) and "a-key" not in json.dumps(found)
+
+
+def test_a_proxy_elsewhere_has_to_be_named(check: Check) -> None:
+    for host, proxies, warned in (
+        ("127.0.0.1", ["127.0.0.1"], False),
+        ("localhost", [], False),
+        ("10.0.0.5", ["127.0.0.1", "::1"], True),
+        ("10.0.0.5", ["127.0.0.1", "10.0.0.0/28"], False),
+    ):
+        _, found = check({"api_host": host, "trusted_proxies": proxies})
+        assert ("trusted_proxies" in found) is warned
+    for wrong, words in (("proxy", "neither"), ("10.0.0.5/24", "neither"), ("0.0.0.0/0", "everybody")):
+        code, found = check({"trusted_proxies": [wrong]})
+        assert code == 2 and words in found["trusted_proxies.0"]["message"]
 
 
 @pytest.mark.parametrize("written", ["[]", "{", "1"])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence_service.core import canonical
-from evidence_service.errors import EvidenceError, LimitExceededError
+from evidence_service.errors import EvidenceError, LimitExceededError, MalformedError
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "canonical.json").read_text())
 
@@ -60,6 +60,14 @@ def test_refuses_nesting_beyond_the_interpreter_stack() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "refused\nrefused\n"), done.stderr
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-be", "utf-32-le"])
+def test_depth_is_not_hidden_by_another_coding(coding: str) -> None:
+    # U+225C has the bytes of a quote and a backslash: in UTF-8 what follows would be text.
+    data = ('["\u225c\u5c22", ' + "[" * 100_000).encode(coding)
+    with pytest.raises(MalformedError, match="not JSON in UTF-8"):
+        canonical.check_nesting(data, what="answer")
 
 
 def test_brackets_inside_text_are_not_nesting() -> None:

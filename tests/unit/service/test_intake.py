@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import Engine, func, select, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from evidence_service import bootstrap
@@ -27,7 +27,7 @@ from evidence_service.service.parts import Parts
 from evidence_service.store import entering, registrations, schema
 from evidence_service.store.records import Matter
 from evidence_service.store.registrations import NewRegistration, Registrations, Stated
-from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE
+from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE, work_for
 from tests.running import as_role, empty
 from tests.writes import failing
 
@@ -135,6 +135,50 @@ def test_a_member_that_the_database_refuses_fails_no_other(
     found = take(api, [wanted(1), wanted(2, stated=stated(2, "poison")), wanted(3)])
     assert [type(item) for item in found] == [NewRegistration, IntegrityError, NewRegistration]
     assert owners(worker) == {"o-default": 2}
+
+
+def test_a_member_that_the_database_refuses_costs_few_transactions(
+    api: Parts, worker: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+    original = Registrations.add
+
+    def add(self: Registrations, new: Any) -> Any:
+        tries.append(new)
+        return original(self, new)
+
+    monkeypatch.setattr(Registrations, "add", add)
+    items = [wanted(number) for number in range(100)]
+    items[37] = wanted(37, stated=stated(37, "a\x00b"))
+    found = take(api, items)
+    assert [number for number, item in enumerate(found) if not isinstance(item, NewRegistration)] == [37]
+    assert owners(worker) == {"o-default": 99}
+    assert len(tries) <= 1 + 2 * 7  # 2 ** 7 > 100
+
+
+def test_a_key_used_for_a_matter_that_is_not_there_and_for_one_that_is(api: Parts, worker: Parts) -> None:
+    same = {"evidence_id": "ev-" + "e" * 20}
+    conflict, made = take(api, [wanted(1, matter="m-gone", **same), wanted(1, **same)])
+    assert isinstance(conflict, ConflictError)
+    assert isinstance(made, NewRegistration)
+    assert owners(worker) == {"o-default": 1}
+
+
+def test_a_row_of_a_list_that_is_not_there_is_refused_by_the_database(
+    api: Parts, worker: Parts, engine: Engine
+) -> None:
+    take_list(api, wanted_list(list_id="rl-" + "a" * 20))
+    row = (
+        "INSERT INTO registrations (id, list_id, position, name, media_type, size, sha256, sha3_512, operator, "
+        "accepted_at, batch_by) VALUES (:id, :list, 9, 'n', 'm', 1, '', '', 'o', now(), now())"
+    )
+    for number, (owner, name) in enumerate([("o-default", "rl-none"), ("o-b", "rl-" + "a" * 20)]):
+        with pytest.raises(IntegrityError, match="names a list"), api.database.begin() as connection:
+            work_for(connection, owner)
+            connection.execute(text(row), {"id": f"ev-{number}", "list": name})
+    with worker.database.begin() as connection, pytest.raises(ProgrammingError, match="permission denied"):
+        connection.execute(text("UPDATE registrations SET list_id = 'rl-none' WHERE list_id IS NOT NULL"))
+    assert owners(worker) == {"o-default": 3}
 
 
 def test_text_that_cannot_be_stored_fails_no_other(api: Parts, worker: Parts) -> None:
@@ -250,10 +294,10 @@ def test_what_is_entered_says_what_was_accepted(api: Parts, worker: Parts) -> No
 
 
 def test_a_row_of_which_no_manifest_can_be_made_holds_up_no_other(
-    api: Parts, worker: Parts, caplog: pytest.LogCaptureFixture
+    api: Parts, worker: Parts, engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     take_list(api, wanted_list())
-    with worker.database.begin() as connection:
+    with engine.begin() as connection:
         connection.execute(text("UPDATE registrations SET name = '../x' WHERE position = 2"))
     assert enter_registrations(worker) == 3
     assert owners(worker, schema.evidence) == {"o-default": 2}

@@ -172,3 +172,11 @@ def test_an_inclusion_that_does_not_hold_is_refused(change: Any, words: str) -> 
     change(value)
     with pytest.raises(MismatchError, match=words):
         judged("capture", bundle.build(value))
+
+
+def test_the_promise_of_a_list_is_judged_by_its_rows() -> None:
+    value = receipt.parse(bytes.fromhex(CASES["list of digests"]["receipt"]))
+    found = judge_promise(value, None, now=AFTER, current=True)
+    assert found.status is Status.NOT_CHECKED
+    assert "for each of" in found.why
+    assert "receipts of its rows" in found.what_to_do

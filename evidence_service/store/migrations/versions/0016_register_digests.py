@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from evidence_service.store.migrations.isolation import isolate, open_again
+from evidence_service.store.migrations.isolation import isolate, open_again, owned
 
 revision = "0016"
 down_revision = "0015"
@@ -24,12 +24,8 @@ def upgrade() -> None:
         sa.Column("refused", postgresql.JSONB(), nullable=False),
         sa.Column("request_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("receipt", sa.LargeBinary(), nullable=True),
-        _organisation(),
+        *owned("registration_lists", ("matter_id", "matters")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registration_lists")),
-        sa.ForeignKeyConstraint(
-            ["organisation_id"], ["organisations.id"], name=op.f("fk_registration_lists_organisation_id")
-        ),
-        _reference("registration_lists", "matter_id", "matters"),
         sa.UniqueConstraint("organisation_id", "id", name=op.f("uq_registration_lists_organisation_id_id")),
     )
     op.create_table(
@@ -48,10 +44,8 @@ def upgrade() -> None:
         sa.Column("batch_by", sa.DateTime(timezone=True), nullable=False),
         sa.Column("receipt", sa.LargeBinary(), nullable=True),
         sa.Column("entered", sa.Boolean(), server_default=sa.false(), nullable=False),
-        _organisation(),
+        *_owned_by_what_it_refers_to(),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registrations")),
-        _reference("registrations", "matter_id", "matters"),
-        _reference("registrations", "list_id", "registration_lists"),
         sa.CheckConstraint(
             "(list_id IS NULL) = (position IS NULL) AND (list_id IS NULL) = (matter_id IS NOT NULL)",
             name=op.f("ck_registrations_place"),
@@ -76,15 +70,9 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _organisation() -> sa.Column[str]:
-    return sa.Column(
-        "organisation_id", sa.Text(), nullable=False, server_default=sa.text("evidence_organisation()")
+def _owned_by_what_it_refers_to() -> list[sa.schema.SchemaItem]:
+    """Thousands of rows come at once: their owner is checked with their matter or their list."""
+    column, _, *references = owned(
+        "registrations", ("matter_id", "matters"), ("list_id", "registration_lists")
     )
-
-
-def _reference(table: str, column: str, target: str) -> sa.ForeignKeyConstraint:
-    return sa.ForeignKeyConstraint(
-        [column, "organisation_id"],
-        [f"{target}.id", f"{target}.organisation_id"],
-        name=op.f(f"fk_{table}_{column}_organisation_id"),
-    )
+    return [column, *references]
