@@ -163,6 +163,14 @@ def test_a_worker_that_lost_its_work_refuses_nothing(record: Record, begin: Begi
     assert record.workflows("status") == ["SUCCESS"]
 
 
+def test_a_worker_that_has_its_lease_refuses_for_good(record: Record, begin: Begin) -> None:
+    record.order_capture("evidence-1")
+    begin("a", broken=True)
+    until(lambda: record.parts.records.evidence("evidence-1").refused, "refused")
+    assert "the program is wrong" in record.parts.records.evidence("evidence-1").progress
+    until(lambda: record.workflows("status") == ["ERROR"], "the workflow has ended")
+
+
 def test_an_error_while_a_worker_ends_is_for_the_next_one(record: Record, begin: Begin) -> None:
     record.order_capture("evidence-1")
     going, setup = begin("going", hold="browse", broken=True, lapse=3600.0)
