@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -15,8 +16,10 @@ from evidence_service.api.keys import KnownKeys
 from evidence_service.api.oidc import Identities, TokenRefusedError, is_token
 from evidence_service.api.rates import Limiter
 from evidence_service.errors import RefusedError, UnavailableError
+from evidence_service.service.confirm_membership import confirm_membership
 from evidence_service.service.parts import Parts
 from evidence_service.service.permissions import scopes_of
+from evidence_service.store.organisations import Holder
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, or a token of a known OpenID provider")
 _INVALID = {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # RFC 6750, section 3.1
@@ -61,7 +64,8 @@ async def authenticated(
         Header(
             alias=ORGANISATION_HEADER,
             max_length=64,
-            description="For which organisation; needed by members of several who show a token",
+            description="For which organisation; needed by members of several who show a token, "
+            "and the first time by everybody who shows one",
         ),
     ] = None,
 ) -> Principal:
@@ -120,21 +124,46 @@ async def _member(
     parts: Parts = request.app.state.parts
     found = await run_in_threadpool(parts.organisations.holders_of_identity, issuer, subject)
     limiter.succeeded(request, sha256)
-    chosen = [item for item in found if organisation in (None, item.organisation_id)]
-    if len(chosen) != 1:
+    try:
+        member = _implied(found) if organisation is None else _named(found, organisation)
+    except (HTTPException, RefusedError):
         limiter.count(request, issuer, subject)
-    if not chosen:
-        # The same words whether there is such an organisation or not.
-        raise HTTPException(403, "you are no member" if organisation is None else "you are no member there")
-    if len(chosen) > 1:
-        names = ", ".join(sorted(item.organisation_id for item in chosen))
+        raise
+    limiter.count(request, member.organisation_id, member.name)
+    if not member.confirmed:
+        await run_in_threadpool(confirm_membership, parts, member, issuer, subject)
+    return Principal(member.organisation_id, member.name, scopes_of(member.roles, member.scopes))
+
+
+def _named(found: Sequence[Holder], organisation: str) -> Holder:
+    for item in found:
+        if item.organisation_id == organisation:
+            return item
+    # The same words whether there is such an organisation or not.
+    raise HTTPException(403, "you are no member there")
+
+
+def _implied(found: Sequence[Holder]) -> Holder:
+    """The one organisation of somebody who names none.
+
+    Whoever administers an organisation may add anybody's identity: nobody works for one that he never named.
+    """
+    if not found:
+        raise HTTPException(403, "you are no member")
+    confirmed = [item for item in found if item.confirmed]
+    names = ", ".join(sorted(item.organisation_id for item in confirmed or found))
+    if not confirmed:
+        raise HTTPException(
+            403,
+            "you have not worked for an organisation yet: name yours once in the header "
+            f"{ORGANISATION_HEADER}, which confirms that you are a member; you were added to {names}",
+        )
+    if len(confirmed) > 1:
         raise RefusedError(
             "you are a member of several organisations",
             what_to_do=f"name one in the header {ORGANISATION_HEADER}: {names}",
         )
-    [member] = chosen
-    limiter.count(request, member.organisation_id, member.name)
-    return Principal(member.organisation_id, member.name, scopes_of(member.roles, member.scopes))
+    return confirmed[0]
 
 
 async def _permitted(

@@ -18,7 +18,11 @@ from evidence_service.store.schema import DEFAULT_ORGANISATION
 
 IdempotencyKey = Annotated[
     str | None,
-    Header(max_length=200, description="Repeating a request with the same key creates nothing twice"),
+    Header(
+        min_length=1,
+        max_length=200,
+        description="Repeating a request with the same key creates nothing twice",
+    ),
 ]
 
 
@@ -66,4 +70,7 @@ def remembered(
     if key is None:
         return perform()
     fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()
-    return parts.certificates.once(f"{caller.actor} {key}", fingerprint, perform, now=parts.now())
+    # Rows of before are found by both with a space between; where a key has one, they may be another's.
+    former = None if " " in key else f"{caller.actor} {key}"
+    name = json.dumps([caller.actor, key])
+    return parts.certificates.once(name, fingerprint, perform, now=parts.now(), former=former)

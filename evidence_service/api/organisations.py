@@ -155,6 +155,9 @@ class MemberView(BaseModel):
     subject: str | None
     created_at: datetime
     ended_at: datetime | None = Field(description="Since when he may do nothing any more")
+    confirmed_at: datetime | None = Field(
+        description="When he first named the organisation with a token; null until then, and with keys alone"
+    )
 
     @classmethod
     def of(cls, member: Member) -> Self:

@@ -647,6 +647,7 @@ class MemberView(BaseModel):
 
     model_config = ConfigDict(populate_by_name=True)
 
+    confirmed_at: datetime | None
     created_at: datetime
     ended_at: datetime | None
     id: str

@@ -1102,7 +1102,9 @@ class EvidenceClient(Transport):
     def begin_upload(
         self, body: models.NewUploadSession, *, idempotency_key: str | None = None
     ) -> models.UploadSessionView:
-        """Begin to upload a file in portions; its address is in ``Location``."""
+        """Begin to upload a file in portions; its address is in ``Location``. Under the key of an
+        upload that has ended none is begun: 404, and another key begins another one.
+        """
         answer: models.UploadSessionView = self._ask(
             models.UploadSessionView,
             "POST",
@@ -1129,7 +1131,9 @@ class EvidenceClient(Transport):
         )
 
     def end_upload(self, session_id: str) -> None:
-        """Forget an upload that is not complete, with what has arrived of it."""
+        """Forget an upload that is not complete, with what has arrived of it; 409 while a request of
+        it runs.
+        """
         self._ask(None, "DELETE", f"/v1/uploads/sessions/{part(session_id)}")
 
     def complete_upload(self, session_id: str) -> models.AcceptedView:

@@ -24,6 +24,7 @@ from evidence_service.service.rules import judge
 from evidence_service.service.waiting import until_available
 from evidence_service.store.certificate_orders import NewOrder
 from evidence_service.store.certificates import Certificate
+from evidence_service.store.custody_room import Room
 from evidence_service.verify.report import Report
 
 
@@ -36,7 +37,8 @@ def order_wanted(parts: Parts, evidence_id: str) -> None:
             edition=DEFAULT,
             actor=parts.records.evidence(evidence_id).operator,
             ordered_at=parts.now(),
-        )
+        ),
+        room=Room.OF_SERVICE,
     )
 
 

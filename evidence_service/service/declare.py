@@ -20,6 +20,7 @@ from evidence_service.service.gate import examine_bundle
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.rules import judge
 from evidence_service.store.certificates import Certificate
+from evidence_service.store.custody_room import Room
 
 MOST_DECLARATIONS = 200
 """Of one piece of evidence: each is an event of its custody log, which has an end."""
@@ -180,6 +181,7 @@ def _note(
 
     Raises:
         PolicyRefusedError: there are too many already.
+        ConflictError: the custody log has no room for one more.
     """
     sha256 = digest_of(pdf).sha256.hex()
     events = parts.records.custody(evidence_id)
@@ -198,4 +200,5 @@ def _note(
         after=sha256,
         # The full name stays out: the log travels with every copy of the evidence.
         detail={_MARK: form.name, "person": wish.person, "certificate": certificate.number},
+        room=Room.OF_CALLERS,
     )

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from evidence_service.capture.masking import Secrets
-from evidence_service.core import canonical, custody, exhibit
+from evidence_service.core import canonical, exhibit
 from evidence_service.core.digest import digest_of
-from evidence_service.errors import ConflictError, MismatchError, RefusedError, StorageUnavailableError
+from evidence_service.errors import MismatchError, RefusedError, StorageUnavailableError
 from evidence_service.exhibit.archive import Member, survivors, survivors_in, write
 from evidence_service.exhibit.archive import document as member
 from evidence_service.exhibit.plan import RedactionPlan, parse_plan
@@ -35,13 +35,14 @@ from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import OPERATOR
 from evidence_service.service.scratch import scratch
 from evidence_service.service.waiting import until_available
+from evidence_service.store.custody_room import Room
 from evidence_service.store.exhibits import Exhibit
 from evidence_service.verify import inputs
 from evidence_service.verify.report import Family
 from evidence_service.verify.verifier import verify
 
-_EVENTS_LEFT = 100
-"""Custody events that stay free for what has to be logged: a log over its limit would end the evidence."""
+_EVENTS = 2
+"""Custody events of an exhibit: what was masked, and that it was made."""
 _MOST_DETAIL = 2_000
 """Characters of a detail of a custody event (formats.md, section 11)."""
 _SEALED = "sealed: what it prints and holds of the page cannot be masked"
@@ -53,7 +54,7 @@ def order_exhibit(parts: Parts, order: Exhibit) -> None:
     Raises:
         NotFoundError: no such evidence, or no certificate of it was released.
         DeletedError: its files are deleted.
-        ConflictError: its manifest is not sealed yet.
+        ConflictError: its manifest is not sealed yet, or its custody log has no room.
         RefusedError: the plan cannot be used, or names files that are not there.
     """
     plan = parse_plan(order.plan or {})
@@ -63,8 +64,7 @@ def order_exhibit(parts: Parts, order: Exhibit) -> None:
         paths[evidence_id] = [item["path"] for item in manifest_of(parts, evidence_id)["files"]]
         if not plan.without_certificate:
             parts.certificates.of_evidence(evidence_id)
-        if len(parts.records.custody(evidence_id)) > custody.MAX_EVENTS - _EVENTS_LEFT:
-            raise ConflictError(f"the custody log of evidence {evidence_id} is nearly full")
+        parts.records.check_room(evidence_id, events=_EVENTS, now=parts.now())
     plan.check_paths(paths)
     parts.exhibits.order(order)
 
@@ -86,6 +86,7 @@ def note_download(parts: Parts, made: Exhibit, actor: str) -> None:
             purpose="download of an exhibit",
             after=(made.sha256 or b"").hex(),
             detail={"exhibit": made.id},
+            room=Room.OF_CALLERS,
         )
 
 
@@ -193,6 +194,7 @@ def _record(parts: Parts, order: Exhibit, item: Prepared, approved_by: str, acce
             before=digest_of(parts.records.evidence(item.evidence_id).manifest or b"").sha256.hex(),
             after=stored.sha256.hex(),
             detail={**counts, "approved_by": approved_by},
+            room=Room.OF_CALLERS,
         )
     parts.custody(
         item.evidence_id,
@@ -207,6 +209,7 @@ def _record(parts: Parts, order: Exhibit, item: Prepared, approved_by: str, acce
             "recipient": order.recipient,
             **({"accepted": accepted} if accepted else {}),
         },
+        room=Room.OF_CALLERS,
     )
 
 

@@ -10,6 +10,7 @@ from evidence_service.core import document
 from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.waiting import until_available
+from evidence_service.store.custody_room import Room
 from evidence_service.store.holds import Hold, Retention
 
 CUSTODIAN = "custodian"
@@ -71,12 +72,11 @@ def tell_hold(parts: Parts, durable: Durable, subject: str) -> None:
 def _tell(parts: Parts, hold_id: str) -> None:
     hold = parts.holds.hold(hold_id)
     evidence = parts.holds.held_evidence(hold.matter_id or "")
-    parts.records.append_custody_each(
-        evidence, f"hold {hold_id} placed", _placed(parts, hold), now=parts.now()
-    )
+    # A full log is left as it is: the hold stands all the same, and is among the evidence's holds.
+    tell = partial(parts.records.append_custody_each, evidence, now=parts.now(), room=Room.OF_CALLERS)
+    tell(f"hold {hold_id} placed", _placed(parts, hold))
     if hold.lifted_by is not None:
-        event = _lifted(parts, hold, hold.lifted_by, hold.lift_reason or "")
-        parts.records.append_custody_each(evidence, f"hold {hold_id} lifted", event, now=parts.now())
+        tell(f"hold {hold_id} lifted", _lifted(parts, hold, hold.lifted_by, hold.lift_reason or ""))
     parts.holds.note(hold)
 
 

@@ -13,6 +13,7 @@ from evidence_service.service.parts import Parts
 from evidence_service.service.rules import check_outcome
 from evidence_service.store.certificate_orders import CertificateOrder, NewOrder
 from evidence_service.store.certificates import Certificate
+from evidence_service.store.custody_room import full
 from evidence_service.store.records import Evidence
 
 _ID = re.compile(r"[a-z0-9-]{1,64}")
@@ -84,6 +85,7 @@ def order_many(
         code,
         [NewOrder(new_id(), name, code, actor, now) for name in evidence_ids if name not in problems],
     )
+    problems |= {name: full(name) for name in known if name not in placed and name not in problems}
     return [RowResult(name, placed.get(name), problems.get(name)) for name in evidence_ids]
 
 

@@ -35,6 +35,7 @@ from evidence_service.store.certificates import Certificates
 from evidence_service.store.chain_status import ChainStatus
 from evidence_service.store.closing import Due
 from evidence_service.store.custody_log import CustodyLog
+from evidence_service.store.custody_room import Room
 from evidence_service.store.deliveries import Deliveries
 from evidence_service.store.events import Events
 from evidence_service.store.exhibits import Exhibits
@@ -254,15 +255,19 @@ class Parts:
         before: str | None = None,
         after: str | None = None,
         detail: dict[str, str] | None = None,
+        room: Room = Room.OF_SERVICE,
     ) -> dict[str, Any]:
         """Append an event to a custody log, once for each step key.
 
         Args:
             actor: id and role.
             before, after: SHA-256 (hexadecimal) of what the action was done to, and of what it left behind.
+
+        Raises:
+            ConflictError: the log has no room for it.
         """
         members = self.event(action, actor=actor, purpose=purpose, before=before, after=after, detail=detail)
-        return self.records.append_custody(evidence_id, step_key, members, now=self.now())
+        return self.records.append_custody(evidence_id, step_key, members, now=self.now(), room=room)
 
     def event(
         self,

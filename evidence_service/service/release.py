@@ -7,18 +7,17 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from evidence_service.core import custody, document
+from evidence_service.core import document
 from evidence_service.core.manifest import STATED
 from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.service.delete import CUSTODIAN, asked
 from evidence_service.service.exhibit_content import manifest_of
 from evidence_service.service.parts import Parts
+from evidence_service.store.custody_room import Room
 from evidence_service.store.releases import Release, nothing_released
 from evidence_service.store.requests import Request
 
 _TOKEN_BYTES = 32
-_EVENTS_LEFT = 100
-"""Custody events that stay free for what has to be logged beside downloads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +46,9 @@ def make(parts: Parts, new: NewRelease) -> tuple[Release, str | None]:
     Raises:
         NotFoundError: no such evidence, or there is no such thing of it.
         DeletedError: its files are deleted.
-        ConflictError: its manifest is not sealed yet, or its custody log has no room for the downloads.
+        ConflictError: its manifest is not sealed yet, its custody log has no room for the downloads, or the
+            link with the same id is another one.
     """
-    if len(parts.records.custody(new.evidence_id)) + new.max_downloads > custody.MAX_EVENTS - _EVENTS_LEFT:
-        raise ConflictError(
-            f"the custody log of evidence {new.evidence_id} has no room for so many downloads",
-            what_to_do="allow fewer downloads",
-        )
     name = _named(parts, new)
     token = base64.urlsafe_b64encode(parts.random_bytes(_TOKEN_BYTES)).rstrip(b"=").decode()
     now = parts.now()
@@ -75,7 +70,25 @@ def make(parts: Parts, new: NewRelease) -> tuple[Release, str | None]:
         release, request = replace(release, request_id=wanted.id), (wanted, asked(parts, wanted))
     event = _event(parts, release, "transfer", (new.actor, CUSTODIAN), "release link made")
     is_new = parts.releases.make(release, digest_of_token(token), event, request)
-    return parts.releases.release(new.id), token if is_new else None
+    made = parts.releases.release(new.id)
+    if not is_new and not _is_repeated(new, made):
+        raise ConflictError(
+            "this Idempotency-Key was used for another release link",
+            what_to_do="use a new key for a new link",
+        )
+    return made, token if is_new else None
+
+
+def _is_repeated(new: NewRelease, made: Release) -> bool:
+    # The certificate that was released last may be another one by now.
+    name = new.name or made.name
+    return (made.what, made.name, made.recipient, made.purpose, made.max_downloads) == (
+        new.what,
+        name,
+        new.recipient,
+        new.purpose,
+        new.max_downloads,
+    ) and made.expires_at - made.at == new.lasting
 
 
 def revoke(parts: Parts, release: Release, *, actor: str) -> Release:
@@ -98,7 +111,7 @@ def download(installed: Parts, parts: Parts, token: str) -> None:
     """Count one download and tell the custody log; called when it is known that the thing can be given out.
 
     Raises:
-        NotFoundError: it is one too many, or the link was revoked meanwhile.
+        NotFoundError: it is one too many, the link was revoked meanwhile, or the log takes no more.
     """
     _, release = installed.releases.opened(digest_of_token(token), installed.now(), counted=True)
     event = _event(
@@ -110,7 +123,11 @@ def download(installed: Parts, parts: Parts, token: str) -> None:
         download=f"{release.downloads} of {release.max_downloads}",
     )
     key = f"release {release.id} {release.downloads}"
-    parts.records.append_custody(release.evidence_id, key, event, now=parts.now())
+    try:
+        parts.records.append_custody(release.evidence_id, key, event, now=parts.now(), room=Room.SET_ASIDE)
+    except ConflictError as error:
+        # A log that was filled before there was a limit: the recipient is told nothing of it.
+        raise nothing_released() from error
 
 
 def digest_of_token(token: str) -> bytes:

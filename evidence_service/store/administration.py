@@ -28,6 +28,9 @@ Action = Literal[
     "change_webhook",
     "rotate_webhook",
     "delete_webhook",
+    "replay_events",
+    "set_release_rule",
+    "confirm_member",
 ]
 
 

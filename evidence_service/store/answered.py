@@ -23,11 +23,16 @@ class Answered(Store):
         perform: Callable[[], tuple[int, Mapping[str, Any]]],
         *,
         now: datetime,
+        former: str | None = None,
     ) -> tuple[int, dict[str, Any]]:
         """Perform a request once per idempotency key and answer repetitions from memory.
 
         The memory is written after the request was performed: what a request creates has an id derived from
         the key, so that performing it again after a crash in between creates nothing twice.
+
+        Args:
+            key: of whoever asks, and no one else's.
+            former: the name that an answer of before may be remembered by.
 
         Raises:
             ConflictError: the key was used for another request.
@@ -40,9 +45,12 @@ class Answered(Store):
                 {"name": f" request {key}"},
             )
             row = connection.execute(
-                select(table).where(
-                    table.c.key == key, table.c.organisation_id == func.evidence_organisation()
+                select(table)
+                .where(
+                    table.c.key.in_([key, former]), table.c.organisation_id == func.evidence_organisation()
                 )
+                .order_by((table.c.key == key).desc())
+                .limit(1)
             ).one_or_none()
             if row is not None:
                 if row.request_sha256 != request_sha256:

@@ -17,10 +17,13 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.store import schema
 from evidence_service.store.answered import Answered
+from evidence_service.store.custody_room import Room, full, nearly_full
 
 _ORDERS, _CERTIFICATES, _EVIDENCE = schema.certificate_orders, schema.certificates, schema.evidence
 _FACTS = schema.facts(_ORDERS)
 _READY = ("anchored", "certified")
+_EVENTS = 3
+"""Custody events of a certificate: issued, extended once, superseded or withdrawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +70,15 @@ class CertificateOrder:
 class CertificateOrders(Answered):
     """Orders in PostgreSQL. Every method is one transaction; when it returns, it is durable."""
 
-    def place(self, new: NewOrder) -> CertificateOrder:
+    def place(self, new: NewOrder, *, room: Room = Room.OF_CALLERS) -> CertificateOrder:
         """Record an order, or find the one that stands for the same certificate already.
+
+        Args:
+            room: of the custody log, which a new order needs.
 
         Raises:
             ConflictError: the certificate to be superseded is not current any more, or is being superseded
-                already, or there is a current one in its place.
+                already, or there is a current one in its place; or the custody log has no room.
             NotFoundError: there is no certificate to be superseded.
         """
         with self._engine.begin() as connection:
@@ -83,11 +89,16 @@ class CertificateOrders(Answered):
             if found is None:
                 if new.supersedes is not None:
                     _check_succession(connection, new, new.supersedes)
+                if room is Room.OF_CALLERS and _nearly_full(connection, [new.evidence_id], new.ordered_at):
+                    raise full(new.evidence_id)
                 found = connection.execute(insert(_ORDERS).values(**_columns(new)).returning(*_FACTS)).one()
         return CertificateOrder(**found._mapping)
 
     def place_all(self, edition: str, orders: Sequence[NewOrder]) -> dict[str, CertificateOrder]:
-        """The same for many of one edition that supersede nothing, in one transaction; by evidence."""
+        """The same for many of one edition that supersede nothing, in one transaction; by evidence.
+
+        Those whose custody log has no room for a new order are left out.
+        """
         wanted = {order.evidence_id: order for order in orders}
         # In one order for everybody: two lists that overlap wait for each other, and never both.
         ids = sorted(wanted)
@@ -100,7 +111,9 @@ class CertificateOrders(Answered):
                 {"ids": ids},
             )
             found = _standing(connection, ids, edition)
-            added = [_columns(wanted[name]) for name in ids if name not in found]
+            new = [name for name in ids if name not in found]
+            refused = _nearly_full(connection, new, orders[0].ordered_at) if new else []
+            added = [_columns(wanted[name]) for name in new if name not in refused]
             if added:
                 rows = connection.execute(insert(_ORDERS).values(added).returning(*_FACTS))
                 found |= {row.evidence_id: row for row in rows}
@@ -195,6 +208,10 @@ def require_current(connection: Connection, number: str) -> Row[Any]:
             what_to_do="issue a new certificate of the evidence",
         )
     return row
+
+
+def _nearly_full(connection: Connection, evidence_ids: Sequence[str], now: datetime) -> list[str]:
+    return nearly_full(connection, evidence_ids, events=_EVENTS, now=now)
 
 
 def _columns(new: NewOrder) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from evidence_service.errors import ConflictError, DeletedError, NotFoundError
 from evidence_service.store import schema
+from evidence_service.store.custody_room import Room
 from evidence_service.store.records import append_custody
 from evidence_service.store.tenancy import Store
 
@@ -64,6 +65,7 @@ class Holds(Store):
         Raises:
             NotFoundError: no such evidence or matter.
             DeletedError: the evidence is deleted.
+            ConflictError: its custody log has no room for it; a hold on the matter needs none.
         """
         values = {name: getattr(hold, name) for name in Hold.__slots__}
         with self._engine.begin() as connection:
@@ -74,7 +76,8 @@ class Holds(Store):
                 .on_conflict_do_nothing(index_elements=["id"])
             )
             if hold.evidence_id is not None:
-                append_custody(connection, hold.evidence_id, f"hold {hold.id} placed", event, hold.at)
+                key = f"hold {hold.id} placed"
+                append_custody(connection, hold.evidence_id, key, event, hold.at, Room.OF_CALLERS)
         return self.hold(hold.id)
 
     def lift(self, hold_id: str, event: Mapping[str, Any], *, by: str, reason: str, at: datetime) -> Hold:
@@ -161,7 +164,7 @@ class Holds(Store):
         Raises:
             NotFoundError: no such evidence.
             DeletedError: it is deleted.
-            ConflictError: it would end earlier than before while a hold stands.
+            ConflictError: it would end earlier than before while a hold stands, or its custody log is full.
         """
         values = {name: getattr(wanted, name) for name in Retention.__slots__}
         with self._engine.begin() as connection:
@@ -182,7 +185,7 @@ class Holds(Store):
                     .on_conflict_do_update(index_elements=["evidence_id"], set_=values)
                 )
                 key = f"retain {wanted.keep_until.isoformat()} {wanted.at.isoformat()}"
-                append_custody(connection, wanted.evidence_id, key, event, wanted.at)
+                append_custody(connection, wanted.evidence_id, key, event, wanted.at, Room.OF_CALLERS)
         return wanted
 
     @staticmethod

@@ -28,6 +28,8 @@ class Member:
         issuer, subject: by whom and as whom an OpenID provider knows them; None for keys alone.
         roles: names of :mod:`evidence_service.service.permissions`.
         ended_at: since when they may do nothing any more.
+        confirmed_at: when they first named the organisation with a token; None until then. Until then a token
+            that names none does not work for it: anybody's administrator may add anybody's identity.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Member:
     roles: Sequence[str]
     created_at: datetime
     ended_at: datetime | None
+    confirmed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,17 @@ class Members(Store):
                 _check_another_administrator(connection, found)
             connection.execute(update(_MEMBERS).where(_MEMBERS.c.id == member_id).values(roles=list(roles)))
             note(connection, noted)
+
+    def confirm(self, member_id: str, noted: Change) -> None:
+        """Somebody has named the organisation as a member; the first time counts."""
+        unconfirmed = _MEMBERS.c.confirmed_at.is_(None)
+        with self._engine.begin() as connection:
+            lock(connection)
+            confirmed = connection.execute(
+                update(_MEMBERS).where(_MEMBERS.c.id == member_id, unconfirmed).values(confirmed_at=noted.at)
+            )
+            if confirmed.rowcount:
+                note(connection, noted)
 
     def end(self, member_id: str, noted: Change) -> None:
         """A member leaves: nothing of theirs opens anything any more; the first time counts.

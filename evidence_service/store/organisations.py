@@ -42,13 +42,18 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whom a key or a token stands for."""
+    """Whom a key or a token stands for.
+
+    Attributes:
+        confirmed: whether he has named the organisation before; a key is of one alone.
+    """
 
     organisation_id: str
     member_id: str
     name: str
     roles: Sequence[str]
     scopes: Sequence[str] | None
+    confirmed: bool = True
 
 
 class Organisations(Store):

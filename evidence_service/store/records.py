@@ -13,6 +13,7 @@ from evidence_service.core import custody, document
 from evidence_service.core.rights import Right
 from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.store import logins, schema
+from evidence_service.store.custody_room import Room, full, nearly_full, without_room
 from evidence_service.store.orders import Orders
 from evidence_service.store.workers import Lease
 
@@ -262,25 +263,54 @@ class Records(Orders):
     # --- custody ---
 
     def append_custody(
-        self, evidence_id: str, step_key: str, members: Mapping[str, Any], *, now: datetime
+        self,
+        evidence_id: str,
+        step_key: str,
+        members: Mapping[str, Any],
+        *,
+        now: datetime,
+        room: Room = Room.OF_SERVICE,
     ) -> dict[str, Any]:
         """Append an event to the custody log; one step key appends once, however often it is repeated.
 
         Args:
             members: action, actor, host, purpose, before, after, tool, detail.
+
+        Raises:
+            ConflictError: the log has no room for it.
         """
         with self._engine.begin() as connection:
-            return _append_custody(connection, evidence_id, step_key, members, now)
+            return append_custody(connection, evidence_id, step_key, members, now, room)
 
     def append_custody_each(
-        self, evidence_ids: Sequence[str], step_key: str, members: Mapping[str, Any], *, now: datetime
+        self,
+        evidence_ids: Sequence[str],
+        step_key: str,
+        members: Mapping[str, Any],
+        *,
+        now: datetime,
+        room: Room = Room.OF_SERVICE,
     ) -> None:
-        """The same event for much evidence, in portions that are a transaction each."""
+        """The same event for much evidence, in portions that are a transaction each.
+
+        A log that has no room for it is left as it is: one that is full keeps nothing from the others.
+        """
         # In one order everywhere: two that append to the same logs must not wait for one another.
         ordered = sorted(evidence_ids)
         for start in range(0, len(ordered), _PORTION):
+            portion = ordered[start : start + _PORTION]
             with self._engine.begin() as connection:
-                _append_custody_each(connection, ordered[start : start + _PORTION], step_key, members, now)
+                _append_custody_each(connection, portion, step_key, members, now, room)
+
+    def check_room(self, evidence_id: str, *, events: int, now: datetime) -> None:
+        """Refuse what would need more events of a custody log than it has room for.
+
+        Raises:
+            ConflictError: it would.
+        """
+        with self._engine.connect() as connection:
+            if nearly_full(connection, [evidence_id], events=events, now=now):
+                raise full(evidence_id)
 
     def seal(
         self,
@@ -306,7 +336,7 @@ class Records(Orders):
             if sealed is not None:
                 return
             manifest = build(_custody(connection, evidence_id))
-            _append_custody(connection, evidence_id, "seal", event(manifest), now)
+            append_custody(connection, evidence_id, "seal", event(manifest), now)
             _advance(connection, evidence_id, "sealed", {"manifest": manifest, "salt": salt})
 
     def custody(self, evidence_id: str) -> list[dict[str, Any]]:
@@ -324,10 +354,18 @@ def select_evidence() -> Select[Any]:
 
 
 def append_custody(
-    connection: Connection, evidence_id: str, step_key: str, members: Mapping[str, Any], now: datetime
-) -> None:
+    connection: Connection,
+    evidence_id: str,
+    step_key: str,
+    members: Mapping[str, Any],
+    now: datetime,
+    room: Room = Room.OF_SERVICE,
+) -> dict[str, Any]:
     """As :meth:`Records.append_custody`, in the transaction that does what the event tells of."""
-    _append_custody(connection, evidence_id, step_key, members, now)
+    found = _append_custody_each(connection, [evidence_id], step_key, members, now, room)
+    if evidence_id not in found:
+        raise full(evidence_id)
+    return found[evidence_id]
 
 
 def _matter(row: Row[Any]) -> Matter:
@@ -403,20 +441,15 @@ def _custody(connection: Connection, evidence_id: str) -> list[dict[str, Any]]:
     return [row.event for row in rows]
 
 
-def _append_custody(
-    connection: Connection, evidence_id: str, step_key: str, members: Mapping[str, Any], now: datetime
-) -> dict[str, Any]:
-    return _append_custody_each(connection, [evidence_id], step_key, members, now)[evidence_id]
-
-
 def _append_custody_each(
     connection: Connection,
     evidence_ids: Sequence[str],
     step_key: str,
     members: Mapping[str, Any],
     now: datetime,
+    room: Room,
 ) -> dict[str, dict[str, Any]]:
-    """The event of each log, by its evidence; what is there already is left as it is."""
+    """The event of each log that has room for it, by its evidence; what is there already is left as it is."""
     _lock_custody(connection, evidence_ids)
     table = schema.custody_events
     of_these = table.c.evidence_id.in_(evidence_ids)
@@ -438,10 +471,12 @@ def _append_custody_each(
     )
     previous = {row.evidence_id: row.event for row in last}
     at = document.format_time(now)
+    lengths = {name: previous[name]["sequence"] if name in previous else 0 for name in evidence_ids}
+    left_out = {*found, *without_room(connection, lengths, room, now=now)}
     new = {
         evidence_id: _following(previous.get(evidence_id), {**members, "evidence_id": evidence_id, "at": at})
         for evidence_id in evidence_ids
-        if evidence_id not in found
+        if evidence_id not in left_out
     }
     if new:
         owners = _owners(connection, list(new))

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from evidence_service.errors import NotFoundError
 from evidence_service.store import requests, schema
+from evidence_service.store.administration import Change, lock, note
+from evidence_service.store.custody_room import Room
 from evidence_service.store.holds import lock_matter
 from evidence_service.store.records import append_custody
 from evidence_service.store.tenancy import Store
@@ -76,6 +78,7 @@ class Releases(Store):
         Raises:
             NotFoundError: no such evidence.
             DeletedError: the file is deleted, or what was made of it.
+            ConflictError: the custody log has no room for its downloads beside those of other links.
         """
         values = {name: getattr(release, name) for name in Release.__slots__}
         with self._engine.begin() as connection:
@@ -87,7 +90,9 @@ class Releases(Store):
             if request is not None:
                 requests.add(connection, *request)
             connection.execute(insert(_LINKS).values(**values, token_sha256=token_sha256))
-            append_custody(connection, release.evidence_id, f"release {release.id}", event, release.at)
+            # After the link: the room that its downloads and its revocation need is counted with it.
+            key = f"release {release.id}"
+            append_custody(connection, release.evidence_id, key, event, release.at, Room.OF_CALLERS)
         return True
 
     def release(self, release_id: str) -> Release:
@@ -125,15 +130,17 @@ class Releases(Store):
 
     def two_persons(self) -> bool:
         """Whether two persons decide about releases of the organisation; so it is where nobody has said."""
-        query = select(_RULES.c.two_persons).where(_RULES.c.organisation_id == func.evidence_organisation())
         with self._engine.connect() as connection:
-            found = connection.execute(query).scalar_one_or_none()
-        return found is not False
+            return _two_persons(connection)
 
-    def set_rule(self, rule: Rule) -> None:
-        """Say whether two persons decide about releases of the organisation."""
+    def set_rule(self, rule: Rule, noted: Change) -> None:
+        """Say whether two persons decide about releases of the organisation; again, it changes nothing."""
         values = {name: getattr(rule, name) for name in Rule.__slots__}
         with self._engine.begin() as connection:
+            lock(connection)
+            if _two_persons(connection) == rule.two_persons:
+                return
+            note(connection, noted)
             connection.execute(
                 insert(_RULES)
                 .values(**values)
@@ -164,6 +171,11 @@ def nothing_released() -> NotFoundError:
     return NotFoundError(
         "nothing is released under this address", what_to_do="ask whoever gave it to you for another one"
     )
+
+
+def _two_persons(connection: Connection) -> bool:
+    query = select(_RULES.c.two_persons).where(_RULES.c.organisation_id == func.evidence_organisation())
+    return connection.execute(query).scalar_one_or_none() is not False
 
 
 def _links() -> Any:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.store import schema
+from evidence_service.store.custody_room import Room
 from evidence_service.store.holds import kept_until, lock_matter, standing, was_deleted
 from evidence_service.store.records import append_custody
 from evidence_service.store.tenancy import Store
@@ -58,7 +59,7 @@ class Requests(Store):
         Raises:
             NotFoundError: no such evidence.
             DeletedError: it is deleted.
-            ConflictError: its deletion is asked for already.
+            ConflictError: its deletion is asked for already, or its custody log has no room for it.
         """
         with self._engine.begin() as connection:
             lock_matter(connection, request.evidence_id)
@@ -286,7 +287,8 @@ def add(connection: Connection, request: Request, event: Mapping[str, Any]) -> N
             f"the deletion of evidence {request.evidence_id} is asked for already",
             what_to_do="look at the requests that are open",
         ) from error
-    append_custody(connection, request.evidence_id, f"request {request.id}", event, request.at)
+    key = f"request {request.id}"
+    append_custody(connection, request.evidence_id, key, event, request.at, Room.OF_CALLERS)
 
 
 def _read(connection: Connection, request_id: str) -> Request:

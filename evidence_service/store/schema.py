@@ -123,6 +123,8 @@ members = Table(
     Column("roles", JSONB, nullable=False),
     Column("created_at", _Time, nullable=False),
     Column("ended_at", _Time),
+    # When he first named the organisation; null for who only uses API keys, too.
+    Column("confirmed_at", _Time),
     organisation_column(),
     UniqueConstraint("organisation_id", "id"),
     UniqueConstraint("organisation_id", "name"),
@@ -740,6 +742,7 @@ requests = Table(
     CheckConstraint("decided_by <> requested_by", name="two_persons"),
     Index("uq_requests_deletion", "evidence_id", unique=True, postgresql_where=DELETION),
     Index("ix_requests_executable", "id", postgresql_where=EXECUTABLE),
+    Index(None, "evidence_id"),
     Index(None, "organisation_id", "state", "id"),
 )
 

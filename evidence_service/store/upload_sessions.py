@@ -17,7 +17,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from evidence_service.errors import ConflictError, NotFoundError, StorageUnavailableError
@@ -102,6 +102,12 @@ class UploadSessions(Store):
         values = {name: getattr(session, name) for name in Session.__slots__}
         unfinished = select(func.count()).where(_TABLE.c.evidence_id.is_(None), _TABLE.c.id != session.id)
         with self._engine.begin() as connection:
+            # One at a time in each organisation: those that begin at once are counted.
+            connection.execute(
+                text(
+                    "SELECT pg_advisory_xact_lock(hashtextextended('uploads ' || evidence_organisation(), 0))"
+                )
+            )
             ended = delete(_TABLE).where(_TABLE.c.expires_at <= session.at, _TABLE.c.evidence_id.is_(None))
             connection.execute(ended)
             if connection.execute(unfinished).scalar_one() >= MOST_OPEN:
@@ -121,7 +127,7 @@ class UploadSessions(Store):
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
-            raise NotFoundError(f"there is no upload {session_id}", what_to_do="begin a new one")
+            raise _unknown(session_id)
         return self._here(Session(**row._mapping))
 
     def unfinished(
@@ -140,12 +146,12 @@ class UploadSessions(Store):
         """Take a portion; when the block ends, however it ends, what was written is on disk and recorded.
 
         Raises:
-            ConflictError: another portion is being taken, or it is complete.
+            NotFoundError: it has ended; also when it ended meanwhile, at a process with another directory.
+            ConflictError: another request of it is under way, or it is complete.
             StorageUnavailableError: the disk does not take it; what was acknowledged before stays so.
         """
         with self._locked(session) as writer:
-            # Anew, under the lock: another request may have gone on in the meantime.
-            current = self.session(session.id, session.actor, now)
+            current = self._current(session, now)
             if current.evidence_id is not None:
                 raise ConflictError(f"upload {session.id} is complete", what_to_do="look at its evidence")
             portion = Portion(writer, current.received)
@@ -157,30 +163,51 @@ class UploadSessions(Store):
                 self._acknowledge(session, writer, portion.offset, now)
 
     @contextmanager
-    def whole(self, session: Session) -> Iterator[Path]:
-        """The file of a session that nobody writes to in the block.
+    def whole(self, session: Session, now: datetime) -> Iterator[tuple[Session, Path]]:
+        """A session and its file, which nobody writes to or removes in the block.
 
         Raises:
-            ConflictError: a portion is being taken.
+            NotFoundError: it has ended.
+            ConflictError: another request of it is under way.
         """
         with self._locked(session):
-            yield self._path(session.id)
+            yield self._current(session, now), self._path(session.id)
 
     def complete(self, session: Session, evidence_id: str) -> None:
-        """Record what a session became; its bytes are in the object store, and gone from here."""
+        """Record what a session became; its bytes are in the object store, and gone from here.
+
+        Also where it was ended meanwhile, at a process with another directory: the evidence is accepted, and
+        whoever asks has its receipt.
+        """
+        values = {name: getattr(session, name) for name in Session.__slots__} | {"evidence_id": evidence_id}
         with self._engine.begin() as connection:
-            connection.execute(
+            found = connection.execute(
                 update(_TABLE).where(_TABLE.c.id == session.id).values(evidence_id=evidence_id)
             )
+            if not found.rowcount:
+                connection.execute(insert(_TABLE).values(**values))
         self._path(session.id).unlink(missing_ok=True)
 
     def end(self, session: Session) -> None:
-        """Forget a session that is not complete, with its bytes."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                delete(_TABLE).where(_TABLE.c.id == session.id, _TABLE.c.evidence_id.is_(None))
-            )
-        self._path(session.id).unlink(missing_ok=True)
+        """Forget a session that is not complete, with its bytes.
+
+        Raises:
+            ConflictError: another request of it is under way.
+        """
+        with self._locked(session):
+            with self._engine.begin() as connection:
+                connection.execute(
+                    delete(_TABLE).where(_TABLE.c.id == session.id, _TABLE.c.evidence_id.is_(None))
+                )
+            self._path(session.id).unlink(missing_ok=True)
+
+    def _current(self, session: Session, now: datetime) -> Session:
+        """The session anew, under its lock: another request may have gone on, or ended it, meanwhile."""
+        try:
+            return self.session(session.id, session.actor, now)
+        except NotFoundError:
+            self._path(session.id).unlink(missing_ok=True)
+            raise
 
     def _here(self, session: Session) -> Session:
         """A session with no more received than this process has."""
@@ -200,11 +227,13 @@ class UploadSessions(Store):
         except OSError as error:
             raise _disk(error) from error
         with self._engine.begin() as connection:
-            connection.execute(
+            found = connection.execute(
                 update(_TABLE)
                 .where(_TABLE.c.id == session.id, _TABLE.c.evidence_id.is_(None))
                 .values(received=offset, expires_at=now + LASTING)
             )
+        if not found.rowcount:
+            raise _unknown(session.id)
 
     @contextmanager
     def _locked(self, session: Session) -> Iterator[FileIO]:
@@ -231,9 +260,13 @@ class UploadSessions(Store):
         for path in self._directory.glob("us-*"):
             try:
                 if path.stat().st_mtime < oldest:
-                    path.unlink()
+                    with path.open("rb") as file:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        path.unlink()
             except FileNotFoundError:
                 continue  # another process was quicker
+            except BlockingIOError:
+                continue  # a request that began before the end of its session
 
     def _path(self, session_id: str) -> Path:
         return self._directory / session_id
@@ -242,6 +275,10 @@ class UploadSessions(Store):
 def _sessions(actor: str, now: datetime) -> Any:
     alive = (_TABLE.c.expires_at > now) | _TABLE.c.evidence_id.is_not(None)
     return select(*schema.facts(_TABLE)).where(_TABLE.c.actor == actor, alive)
+
+
+def _unknown(session_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no upload {session_id}", what_to_do="begin a new one, under a new key")
 
 
 def _disk(error: OSError) -> StorageUnavailableError:

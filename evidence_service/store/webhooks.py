@@ -201,9 +201,11 @@ class Webhooks(Store):
             return [Delivery(**row._mapping) for row in connection.execute(query)]
 
     def replay(
-        self, webhook_id: str, *, after: int, since: datetime | None, now: datetime
+        self, webhook_id: str, *, after: int, since: datetime | None, now: datetime, noted: Change
     ) -> tuple[int, int | None]:
         """Queue again what it wants to know and happened from just after a position, or from a moment.
+
+        Where nothing did, nothing is written to the log.
 
         Returns:
             How many there were, and the last one's position where there may be more.
@@ -241,6 +243,7 @@ class Webhooks(Store):
                         for row in found
                     ],
                 )
+                note(connection, noted)
         return len(found), found[-1].position if len(found) == REPLAYED else None
 
 

@@ -9,11 +9,13 @@ import subprocess
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from evidence_service.cli import main
+from evidence_service.processes import ManagedProcess, accepts_connections, free_port
 from evidence_service.sandbox.seal_pki import ensure_demo_seal
 from tests.running import ROOT
 
@@ -88,7 +90,12 @@ def test_no_secret_is_in_the_environment_of_a_container() -> None:
             assert not re.search(r"PASSWORD$|SECRET|TOKEN|://[^/@]*:[^/@]*@", f"{variable} {value}"), name
 
 
-def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
+NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
+
+
+@pytest.fixture
+def nginx(tmp_path: Path) -> Path:
+    """The configuration, with names of containers and all that is written in the test's folder."""
     seal = ensure_demo_seal(tmp_path / "seal")
     certificate, key = tmp_path / "tls.pem", tmp_path / "tls.key"
     password = seal.password_file.read_text()
@@ -110,7 +117,6 @@ def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
             capture_output=True,
         )
     words = (DEPLOY / "nginx.conf").read_text()
-    # Names of containers mean nothing here, and nothing outside the test's folder may be written.
     for before, after in (
         ("/run/secrets/tls_certificate", str(certificate)),
         ("/run/secrets/tls_key", str(key)),
@@ -123,11 +129,41 @@ def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
         words = words.replace(before, after)
     configuration = tmp_path / "nginx.conf"
     configuration.write_text(words)
-    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
-    done = subprocess.run(
-        [nginx, "-t", "-q", "-c", configuration], capture_output=True, text=True, check=False
-    )
+    return configuration
+
+
+def test_nginx_accepts_its_configuration(nginx: Path) -> None:
+    done = subprocess.run([NGINX, "-t", "-q", "-c", nginx], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nginx_logs_no_key_of_a_release_link(nginx: Path, tmp_path: Path) -> None:
+    port, errors = free_port(), tmp_path / "error.log"
+    words = nginx.read_text()
+    for before, after in (
+        ("listen 80 ", f"listen 127.0.0.1:{free_port()} "),
+        ("listen 443 ", f"listen 127.0.0.1:{port} "),
+        (".1:8080", f".1:{free_port()}"),
+        (".2:8080", f".2:{free_port()}"),
+        ("error_log stderr warn;", f"error_log {errors} info;"),
+    ):
+        assert before in words
+        words = words.replace(before, after)
+    nginx.write_text(words)
+    process = ManagedProcess(
+        "nginx", [NGINX, "-g", "daemon off;", "-c", str(nginx)], log=tmp_path / "nginx.log"
+    )
+    try:
+        process.wait_until(lambda: accepts_connections(port), seconds=20)
+        with httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=False, trust_env=False) as http:
+            for path in ("/v1/evidence", "/v1/release/the-key", "/v1//release/./the-key"):
+                assert http.get(path).status_code == 502, "no API is there"
+    finally:
+        process.stop(grace=5)
+    told, answered = errors.read_text(), (tmp_path / "access.log").read_text()
+    assert "/v1/evidence" in told and "/v1/evidence" in answered
+    assert "the-key" not in told and "the-key" not in answered
+    assert answered.count('"/v1/release/-"') == 2
 
 
 def test_the_example_settings_have_no_problem_but_files_that_are_elsewhere() -> None:

@@ -20,6 +20,7 @@ from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceVie
 from evidence_service.core.manifest import STATED
 from evidence_service.errors import NotFoundError
 from evidence_service.service.bundles import assemble
+from evidence_service.store.custody_room import Room
 
 router = APIRouter(prefix="/v1", tags=["evidence"])
 
@@ -140,5 +141,6 @@ def download_file(evidence_id: str, path: str, caller: Copier, parts: Wired) -> 
             purpose="download of a file",
             after=found.sha256,
             detail={"path": path},
+            room=Room.OF_CALLERS,
         ),
     )

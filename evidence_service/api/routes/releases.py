@@ -22,6 +22,7 @@ from evidence_service.api.releasing import (
 from evidence_service.errors import NotFoundError
 from evidence_service.service import release as use_case
 from evidence_service.service.bundles import assemble
+from evidence_service.store.administration import Change
 from evidence_service.store.releases import Release, Rule, nothing_released
 
 router = APIRouter(prefix="/v1", tags=["releases"])
@@ -104,7 +105,12 @@ def show_release_rule(_: OrganisationReader, parts: Wired) -> ReleaseRule:
 @router.put("/organisation/release-rule")
 def set_release_rule(rule: ReleaseRule, caller: Administrator, parts: Wired) -> ReleaseRule:
     """Say whether two persons decide about releases; links that were made before stay as they are."""
-    parts.releases.set_rule(Rule(rule.two_persons, caller.actor, parts.now()))
+    now = parts.now()
+    detail = {"two_persons": rule.two_persons}
+    parts.releases.set_rule(
+        Rule(rule.two_persons, caller.actor, now),
+        Change("set_release_rule", caller.actor, caller.organisation, now, detail),
+    )
     return rule
 
 

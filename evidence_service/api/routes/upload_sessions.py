@@ -109,7 +109,10 @@ class UploadSessionPage(BaseModel):
 def begin_upload(
     order: NewUploadSession, caller: Sender, parts: Wired, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
-    """Begin to upload a file in portions; its address is in ``Location``."""
+    """Begin to upload a file in portions; its address is in ``Location``.
+
+    Under the key of an upload that has ended none is begun: 404, and another key begins another one.
+    """
     check_name(order.name)
     session_id = new_id("us", caller, idempotency_key)
 
@@ -133,6 +136,8 @@ def begin_upload(
         return UploadSessionView.of(parts.upload_sessions.open(session))
 
     answer = once(parts, caller, idempotency_key, ["upload session", order.model_dump()], 201, perform)
+    # The answer may be remembered, and the session ended since.
+    parts.upload_sessions.session(session_id, caller.actor, parts.now())
     answer.headers["Location"] = f"/v1/uploads/sessions/{session_id}"
     return answer
 
@@ -209,9 +214,7 @@ def complete_upload(session_id: str, request: Request, caller: Sender, parts: Wi
     session = parts.upload_sessions.session(session_id, caller.actor, parts.now())
     if session.evidence_id is not None:
         return JSONResponse(_accepted(parts, session.evidence_id), status_code=202)
-    with parts.upload_sessions.whole(session) as path:
-        # Anew, under the lock.
-        session = parts.upload_sessions.session(session_id, caller.actor, parts.now())
+    with parts.upload_sessions.whole(session, parts.now()) as (session, path):
         if session.evidence_id is not None:
             return JSONResponse(_accepted(parts, session.evidence_id), status_code=202)
         if session.received != session.size or path.stat().st_size < session.size:
@@ -238,7 +241,7 @@ def complete_upload(session_id: str, request: Request, caller: Sender, parts: Wi
 
 @router.delete("/{session_id}", status_code=204, response_class=Response)
 def end_upload(session_id: str, caller: Sender, parts: Wired) -> Response:
-    """Forget an upload that is not complete, with what has arrived of it."""
+    """Forget an upload that is not complete, with what has arrived of it; 409 while a request of it runs."""
     parts.upload_sessions.end(parts.upload_sessions.session(session_id, caller.actor, parts.now()))
     return Response(status_code=204)
 

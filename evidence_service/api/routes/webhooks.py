@@ -259,13 +259,15 @@ def list_deliveries(
 
 
 @router.post("/{webhook_id}/replay", status_code=202)
-def replay_events(webhook_id: str, replay: Replay, _: Administrator, parts: Wired) -> ReplayView:
+def replay_events(webhook_id: str, replay: Replay, caller: Administrator, parts: Wired) -> ReplayView:
     """Tell an endpoint again what happened, under the same message ids."""
     parts.webhooks.webhook(webhook_id)
     if (replay.after is None) == (replay.since is None):
         raise RefusedError("nothing says from where", what_to_do="give one of “after” and “since”")
+    start = replay.model_dump(mode="json", exclude_none=True)
+    noted = _noted(parts, caller, "replay_events", webhook_id, **start)
     queued, more = parts.webhooks.replay(
-        webhook_id, after=replay.after or 0, since=replay.since, now=parts.now()
+        webhook_id, after=replay.after or 0, since=replay.since, now=parts.now(), noted=noted
     )
     return ReplayView(queued=queued, next=more)
 

@@ -351,6 +351,7 @@ def test_a_token_works_for_the_organisations_its_holder_is_a_member_of(
     token = provided.token()
     check_problem(client.get("/v1/evidence", headers=bearer(token)), 403, "forbidden")
     add(service, "J. Doe", provided, "operator")
+    assert client.get("/v1/evidence", headers=bearer(token, "o-default")).status_code == 200
     assert client.get("/v1/evidence", headers=bearer(token)).status_code == 200
     assert client.get("/v1/organisation/log", headers=bearer(token)).status_code == 403, "as his roles allow"
     body = {"reference": "R", "applicant": "A"}
@@ -360,6 +361,7 @@ def test_a_token_works_for_the_organisations_its_holder_is_a_member_of(
         "administrator": {"name": "J. D.", "identity": {"issuer": provided.issuer, "subject": "doe"}},
     }
     second = service.http.post("/v1/organisations", json=other).json()["id"]
+    assert client.get("/v1/organisation", headers=bearer(token, second)).status_code == 200
     problem = check_problem(client.get("/v1/organisation", headers=bearer(token)), 422, "refused")
     assert second in problem["what_to_do"] and "o-default" in problem["what_to_do"]
     for name in (second, "o-default"):
@@ -376,6 +378,32 @@ def test_a_token_works_for_the_organisations_its_holder_is_a_member_of(
     ]
     service.http.delete(f"/v1/organisation/members/{member['id']}")
     assert client.get("/v1/evidence", headers=bearer(token, "o-default")).status_code == 403
+
+
+def test_nobody_works_for_an_organisation_that_he_never_named(
+    service: Service, provided: Provided, client: httpx.Client
+) -> None:
+    token = provided.token()
+    other = {
+        "name": "Other",
+        "administrator": {"name": "J. D.", "identity": {"issuer": provided.issuer, "subject": "doe"}},
+    }
+    second = service.http.post("/v1/organisations", json=other).json()["id"]
+    problem = check_problem(client.get("/v1/organisation", headers=bearer(token)), 403, "forbidden")
+    assert "Evidence-Organisation" in problem["title"] and second in problem["title"]
+    add(service, "J. Doe", provided, "operator")
+    problem = check_problem(client.get("/v1/organisation", headers=bearer(token)), 403, "forbidden")
+    assert second in problem["title"] and "o-default" in problem["title"], "two others' word is not his own"
+    for name in ("o-default", None, None):
+        assert client.get("/v1/organisation", headers=bearer(token, name)).json()["id"] == "o-default"
+    [member] = [
+        m for m in service.http.get("/v1/organisation/members").json()["items"] if m["name"] == "J. Doe"
+    ]
+    assert member["confirmed_at"] is not None
+    log = service.http.get("/v1/organisation/log").json()["items"]
+    [told] = [item for item in log if item["action"] == "confirm_member"]
+    assert (told["actor"], told["subject"]) == ("J. Doe", member["id"])
+    assert told["detail"] == {"name": "J. Doe", "issuer": provided.issuer, "subject": "doe"}
 
 
 def test_a_bad_token_is_401_and_an_absent_issuer_503(provided: Provided, client: httpx.Client) -> None:

@@ -151,6 +151,37 @@ def test_the_token_is_kept_nowhere_and_shown_once(service: Service, engine: Engi
 
 
 @pytest.mark.usefixtures("one_person")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"what": "bundle", "name": ""},
+        {"recipient": "somebody else"},
+        {"purpose": "another"},
+        {"max_downloads": 1},
+        {"expires_in": 60},
+    ],
+)
+def test_a_key_makes_one_link_and_no_other(service: Service, evidence: str, changed: dict[str, Any]) -> None:
+    path, headers = f"/v1/evidence/{evidence}/release-links", {"Idempotency-Key": "k"}
+    first = service.http.post(path, json=ORDER, headers=headers).json()
+    other = service.http.post(path, json={**ORDER, **changed}, headers=headers)
+    assert other.status_code == 409 and "Idempotency-Key" in other.json()["title"]
+    service.clock.forward(5)
+    assert service.http.post(path, json=ORDER, headers=headers).json() == {**first, "path": None}
+
+
+def test_who_changes_the_rule_is_in_the_log_of_administrators(service: Service) -> None:
+    for wanted in (True, False, False, True):
+        rule = {"two_persons": wanted}
+        assert service.http.put("/v1/organisation/release-rule", json=rule).json() == rule
+        assert service.http.get("/v1/organisation/release-rule").json() == rule
+    log = service.http.get("/v1/organisation/log").json()["items"]
+    assert [(item["action"], item["actor"], item["subject"], item["detail"]) for item in log] == [
+        ("set_release_rule", "agent", "o-default", {"two_persons": wanted}) for wanted in (False, True)
+    ]
+
+
+@pytest.mark.usefixtures("one_person")
 def test_a_download_that_cannot_begin_is_not_counted(
     service: Service, public: httpx.Client, evidence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

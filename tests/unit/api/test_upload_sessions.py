@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import socket
+import stat
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import Engine, text
 
 from evidence_service.cli import main, uploading
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import NotFoundError
+from evidence_service.store import upload_sessions
+from evidence_service.store.schema import DEFAULT_ORGANISATION
 from tests.unit.api.conftest import KEY, SECOND, Service
 from tests.writes import failing
 
@@ -180,6 +185,93 @@ def test_sessions_end_and_belong_to_who_began_them(service: Service) -> None:
     assert (service.http.head(old).status_code, offset(service, mine)) == (404, 100)
     begun(service)
     assert not part(service, old).exists() and part(service, mine).exists()
+
+
+def locked(service: Service, upload: str) -> Any:
+    """As while another request of an upload is under way."""
+    sessions = service.parts.within(DEFAULT_ORGANISATION).upload_sessions
+    session = sessions.session(upload.rsplit("/", 1)[1], "agent", service.clock.now)
+    return sessions.portion(session, service.clock.now)
+
+
+def test_an_upload_is_not_ended_while_a_portion_is_taken(service: Service) -> None:
+    upload = begun(service)
+    with locked(service, upload) as portion:
+        portion.write(BYTES[:100])
+        for method, path in (("DELETE", upload), ("POST", f"{upload}/complete")):
+            answer = service.http.request(method, path)
+            assert answer.status_code == 409 and "under way" in answer.json()["title"]
+    assert offset(service, upload) == 100
+    assert append(service, upload, 100, len(BYTES)).status_code == 204
+    assert service.http.post(f"{upload}/complete").status_code == 202
+    assert service.http.delete(upload).status_code == 204
+    assert service.http.head(upload).headers["Upload-Complete"] == "?1", "what is complete stays"
+
+
+def test_a_portion_of_an_upload_that_was_ended_elsewhere_is_not_acknowledged(
+    service: Service, monkeypatch: pytest.MonkeyPatch, engine: Engine
+) -> None:
+    upload = begun(service)
+    taken = os.fsync
+
+    def ended(descriptor: int) -> None:
+        taken(descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return  # the directory, before anything of the portion has come
+        with engine.begin() as connection:
+            connection.execute(text("DELETE FROM upload_sessions WHERE evidence_id IS NULL"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", ended)
+        assert append(service, upload, 0, 100).status_code == 404
+    assert service.http.head(upload).status_code == 404
+
+
+def test_an_upload_that_was_ended_elsewhere_while_it_was_completed_has_its_receipt(
+    service: Service, monkeypatch: pytest.MonkeyPatch, engine: Engine
+) -> None:
+    upload = begun(service)
+    append(service, upload, 0, len(BYTES))
+    store = type(service.parts.upload_sessions)
+    complete = store.complete
+
+    def ended(*args: Any) -> None:
+        with engine.begin() as connection:
+            connection.execute(text("DELETE FROM upload_sessions"))
+        complete(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "complete", ended)
+        made = service.http.post(f"{upload}/complete")
+    assert made.status_code == 202
+    assert service.http.post(f"{upload}/complete").json() == made.json()
+    assert [item["id"] for item in service.http.get("/v1/evidence").json()["items"]] == [made.json()["id"]]
+
+
+def test_a_key_of_an_upload_that_has_ended_begins_none(service: Service) -> None:
+    order = {"matter_id": service.matter, "name": "a.bin", "size": 1}
+    first, again = (
+        service.http.post("/v1/uploads/sessions", json=order, headers={"Idempotency-Key": "k"})
+        for _ in range(2)
+    )
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.headers["Location"] == first.headers["Location"]
+    service.http.delete(first.headers["Location"])
+    dead = service.http.post("/v1/uploads/sessions", json=order, headers={"Idempotency-Key": "k"})
+    assert dead.status_code == 404 and "new key" in dead.json()["what_to_do"]
+    assert "Location" not in dead.headers
+
+
+def test_many_that_begin_at_once_are_no_more_than_may_be_open(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_sessions, "MOST_OPEN", 3)
+    order = {"matter_id": service.matter, "name": "a.bin", "size": 1}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(lambda _: service.http.post("/v1/uploads/sessions", json=order).status_code, range(8))
+        )
+    assert sorted(answers) == [201] * 3 + [409] * 5
 
 
 def test_the_command_goes_on_where_it_stopped(

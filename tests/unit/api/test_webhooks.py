@@ -155,3 +155,6 @@ def test_deliveries_are_queued_for_what_is_wanted_and_can_be_read_and_repeated(s
     assert service.http.post(f"{path}/replay", json={"since": "2100-01-01T00:00:00Z"}).json()["queued"] == 0
     assert service.http.post(f"{path}/replay", json={}).status_code == 422
     assert service.http.post(f"{other}/replay", json={"after": 0}).json()["queued"] == 0
+    log = service.http.get("/v1/organisation/log").json()["items"]
+    replayed = [(item["subject"], item["detail"]) for item in log if item["action"] == "replay_events"]
+    assert replayed == [(everything["id"], {"after": 1})], "what queued nothing is not in the log"

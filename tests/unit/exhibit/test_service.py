@@ -226,7 +226,7 @@ def test_files_nobody_has_and_evidence_that_is_not_ready_are_refused_at_once(par
 def test_a_custody_log_is_never_filled_up(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     preserve(parts)
     monkeypatch.setattr(custody, "MAX_EVENTS", 101)
-    with pytest.raises(ConflictError, match="nearly full"):
+    with pytest.raises(ConflictError, match="no room"):
         order_exhibit(parts, order({}))
 
 

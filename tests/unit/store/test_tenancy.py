@@ -112,6 +112,42 @@ def test_the_roles_own_nothing_and_bypass_nothing(engine: Engine) -> None:
     assert memberships == [], "neither can become anybody else"
 
 
+def test_no_table_is_put_before_those_of_functions_with_other_rights(engine: Engine) -> None:
+    found = ask(
+        engine,
+        "SELECT proname, array_to_string(proconfig, ' ') FROM pg_proc "
+        "WHERE prosecdef AND pronamespace = 'public'::regnamespace",
+    )
+    assert len(found) >= 4
+    assert {path for _, path in found} == {"search_path=pg_catalog, public, pg_temp"}, found
+
+
+def test_memberships_of_before_are_confirmed(engine: Engine) -> None:
+    with engine.connect() as connection, connection.begin() as transaction:
+        command.downgrade(config(connection), "0019-1")
+        connection.execute(
+            text(
+                "INSERT INTO members (id, name, issuer, subject, roles, created_at, organisation_id) VALUES "
+                "('mb-1', 'A', 'https://login.example', '1', '[]', now(), 'o-default'), "
+                "('mb-2', 'B', NULL, NULL, '[]', now(), 'o-default')"
+            )
+        )
+        command.upgrade(config(connection), "head")
+        found = connection.execute(text("SELECT id FROM members WHERE confirmed_at IS NOT NULL")).scalars()
+        assert list(found) == ["mb-1"]
+        [member] = connection.execute(text("SELECT * FROM evidence_member('https://login.example', '1')"))
+        assert (member.member_id, member.confirmed) == ("mb-1", True)
+        transaction.rollback()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_roles_make_no_temporary_tables(engine: Engine, role: str) -> None:
+    narrow = as_role(engine, role)
+    with narrow.begin() as connection, pytest.raises(ProgrammingError, match="temporary tables"):
+        connection.execute(text("CREATE TEMPORARY TABLE members (id text)"))
+    narrow.dispose()
+
+
 @pytest.mark.parametrize("table", ADDED_TO)
 @pytest.mark.parametrize("role", ROLES)
 def test_logs_are_added_to_and_never_edited(two: Engine, role: str, table: str) -> None:
