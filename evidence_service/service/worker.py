@@ -294,7 +294,10 @@ class Worker:
                     self._parts.batches.note_waiting(batch_id or "", reason, source="custody log")
                 elif name == "preserve":
                     words = f"{name} refused: {reason}"
-                    if not self._parts.records.refuse(subject_id, words, lease=self._lease):
+                    refused = self._durable.patiently(
+                        self._parts.records.refuse, subject_id, words, lease=self._lease
+                    )
+                    if not refused:
                         raise HandedOver from error
                 elif name == "exhibit":
                     advice = error.what_to_do if isinstance(error, EvidenceServiceError) else ""
