@@ -124,7 +124,7 @@ def test_no_table_is_put_before_those_of_functions_with_other_rights(engine: Eng
 
 def test_memberships_of_before_are_confirmed(engine: Engine) -> None:
     with engine.connect() as connection, connection.begin() as transaction:
-        command.downgrade(config(connection), "0019-1")
+        command.downgrade(config(connection), "0020-1")
         connection.execute(
             text(
                 "INSERT INTO members (id, name, issuer, subject, roles, created_at, organisation_id) VALUES "

@@ -13,8 +13,8 @@ from evidence_service.store.migrations.isolation import as_worker
 from evidence_service.store.tenancy import API_ROLE as API
 from evidence_service.store.tenancy import WORKER_ROLE as WORKER
 
-revision = "0019"
-down_revision = "0022"
+revision = "0020"
+down_revision = "0019"
 
 _MEMBER = "evidence_member(text, text)"
 _FUNCTIONS = (

@@ -12,7 +12,7 @@ from alembic import op
 from evidence_service.store.migrations.isolation import as_worker, isolate, open_again
 from evidence_service.store.tenancy import API_ROLE
 
-revision = "0022"
+revision = "0019"
 down_revision = "0018"
 
 _OF_BATCHES = {"batches": "id", "attestations": "batch_id", "submissions": "batch_id"}
