@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from evidence_service.core import custody, custody_log
 from evidence_service.store import schema
-from evidence_service.store.tenancy import Store
+from evidence_service.store.tenancy import Store, end_when_paused
 
 _LOG, _PENDING, _CHECKPOINTS = schema.custody_log, schema.custody_pending, schema.custody_checkpoints
 _EVENTS = schema.custody_events
@@ -275,6 +275,7 @@ class CustodyLog(Store):
 
 
 def _lock(connection: Connection, organisation_id: str) -> None:
+    end_when_paused(connection)
     connection.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
         {"name": f"custody log {organisation_id}"},

@@ -148,6 +148,7 @@ class Workers:
             name = _lock_name(connection, start)
             incarnation = uuid.uuid4().hex
             with self._engine.begin() as transaction:
+                end_when_paused(transaction)
                 transaction.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"), _SUPERVISING)
                 transaction.execute(delete(schema.workers).where(schema.workers.c.name == name))
                 transaction.execute(
