@@ -9,11 +9,13 @@ from typing import Any
 
 from evidence_service.capture.options import CaptureOptions, options_json
 from evidence_service.core import custody, document, receipt
+from evidence_service.service.custody_matter import keep_out
 from evidence_service.service.parts import Parts
 from evidence_service.service.preserve import OPERATOR, order_event
 from evidence_service.service.promise import promise
 from evidence_service.service.tracing import note_ordered
 from evidence_service.store.orders import NewEvidence
+from evidence_service.store.tenancy import organisation_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,9 @@ def accept(parts: Parts, order: Order) -> dict[str, Any]:
 
     Raises:
         NotFoundError: no such matter.
+        RefusedError: it is the custody log's own.
     """
+    keep_out(organisation_of(parts.database), order.matter_id)
     parts.records.matter(order.matter_id)
     # In the notation's own precision: what is promised and what is recorded are the same moment.
     now = document.parse_time(document.format_time(parts.now()), "now")

@@ -16,11 +16,13 @@ from evidence_service.core import document
 from evidence_service.egress.policy import EgressPolicy, check_url
 from evidence_service.errors import ConflictError, RefusedError, UnavailableError
 from evidence_service.service.accept import Order, evidence_of
+from evidence_service.service.custody_matter import keep_out
 from evidence_service.service.parts import Parts
 from evidence_service.service.promise import promises
 from evidence_service.service.tracing import note_ordered
 from evidence_service.store.lists import NewList, NewRow
 from evidence_service.store.orders import NewEvidence
+from evidence_service.store.tenancy import organisation_of
 
 _LOOK_UPS = 16
 """Hosts that are looked up at once."""
@@ -68,7 +70,9 @@ def accept_list(parts: Parts, order: ListOrder) -> None:
 
     Raises:
         NotFoundError: no such matter; nothing is recorded.
+        RefusedError: it is the custody log's own; nothing is recorded.
     """
+    keep_out(organisation_of(parts.database), order.matter_id)
     parts.records.matter(order.matter_id)
     problems = _problems(parts, order)
     accepted = [row for row in order.rows if row.position not in problems]

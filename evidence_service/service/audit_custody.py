@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from evidence_service.core import custody, custody_log
 from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.audit import Audited
-from evidence_service.service.log_custody import matter_id_of
-from evidence_service.service.parts import Parts
+from evidence_service.service.custody_matter import matter_id_of
+from evidence_service.service.log_custody import NAME
+from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.store.custody_log import Checkpoint
 
 _PAGE = 500
@@ -34,12 +35,21 @@ def audit_custody(parts: Parts) -> Iterator[Audited]:
 
 
 def _problems(parts: Parts, organisation_id: str) -> Iterator[str]:
+    # In this order, for workers go on logging meanwhile: every checkpoint that is registered by now is kept
+    # by now, and every checkpoint that is kept by now is covered by the entries that are read after it.
+    registered = list(_registered(parts, organisation_id))
+    newest = parts.custody_log.last_checkpoint(organisation_id)
+    upto = 0 if newest is None else newest.size
     heads: dict[int, bytes] = {}
-    wanted = {item.size for item in _checkpoints(parts, organisation_id)}
+    wanted = {item.size for item in _checkpoints(parts, organisation_id, upto)}
     yield from _chain_problems(parts, organisation_id, wanted, heads)
     for evidence_id, sequence in parts.custody_log.unaccounted(organisation_id):
         yield (f"event {sequence} of {evidence_id} was put in beside the service, or taken away unlogged")
-    yield from _checkpoint_problems(parts, organisation_id, heads)
+    known: set[str] = set()
+    yield from _checkpoint_problems(parts, organisation_id, upto, heads, known)
+    for evidence_id in registered:
+        if evidence_id not in known:
+            yield f"the checkpoint that was registered as {evidence_id} is gone"
 
 
 def _chain_problems(
@@ -66,10 +76,12 @@ def _chain_problems(
                 heads[position] = head
 
 
-def _checkpoint_problems(parts: Parts, organisation_id: str, heads: dict[int, bytes]) -> Iterator[str]:
+def _checkpoint_problems(
+    parts: Parts, organisation_id: str, upto: int, heads: dict[int, bytes], known: set[str]
+) -> Iterator[str]:
+    """Checkpoints of at most ``upto`` entries; ``known`` takes the evidence they are registered as."""
     previous: str | None = None
-    known = set()
-    for item in _checkpoints(parts, organisation_id):
+    for item in _checkpoints(parts, organisation_id, upto):
         where = f"checkpoint of {item.size} entries"
         known.add(item.evidence_id)
         try:
@@ -81,6 +93,8 @@ def _checkpoint_problems(parts: Parts, organisation_id: str, heads: dict[int, by
         sha256 = hashlib.sha256(item.document).hexdigest()
         if stated["organisation"] != organisation_id or stated["size"] != item.size:
             yield f"{where}: it is of another log or length"
+        if evidence.organisation_id != organisation_id:
+            yield f"{where}: evidence {item.evidence_id} is another organisation's"
         if heads.get(item.size, b"").hex() != stated["head"]:
             yield f"{where}: the log has another head there, or is shorter now"
         if stated["previous"] != previous:
@@ -88,22 +102,31 @@ def _checkpoint_problems(parts: Parts, organisation_id: str, heads: dict[int, by
         if json.loads(evidence.manifest or b'{"files": [{"sha256": null}]}')["files"][0]["sha256"] != sha256:
             yield f"{where}: not what was registered as evidence {item.evidence_id}"
         previous = sha256
-    for evidence_id in _registered(parts, organisation_id):
-        if evidence_id not in known:
-            yield f"the checkpoint that was registered as {evidence_id} is gone"
 
 
 def _registered(parts: Parts, organisation_id: str) -> Iterator[str]:
-    """Evidence that checkpoints were registered as."""
+    """Evidence that the service registered checkpoints as, by what its manifests say: those are anchored.
+
+    The matter is closed to callers; what a release before that let in is theirs, and no checkpoint, and
+    neither is the digest of a certificate of one.
+    """
     after: str | None = None
     matter_id = matter_id_of(organisation_id)
     while page := parts.records.list_evidence(matter_id=matter_id, after=after, limit=_PAGE):
-        yield from (item.id for item in page)
+        for item in page:
+            stated = json.loads(item.manifest or b"null")
+            if stated is not None and (
+                (stated["operator"]["id"], stated["files"][0]["path"]) == (SERVICE[0], NAME)
+            ):
+                yield item.id
         after = page[-1].id
 
 
-def _checkpoints(parts: Parts, organisation_id: str) -> Iterator[Checkpoint]:
+def _checkpoints(parts: Parts, organisation_id: str, upto: int) -> Iterator[Checkpoint]:
     after = 0
     while page := parts.custody_log.checkpoints(organisation_id, after=after, limit=_PAGE):
-        yield from page
+        for item in page:
+            if item.size > upto:
+                return
+            yield item
         after = page[-1].size

@@ -52,9 +52,13 @@ class Dispatcher:
             room -= len(under_way)
             if room <= 0:
                 return
+            # Some are registered or refused in the end: whoever mends their workflow sees to that.
+            self._stuck = queue.still_waiting(self._stuck) if self._stuck else set()
             waiting = queue.next(room, without=[*under_way, *self._stuck])
             again = {item.id for item in waiting} & self._asked
             self._stuck |= again
+            # The others are done. Should one have ended otherwise, it is asked for and found again once more.
+            self._asked.intersection_update(under_way)
             taken = self._turns.take(
                 [item for item in waiting if item.id not in again],
                 queue.organisations(under_way),

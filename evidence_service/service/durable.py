@@ -65,9 +65,19 @@ class DbosDurable:
         """See :class:`evidence_service.service.ports.Durable`."""
         if self._halted.is_set():
             raise HandedOver
-        return DBOS.run_step(
-            {"name": name}, self.patiently, traced(self._tracing, name, function), *args, **kwargs
-        )
+        watched = traced(self._tracing, name, function)
+
+        def run() -> T:
+            try:
+                return self.patiently(watched, *args, **kwargs)
+            except Exception as error:
+                if not self._halted.is_set():
+                    raise
+                # How a step ends is kept, and what goes wrong while a process ends may be the end's fault.
+                _log.warning("step.handed_over", step=name, reason=repr(error)[:300])
+                raise HandedOver from error
+
+        return DBOS.run_step({"name": name}, run)
 
     def patiently(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Do something that may be repeated, again and again while the record's database does not answer.

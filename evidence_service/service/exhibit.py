@@ -6,7 +6,6 @@ package as it was written is searched and verified once more before anybody gets
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -35,6 +34,7 @@ from evidence_service.service.exhibit_storage import store_package, store_redact
 from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
 from evidence_service.service.preserve import OPERATOR
+from evidence_service.service.scratch import scratch
 from evidence_service.service.waiting import until_available
 from evidence_service.store.custody_room import Room
 from evidence_service.store.exhibits import Exhibit
@@ -102,26 +102,22 @@ def build(parts: Parts, exhibit_id: str) -> None:
     order = parts.exhibits.exhibit(exhibit_id)
     if order.status != "ordered":
         return
-    scratch = parts.capturing.directory / exhibit_id
-    shutil.rmtree(scratch, ignore_errors=True)
     try:
-        scratch.mkdir(parents=True)
-        with ExitStack() as opened:
-            _build(parts, order, parse_plan(order.plan or {}), scratch, opened)
+        with scratch(parts, exhibit_id) as directory, ExitStack() as opened:
+            directory.mkdir(parents=True)
+            _build(parts, order, parse_plan(order.plan or {}), directory, opened)
     except OSError as error:
         raise StorageUnavailableError(f"the exhibit cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _build(parts: Parts, order: Exhibit, plan: RedactionPlan, scratch: Path, opened: ExitStack) -> None:
+def _build(parts: Parts, order: Exhibit, plan: RedactionPlan, directory: Path, opened: ExitStack) -> None:
     preserved = {evidence_id: originals(parts, evidence_id, opened) for evidence_id in order.evidence}
     every = [item for files in preserved.values() for item in files]
     needles = needles_of(plan, every, Secrets)
     prepared = [
         Prepared(
             evidence_id,
-            carry_out(plan, evidence_id, files, needles, scratch),
+            carry_out(plan, evidence_id, files, needles, directory),
             {} if plan.without_certificate else certificates(parts, evidence_id, opened),
         )
         for evidence_id, files in preserved.items()
@@ -133,7 +129,7 @@ def _build(parts: Parts, order: Exhibit, plan: RedactionPlan, scratch: Path, ope
     accepted = needles.masking.mask_text(", ".join(plan.accepted))[:_MOST_DETAIL]
     for item in prepared:
         _record(parts, order, item, approved_by, accepted)
-    package = scratch / "exhibit.zip"
+    package = directory / "exhibit.zip"
     # Once more: the custody logs in it know of this exhibit now.
     final = members(parts, order, prepared, approved_by, needles)
     with package.open("xb") as target:

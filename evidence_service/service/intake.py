@@ -22,6 +22,7 @@ from evidence_service.errors import (
     DatabaseUnavailableError,
     EvidenceServiceError,
 )
+from evidence_service.service.custody_matter import keep_out
 from evidence_service.service.parts import Parts
 from evidence_service.service.preserve import OPERATOR
 from evidence_service.store.registrations import (
@@ -141,8 +142,10 @@ def take_list(parts: Parts, wanted: WantedList) -> RegistrationList:
 
     Raises:
         NotFoundError: no such matter; nothing is recorded.
+        RefusedError: it is the custody log's own; nothing is recorded.
         ConflictError: its id stands for another request.
     """
+    keep_out(wanted.organisation_id, wanted.matter_id)
     accepted_at, batch_by = _moment(parts)
     rows = [
         (position, row_id(wanted.id, position), stated) for position, stated in sorted(wanted.rows.items())

@@ -12,6 +12,8 @@ from datetime import timedelta
 
 from evidence_service.core import custody_log, document
 from evidence_service.core.digest import digest_of
+from evidence_service.service.apart import apart
+from evidence_service.service.custody_matter import APPLICANT, REFERENCE, matter_id_of
 from evidence_service.service.digest_manifest import NOT_BEFORE, Registration, StatedDigest, build
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.store.custody_log import NewCheckpoint
@@ -20,31 +22,32 @@ from evidence_service.store.records import Matter
 PATIENCE = timedelta(days=1)
 """Longest wait for a batch that is closed for other entries: a checkpoint costs no transaction of its own."""
 NAME, MEDIA_TYPE = "custody-checkpoint.json", "application/json"
-REFERENCE, APPLICANT = "Custody log", "the organisation itself"
 
 
 def log_custody(parts: Parts) -> None:
     """Log what waits, and make a checkpoint of every log that something happened in since its last one.
 
-    Repeating it, after it failed or landed at any point, changes nothing.
+    Repeating it, after it failed or landed at any point, changes nothing. A log that cannot be continued
+    keeps nothing from the others: it is told of, its events wait (``evidence_queue_depth``), and the audit
+    says what is wrong with it.
 
     Args:
         parts: bound to no organisation.
     """
     for organisation_id in parts.custody_log.waiting():
-        while parts.custody_log.log(organisation_id):
-            pass
+        with apart(f"log the custody of {organisation_id}"):
+            while parts.custody_log.log(organisation_id):
+                pass
     for organisation_id in parts.custody_log.unchecked():
-        make_checkpoint(parts, organisation_id)
-
-
-def matter_id_of(organisation_id: str) -> str:
-    """Id of the matter that an organisation's checkpoints belong to."""
-    return f"m-{hashlib.sha256(f'{REFERENCE} {organisation_id}'.encode()).hexdigest()[:20]}"
+        with apart(f"make a checkpoint of the custody log of {organisation_id}"):
+            make_checkpoint(parts, organisation_id)
 
 
 def make_checkpoint(parts: Parts, organisation_id: str) -> None:
-    """State length and head of an organisation's log, and register that as evidence."""
+    """State length and head of an organisation's log, and register that as evidence.
+
+    Where another worker makes one at the same time, one of the two is kept.
+    """
     last, before = parts.custody_log.last(organisation_id), parts.custody_log.last_checkpoint(organisation_id)
     if last is None:
         return
@@ -68,6 +71,7 @@ def make_checkpoint(parts: Parts, organisation_id: str) -> None:
         organisation_id,
         NewCheckpoint(
             size=last.position,
+            follows=0 if before is None else before.size,
             document=data,
             matter={
                 "id": matter.id,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +18,7 @@ from evidence_service.service.examine import examine_upload
 from evidence_service.service.keep import keep
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
+from evidence_service.service.scratch import scratch
 from evidence_service.service.waiting import until_available
 from evidence_service.store.records import Evidence, Matter
 
@@ -87,7 +87,8 @@ def capture(parts: Parts, evidence_id: str) -> None:
     """Capture the listing or examine the upload, store the files, note both in the custody log.
 
     Before the files are stored and the record says so, a repetition captures again; the half-made capture of
-    a killed process is thrown away and never seen.
+    a killed process is thrown away and never seen. Where two captured at once, the first that is recorded
+    counts.
     """
     evidence = parts.records.evidence(evidence_id)
     if evidence.capture is None:
@@ -142,11 +143,9 @@ def _record_digest(parts: Parts, evidence: Evidence) -> None:
 
 
 def _capture_now(parts: Parts, evidence: Evidence) -> Evidence:
-    directory = parts.capturing.directory / evidence.id
-    shutil.rmtree(directory, ignore_errors=True)
     not_before = _not_before(parts)
     options = parse_options(evidence.options or {}, login_state=_login_state(parts, evidence.id))
-    try:
+    with scratch(parts, evidence.id) as directory:
         result = capture_listing(
             str(evidence.url),
             directory,
@@ -174,8 +173,6 @@ def _capture_now(parts: Parts, evidence: Evidence) -> Evidence:
             parts.records.captured(evidence.id, _describe(result, not_before))
 
         keep(parts, put, record)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
     return parts.records.evidence(evidence.id)
 
 
@@ -339,6 +336,4 @@ def request_stamps(parts: Parts, stamped: str, subject_id: str, data: bytes) -> 
 
 def register(parts: Parts, evidence_id: str) -> None:
     """Put the manifest in line for the next batch."""
-    evidence = parts.records.evidence(evidence_id)
-    if evidence.registered_at is None:
-        parts.records.advance(evidence_id, "registered", registered_at=parts.now())
+    parts.records.register(evidence_id, at=parts.now())

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from evidence_service.service.durable import Engine, Held
 from evidence_service.store.workers import Lease, Workers
@@ -69,9 +69,10 @@ class Heartbeat:
             self._woken.clear()
             try:
                 held = self._lease.renew(self._status(), draining=self._draining)
-            except DBAPIError as error:
-                # Nobody can take the lease away either while the database is.
-                _log.warning("heartbeat.failed", worker=self._lease.name, reason=str(error.orig)[:300])
+            except SQLAlchemyError as error:
+                # Nobody can take the lease away either while the database is. A pool with no connection left
+                # is no error of the database (``TimeoutError``), and passes as well.
+                _log.warning("heartbeat.failed", worker=self._lease.name, reason=str(error)[:300])
                 continue
             if not held:
                 _log.error("lease.lost", worker=self._lease.name)

@@ -9,15 +9,18 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from structlog.contextvars import bound_contextvars
 
 from evidence_service.errors import EvidenceServiceError
 from evidence_service.service.anchor import finish, note_anchor, stamp_batch, submit
+from evidence_service.service.apart import apart
+from evidence_service.service.asked import Asked
 from evidence_service.service.attest import attest
 from evidence_service.service.certify import certify, order_wanted, refuse
 from evidence_service.service.delete import delete
@@ -31,12 +34,14 @@ from evidence_service.service.durable import (
     STAMPS,
     DbosDurable,
     Engine,
+    HandedOver,
     workflow_id,
 )
 from evidence_service.service.enter_registrations import enter_registrations
 from evidence_service.service.exhibit import make_exhibit
 from evidence_service.service.extend import extend_due
 from evidence_service.service.hold import tell_hold
+from evidence_service.service.log_custody import log_custody
 from evidence_service.service.note_certificate import tell
 from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
@@ -45,7 +50,7 @@ from evidence_service.service.renew import renew
 from evidence_service.service.rounds import Rounds
 from evidence_service.service.takeover import LOOKS, Heartbeat, Supervisor
 from evidence_service.service.tracing import about, whose
-from evidence_service.service.upkeep import Upkeep
+from evidence_service.service.upkeep import Pace, wanted
 from evidence_service.store.workers import Lease
 
 _log = structlog.get_logger(__name__)
@@ -108,11 +113,11 @@ class Worker:
         self._running: Counter[tuple[str, str]] = Counter()
         self._counting = threading.Lock()
         self.lost = False
-        self._upkeep = Upkeep(parts)
+        self._logging, self._upkeep = Pace(), Pace()
         self._deliverer = Deliverer(parts)
         self._stopping = threading.Event()
         # Asking twice would be harmless, only slower.
-        self._asked: set[tuple[str, str]] = set()
+        self._asked = Asked()
         self._mended = False
         self._rounds = [Rounds(parts, chain) for chain in parts.chains]
         self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
@@ -195,8 +200,8 @@ class Worker:
             try:
                 self._supervisor.look()
                 left_alone = self._engine.left_alone()
-            except DBAPIError as error:
-                _log.warning("supervision.failed", reason=str(error.orig)[:300])
+            except SQLAlchemyError as error:
+                _log.warning("supervision.failed", reason=str(error)[:300])
                 continue
             except Exception:  # noqa: BLE001 - logged with its traceback
                 _log.exception("supervision.broken")
@@ -219,23 +224,23 @@ class Worker:
     def look(self) -> None:
         """Start everything that waits."""
         parts = self._parts
-        # First: it comes seldom, and must not wait for what is looked for all the time.
-        for name, subject in self._upkeep.wanted():
-            self._ask(name, subject)
+        # First: they come seldom, and must not wait for what is looked for all the time.
+        if self._logging.due():
+            with apart("log custody"):
+                log_custody(parts)
+        if self._upkeep.due():
+            for name, subjects in wanted(parts):
+                self._ask(name, subjects)
         enter_registrations(parts)
         self._dispatcher.look()
-        for batch in parts.batches.unanchored():
-            self._submit(batch.id)
-            self._ask("stamp", batch.id)
-        for submission_id in parts.batches.unnoted():
-            self._ask("note", submission_id)
-        for evidence_id in parts.records.certifiable():
-            self._order(evidence_id)
+        unanchored = [batch.id for batch in parts.batches.unanchored()]
+        self._asked.each("submit", unanchored, self._submit)
+        self._ask("stamp", unanchored)
+        self._ask("note", parts.batches.unnoted())
+        self._asked.each("order", parts.records.certifiable(), partial(order_wanted, parts))
         # Not all of them: whoever comes later, from another organisation, would wait for all.
-        for order_id in parts.certificates.issuable(_AHEAD):
-            self._ask("certify", order_id)
-        for exhibit_id in parts.exhibits.ordered(_AHEAD):
-            self._ask("exhibit", exhibit_id)
+        self._ask("certify", parts.certificates.issuable(_AHEAD))
+        self._ask("exhibit", parts.exhibits.ordered(_AHEAD))
         # Once: the API cannot make a tree again, as it does not see the entries of everybody.
         if not self._mended:
             self._mended = True
@@ -244,23 +249,13 @@ class Worker:
         parts.batches.close_due(parts.batching, now=parts.now())
 
     def _submit(self, batch_id: str) -> None:
-        if ("submit", batch_id) in self._asked:
-            return
         addresses = {item.chain_id: item.address for item in self._rounds if item.address is not None}
         submit(self._parts, batch_id, addresses)
-        self._asked.add(("submit", batch_id))
         # A chain it waited for may not be configured any more.
         finish(self._parts, batch_id)
 
-    def _order(self, evidence_id: str) -> None:
-        if ("order", evidence_id) not in self._asked:
-            order_wanted(self._parts, evidence_id)
-            self._asked.add(("order", evidence_id))
-
-    def _ask(self, name: str, subject_id: str) -> None:
-        if (name, subject_id) not in self._asked:
-            self._engine.start(name, subject_id)
-            self._asked.add((name, subject_id))
+    def _ask(self, name: str, subjects: Iterable[str]) -> None:
+        self._asked.each(name, subjects, partial(self._engine.start, name))
 
     def _within(
         self, name: str, workflow: Callable[[Parts, Durable, str], None], durable: DbosDurable
@@ -288,7 +283,8 @@ class Worker:
                     workflow(subject_id)
             except Exception as error:
                 if self._stopping.is_set():
-                    raise  # cut off by the end of this worker: the next one resumes it
+                    # Cut off by the end of this worker: not kept as its end, so the next one resumes it.
+                    raise HandedOver from error
                 reason = error.message if isinstance(error, EvidenceServiceError) else repr(error)
                 _log.error("workflow.refused", workflow=name, subject=subject_id, reason=reason)
                 if name == "stamp":
@@ -297,7 +293,12 @@ class Worker:
                     batch_id = self._parts.journal.load(subject_id).batch_id
                     self._parts.batches.note_waiting(batch_id or "", reason, source="custody log")
                 elif name == "preserve":
-                    self._parts.records.refuse(subject_id, f"{name} refused: {reason}")
+                    words = f"{name} refused: {reason}"
+                    refused = self._durable.patiently(
+                        self._parts.records.refuse, subject_id, words, lease=self._lease
+                    )
+                    if not refused:
+                        raise HandedOver from error
                 elif name == "exhibit":
                     advice = error.what_to_do if isinstance(error, EvidenceServiceError) else ""
                     self._parts.exhibits.refuse(subject_id, reason, advice)

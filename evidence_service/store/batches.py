@@ -162,6 +162,40 @@ class Batches(Anchoring):
         root = batch.header_root(json.loads(found.header))
         self._trees.check(found.commitment.hex(), size=found.size, root=root)
 
+    def check_entries(self, found: Batch) -> None:
+        """Derive a batch again from the evidence in it: nothing that was anchored may be gone.
+
+        Raises:
+            MismatchError: evidence or an entry is missing or changed, or they have another root than the
+                batch's header.
+        """
+        entries, evidence = schema.entries, schema.evidence
+        of_batch = select(func.count()).select_from(entries).where(entries.c.batch_id == found.id)
+        agreeing = of_batch.join_from(
+            entries,
+            evidence,
+            (evidence.c.batch_id == entries.c.batch_id)
+            & (evidence.c.leaf_index == entries.c.leaf_index)
+            & (func.sha256(evidence.c.manifest) == entries.c.sha256),
+        )
+        with self._engine.connect() as connection:
+            leaves = closing.leaves(connection, found.id)
+            counts = {
+                len(leaves),
+                *(connection.execute(query).scalar_one() for query in (of_batch, agreeing)),
+            }
+        if counts != {found.size}:
+            raise MismatchError(
+                f"the batch has {found.size} entries; the record has {len(leaves)} of its pieces of "
+                "evidence, or entries of others",
+                what_to_do="evidence was taken away or changed: restore the record from a backup",
+            )
+        if merkle.MerkleTree(leaves).root != batch.header_root(json.loads(found.header)):
+            raise MismatchError(
+                f"the stored manifests and salts of {found.id} do not give the root of its header",
+                what_to_do="restore the record from a backup",
+            )
+
     def make_missing_trees(self) -> None:
         """Make the tree files again that are not there: of batches of the first release, or after a restore.
 

@@ -15,11 +15,26 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from evidence_service.core import custody, custody_log
 from evidence_service.store import schema
-from evidence_service.store.tenancy import Store
+from evidence_service.store.tenancy import Store, end_when_paused
 
 _LOG, _PENDING, _CHECKPOINTS = schema.custody_log, schema.custody_pending, schema.custody_checkpoints
 _EVENTS = schema.custody_events
 _PORTION = 1_000
+# For each organisation by the log's own key, from the newest checkpoint on: never the log as a whole. Without
+# the order the planner expects to come upon an entry soon wherever it begins.
+UNCHECKED = """
+SELECT o.id FROM organisations o
+CROSS JOIN LATERAL (SELECT coalesce(max(c.size), 0) AS size FROM custody_checkpoints c
+                    WHERE c.organisation_id = o.id) covered
+CROSS JOIN LATERAL (SELECT FROM custody_log l
+                    WHERE l.organisation_id = o.id AND l.position > covered.size
+                    AND NOT EXISTS (SELECT FROM custody_checkpoints own
+                                    WHERE own.evidence_id = l.evidence_id
+                                    AND own.organisation_id = l.organisation_id)
+                    ORDER BY l.position LIMIT 1) happened
+ORDER BY o.id
+"""
+"""Organisations in whose logs something happened since their newest checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +72,13 @@ class NewCheckpoint:
     """A checkpoint to be kept.
 
     Attributes:
+        follows: size of the checkpoint before it; 0 for the first.
         matter, evidence: rows of the matter and the evidence it is registered as, without organisation.
         events: custody log of that evidence.
     """
 
     size: int
+    follows: int
     document: bytes
     matter: Mapping[str, Any]
     evidence: Mapping[str, Any]
@@ -88,7 +105,8 @@ class CustodyLog(Store):
                 .join(
                     _EVENTS,
                     (_EVENTS.c.evidence_id == _PENDING.c.evidence_id)
-                    & (_EVENTS.c.sequence == _PENDING.c.sequence),
+                    & (_EVENTS.c.sequence == _PENDING.c.sequence)
+                    & (_EVENTS.c.organisation_id == _PENDING.c.organisation_id),
                 )
                 .where(_PENDING.c.organisation_id == organisation_id)
                 .order_by(_PENDING.c.id)
@@ -121,34 +139,24 @@ class CustodyLog(Store):
 
         What the checkpoints themselves brought about does not count: it would never end.
         """
-        covered = (
-            select(func.coalesce(func.max(_CHECKPOINTS.c.size), 0))
-            .where(_CHECKPOINTS.c.organisation_id == _LOG.c.organisation_id)
-            .scalar_subquery()
-        )
-        own = select(_CHECKPOINTS.c.evidence_id).where(
-            _CHECKPOINTS.c.organisation_id == _LOG.c.organisation_id
-        )
-        query = (
-            select(_LOG.c.organisation_id)
-            .where(_LOG.c.position > covered, _LOG.c.evidence_id.not_in(own))
-            .distinct()
-        )
         with self._engine.connect() as connection:
-            return list(connection.execute(query).scalars())
+            return list(connection.execute(text(UNCHECKED)).scalars())
 
     def add_checkpoint(self, organisation_id: str, new: NewCheckpoint) -> None:
         """Keep a checkpoint and enter its digest for the next batch, in one transaction; repeating it changes
         nothing.
+
+        Nothing is kept either where another worker has kept one since this one was made: it would not follow
+        that one.
         """
         with self._engine.begin() as connection:
             _lock(connection, organisation_id)
-            known = connection.execute(
-                select(_CHECKPOINTS.c.size).where(
-                    _CHECKPOINTS.c.organisation_id == organisation_id, _CHECKPOINTS.c.size >= new.size
+            newest = connection.execute(
+                select(func.coalesce(func.max(_CHECKPOINTS.c.size), 0)).where(
+                    _CHECKPOINTS.c.organisation_id == organisation_id
                 )
-            ).first()
-            if known is not None:
+            ).scalar_one()
+            if newest != new.follows or new.size <= newest:
                 return
             owner = {"organisation_id": organisation_id}
             connection.execute(upsert(schema.matters).values(**new.matter, **owner).on_conflict_do_nothing())
@@ -186,7 +194,9 @@ class CustodyLog(Store):
             .select_from(
                 _LOG.outerjoin(
                     _EVENTS,
-                    (_EVENTS.c.evidence_id == _LOG.c.evidence_id) & (_EVENTS.c.sequence == _LOG.c.sequence),
+                    (_EVENTS.c.evidence_id == _LOG.c.evidence_id)
+                    & (_EVENTS.c.sequence == _LOG.c.sequence)
+                    & (_EVENTS.c.organisation_id == _LOG.c.organisation_id),
                 )
             )
             .where(_LOG.c.organisation_id == organisation_id, _LOG.c.position > after)
@@ -233,20 +243,30 @@ class CustodyLog(Store):
     # --- for the audit ---
 
     def unaccounted(self, organisation_id: str) -> Iterator[tuple[str, int]]:
-        """Evidence and sequence of events that are neither logged nor waiting to be, or wait and are gone."""
+        """Evidence and sequence of events that are neither logged nor waiting to be, or wait and are gone.
+
+        Each in the organisation it belongs to: what is another one's counts as gone here, and an event whose
+        evidence, or its matter, is another one's as unaccounted for.
+        """
         query = text(
             """
             SELECT e.evidence_id, e.sequence FROM custody_events e
             WHERE e.organisation_id = :organisation
-            AND NOT EXISTS (SELECT FROM custody_log l
-                            WHERE l.evidence_id = e.evidence_id AND l.sequence = e.sequence)
-            AND NOT EXISTS (SELECT FROM custody_pending p
-                            WHERE p.evidence_id = e.evidence_id AND p.sequence = e.sequence)
+            AND (NOT EXISTS (SELECT FROM custody_log l
+                             WHERE l.evidence_id = e.evidence_id AND l.sequence = e.sequence
+                             AND l.organisation_id = e.organisation_id)
+                 AND NOT EXISTS (SELECT FROM custody_pending p
+                                 WHERE p.evidence_id = e.evidence_id AND p.sequence = e.sequence
+                                 AND p.organisation_id = e.organisation_id)
+                 OR NOT EXISTS (SELECT FROM evidence v JOIN matters m
+                                ON m.id = v.matter_id AND m.organisation_id = v.organisation_id
+                                WHERE v.id = e.evidence_id AND v.organisation_id = e.organisation_id))
             UNION ALL
             SELECT p.evidence_id, p.sequence FROM custody_pending p
             WHERE p.organisation_id = :organisation
             AND NOT EXISTS (SELECT FROM custody_events e
-                            WHERE e.evidence_id = p.evidence_id AND e.sequence = p.sequence)
+                            WHERE e.evidence_id = p.evidence_id AND e.sequence = p.sequence
+                            AND e.organisation_id = p.organisation_id)
             """
         )
         with self._engine.connect() as connection:
@@ -255,6 +275,7 @@ class CustodyLog(Store):
 
 
 def _lock(connection: Connection, organisation_id: str) -> None:
+    end_when_paused(connection)
     connection.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
         {"name": f"custody log {organisation_id}"},

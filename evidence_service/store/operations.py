@@ -23,6 +23,8 @@ _QUEUES: tuple[tuple[str, Table, ColumnElement[str], str], ...] = (
     ("anchors_to_note", schema.submissions, literal("sealed"), schema.UNNOTED),
     ("certificates", schema.certificate_orders, schema.certificate_orders.c.state, schema.ORDERED),
     ("exhibits", schema.exhibits, schema.exhibits.c.status, schema.UNMADE),
+    # What stays here is of a log that cannot be continued.
+    ("custody", schema.custody_pending, literal("recorded"), "true"),
 )
 """Queue, where it is, the state an entry is in, and the condition of the partial index that finds it."""
 

@@ -17,7 +17,7 @@ from sqlalchemy import DateTime, Interval, cast, func, literal, select, text
 
 from evidence_service.core import document
 from evidence_service.store import schema
-from evidence_service.store.tenancy import Store, organisation_of
+from evidence_service.store.tenancy import Store, end_when_paused, organisation_of
 
 _RECENT = 100
 """Captures whose time is looked at."""
@@ -63,6 +63,7 @@ class CaptureQueue(Store):
     def dispatching(self) -> Iterator[bool]:
         """Whether this is the one that decides what comes next, across processes; does not wait."""
         with self._engine.begin() as connection:
+            end_when_paused(connection)
             lock = text("SELECT pg_try_advisory_xact_lock(hashtextextended('evidence dispatch', 0))")
             yield bool(connection.execute(lock).scalar_one())
 
@@ -95,6 +96,13 @@ class CaptureQueue(Store):
         )
         with self._engine.connect() as connection:
             return [Waiting(**row._mapping) for row in connection.execute(query)]
+
+    def still_waiting(self, ids: Collection[str]) -> set[str]:
+        """Those of some pieces of evidence that are neither registered for a batch nor refused."""
+        table = schema.evidence
+        query = select(table.c.id).where(text(schema.UNREGISTERED), table.c.id.in_(list(ids)))
+        with self._engine.connect() as connection:
+            return set(connection.execute(query).scalars())
 
     def organisations(self, ids: Collection[str]) -> Counter[str]:
         """How many of some pieces of evidence each organisation has."""

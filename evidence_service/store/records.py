@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, select, text, update
 
 from evidence_service.core import custody, document
 from evidence_service.core.rights import Right
@@ -15,6 +15,7 @@ from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.store import logins, schema
 from evidence_service.store.custody_room import Room, full, nearly_full, without_room
 from evidence_service.store.orders import Orders
+from evidence_service.store.workers import Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,21 +198,46 @@ class Records(Orders):
             _advance(connection, evidence_id, status, columns)
 
     def captured(self, evidence_id: str, capture: Mapping[str, Any]) -> None:
-        """Record what a capture found; the login state it was given is gone with the same transaction."""
-        with self._engine.begin() as connection:
-            found = {"capture": dict(capture), "outcome": capture["outcome"]["status"]}
-            _advance(connection, evidence_id, "captured", found)
-            logins.forget(connection, evidence_id)
+        """Record what a capture found; the login state it was given is gone with the same transaction.
 
-    def refuse(self, evidence_id: str, why: str) -> None:
-        """Record that the work on evidence ended for good, and why; its login state is gone with that."""
+        Two workers may have captured at once; the first that is recorded counts, and the other's changes
+        nothing.
+        """
+        found = {"capture": dict(capture), "outcome": capture["outcome"]["status"]}
         with self._engine.begin() as connection:
-            connection.execute(
-                update(schema.evidence)
-                .where(schema.evidence.c.id == evidence_id)
+            if _unwritten(connection, evidence_id, schema.evidence.c.capture):
+                _advance(connection, evidence_id, "captured", found)
+                logins.forget(connection, evidence_id)
+
+    def register(self, evidence_id: str, *, at: datetime) -> None:
+        """Put a stamped manifest in line for the next batch, once."""
+        with self._engine.begin() as connection:
+            if _unwritten(connection, evidence_id, schema.evidence.c.registered_at):
+                _advance(connection, evidence_id, "registered", {"registered_at": at})
+
+    def refuse(self, evidence_id: str, why: str, *, lease: Lease | None = None) -> bool:
+        """Record that the work on evidence ended for good, and why; its login state is gone with that.
+
+        What is registered for a batch is not refused any more: its work has ended as it should.
+
+        Args:
+            lease: of the worker that says so; None where no worker does.
+
+        Returns:
+            False where that lease was taken away: the work is another one's, and nothing was recorded.
+        """
+        table = schema.evidence
+        with self._engine.begin() as connection:
+            if lease is not None and not lease.keeps(connection):
+                return False
+            refused = connection.execute(
+                update(table)
+                .where(table.c.id == evidence_id, table.c.registered_at.is_(None))
                 .values(progress=why, waiting_for=None, refused=True)
             )
-            logins.forget(connection, evidence_id)
+            if refused.rowcount:
+                logins.forget(connection, evidence_id)
+        return True
 
     def add_examination(self, evidence_id: str, described: Mapping[str, Any]) -> None:
         """Put an upload's description with its examination in the place of the one without, once."""
@@ -366,6 +392,16 @@ def _columns(members: Mapping[str, Any]) -> dict[str, Any]:
         found["rights"] = list(found["rights"])
         found["structured_rights"] = [asdict(right) for right in found["structured_rights"]]
     return found
+
+
+def _unwritten(connection: Connection, evidence_id: str, column: ColumnElement[Any]) -> bool:
+    """Whether nobody wrote a column yet; from here to the end of the transaction nobody else can."""
+    row = connection.execute(
+        select(column).where(schema.evidence.c.id == evidence_id).with_for_update()
+    ).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no evidence {evidence_id}")
+    return row[0] is None
 
 
 def _advance(connection: Connection, evidence_id: str, status: str, columns: Mapping[str, Any]) -> None:

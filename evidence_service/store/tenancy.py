@@ -49,6 +49,14 @@ def work_for(connection: Connection, organisation_id: str) -> None:
     connection.exec_driver_sql("SELECT set_config('evidence.organisation', %s, true)", (organisation_id,))
 
 
+def end_when_paused(connection: Connection) -> None:
+    """Have the database end the transaction when nothing is heard of it for ten seconds.
+
+    For locks that all workers need: a process that is paused, or cut off, would keep them from everybody.
+    """
+    connection.exec_driver_sql("SELECT set_config('idle_in_transaction_session_timeout', '10s', true)")
+
+
 class Store:
     """Part of the record in PostgreSQL."""
 

@@ -16,10 +16,11 @@ from itertools import count
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from evidence_service.errors import ConfigurationError
 from evidence_service.store import schema
+from evidence_service.store.tenancy import end_when_paused
 
 _SUPERVISING = {"name": "evidence supervision"}
 """Held by the one who takes over, and by a worker that begins: neither sees the other half done."""
@@ -88,7 +89,8 @@ class Lease:
             draining: whether it takes no new work any more.
 
         Raises:
-            OperationalError: the database does not answer. The lease is neither lost nor renewed.
+            SQLAlchemyError: the database does not answer, or no connection is free. The lease is neither lost
+                nor renewed.
         """
         if self._connection.closed:
             self._connection = _session(self._engine)
@@ -102,17 +104,25 @@ class Lease:
                 .where(*self._mine())
                 .values(heartbeat_at=func.clock_timestamp(), status=dict(status), draining=draining)
             )
-        except DBAPIError:
+        except SQLAlchemyError:
             self._locked = False
             self._connection.close()
             raise
         return done.rowcount == 1
 
+    def keeps(self, connection: Connection) -> bool:
+        """Whether nobody has taken the lease away, and can until that transaction ends; on any thread.
+
+        Whoever takes it away waits for the transaction, and puts back the work it stands for only with that.
+        """
+        held = select(schema.workers.c.name).where(*self._mine()).with_for_update(read=True)
+        return connection.execute(held).first() is not None
+
     def give_back(self) -> None:
         """End the lease: what the worker still held is anybody's now."""
         if self._connection.closed:
             return
-        with suppress(DBAPIError):  # whoever cannot give it back lets it lapse
+        with suppress(SQLAlchemyError):  # whoever cannot give it back lets it lapse
             self._connection.execute(delete(schema.workers).where(*self._mine()))
         _end(self._connection)
 
@@ -138,6 +148,7 @@ class Workers:
             name = _lock_name(connection, start)
             incarnation = uuid.uuid4().hex
             with self._engine.begin() as transaction:
+                end_when_paused(transaction)
                 transaction.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"), _SUPERVISING)
                 transaction.execute(delete(schema.workers).where(schema.workers.c.name == name))
                 transaction.execute(
@@ -160,6 +171,7 @@ class Workers:
     def supervising(self) -> Iterator[Connection | None]:
         """The transaction of the one supervisor there is now; None while another one works. Does not wait."""
         with self._engine.begin() as connection:
+            end_when_paused(connection)
             held = connection.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})"), _SUPERVISING)
             yield connection if held.scalar_one() else None
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from evidence_service.core.digest import digest_of
 from tests.faults.workers import LOST, Record, Setup, start, until
 from tests.running import database, empty, reachable
 
@@ -104,6 +105,84 @@ def test_a_paused_worker_stops_working_on_what_was_taken_over(record: Record, be
     assert record.workflows("status") == ["SUCCESS"]
     assert record.workflows("executor_id") == ["b"]
     assert "lease.lost" in setup.log.read_text()
+
+
+@pytest.mark.parametrize("first", ["b", "paused"])
+def test_a_capture_that_two_workers_make_at_once_ends_as_one(
+    record: Record, begin: Begin, first: str
+) -> None:
+    """In one data directory: whichever ends first counts, and the other one does no harm."""
+    record.order_capture("evidence-1")
+    paused, setup = begin("paused", hold="browse")
+    until(setup.browsed.exists, "its files")
+    os.kill(paused.pid or 0, signal.SIGSTOP)
+    _, other = begin("b", hold="browse")
+    until(other.browsed.exists, "the other one's files")
+
+    def captured_by() -> list[str]:
+        capture = record.parts.records.evidence("evidence-1").capture
+        return [] if capture is None else [item["sha256"] for item in capture["files"]]
+
+    def let_paused_end() -> None:
+        setup.held.unlink()
+        os.kill(paused.pid or 0, signal.SIGCONT)
+        paused.join(30)
+        assert paused.exitcode == LOST
+
+    if first == "b":
+        other.held.unlink()
+        until(lambda: record.registered("evidence-1"), "registered")
+        let_paused_end()
+    else:
+        let_paused_end()
+        until(lambda: bool(captured_by()), "captured")
+        other.held.unlink()
+        until(lambda: record.registered("evidence-1"), "registered")
+    assert captured_by() == [digest_of(first.encode()).sha256.hex()]
+    assert not record.parts.records.evidence("evidence-1").refused
+    until(lambda: record.workflows("status") == ["SUCCESS"], "the workflow has ended")
+    assert "workflow.refused" not in setup.log.read_text() + other.log.read_text()
+    assert record.actions("evidence-1") == ["order", "capture", "store", "seal", "stamp"]
+    assert list((record.parts.capturing.directory).iterdir()) == []
+
+
+def test_a_worker_that_lost_its_work_refuses_nothing(record: Record, begin: Begin) -> None:
+    record.order_capture("evidence-1")
+    paused, setup = begin("paused", hold="browse", broken=True)
+    until(setup.browsed.exists, "its files")
+    os.kill(paused.pid or 0, signal.SIGSTOP)
+    _, other = begin("b", hold="browse")
+    until(other.browsed.exists, "the other one's files")
+    setup.held.unlink()
+    os.kill(paused.pid or 0, signal.SIGCONT)
+    paused.join(30)
+    assert paused.exitcode == LOST
+    assert not record.parts.records.evidence("evidence-1").refused
+    other.held.unlink()
+    until(lambda: record.registered("evidence-1"), "registered")
+    assert record.workflows("status") == ["SUCCESS"]
+
+
+def test_a_worker_that_has_its_lease_refuses_for_good(record: Record, begin: Begin) -> None:
+    record.order_capture("evidence-1")
+    begin("a", broken=True)
+    until(lambda: record.parts.records.evidence("evidence-1").refused, "refused")
+    assert "the program is wrong" in record.parts.records.evidence("evidence-1").progress
+    until(lambda: record.workflows("status") == ["ERROR"], "the workflow has ended")
+
+
+def test_an_error_while_a_worker_ends_is_for_the_next_one(record: Record, begin: Begin) -> None:
+    record.order_capture("evidence-1")
+    going, setup = begin("going", hold="browse", broken=True, lapse=3600.0)
+    until(setup.browsed.exists, "its files")
+    going.terminate()
+    until(lambda: any(item.draining for item in record.parts.workers.all()), "it says that it drains")
+    setup.held.unlink()
+    going.join(30)
+    assert going.exitcode == 0
+    assert record.workflows("status") == ["PENDING"]
+    begin("b")
+    until(lambda: record.registered("evidence-1"), "registered")
 
 
 def test_a_worker_that_is_told_to_end_hands_over_at_once(record: Record, begin: Begin) -> None:

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -16,7 +18,13 @@ from unittest.mock import patch
 from sqlalchemy import text
 
 from evidence_service import bootstrap
+from evidence_service.capture.browser import BrowserIdentity
+from evidence_service.capture.files import CapturedFile
+from evidence_service.capture.outcome import Outcome
+from evidence_service.capture.result import CaptureResult
 from evidence_service.config import Settings
+from evidence_service.core import document
+from evidence_service.core.digest import digest_of
 from evidence_service.service import preserve
 from evidence_service.service.durable import DbosDurable
 from evidence_service.service.parts import Parts
@@ -36,7 +44,9 @@ class Setup:
     """How a worker is started.
 
     Attributes:
-        hold: a step's name; the worker stays in it, its effect done, as long as ``held`` exists.
+        hold: a step's name; the worker stays in it, its effect done, as long as ``held`` exists. Or
+            ``browse``: it stays in a capture whose files are written and not stored.
+        broken: its captures end with an error that is nobody's fault but the program's.
     """
 
     url: str
@@ -46,11 +56,17 @@ class Setup:
     version: str = "1"
     hold: str = ""
     drain: float = 20.0
+    broken: bool = False
 
     @property
     def held(self) -> Path:
         """Exists while the worker is held."""
         return self.directory / f"{self.name}.held"
+
+    @property
+    def browsed(self) -> Path:
+        """Exists since a capture of the worker has written its files."""
+        return self.directory / f"{self.name}.browsed"
 
     @property
     def log(self) -> Path:
@@ -93,6 +109,32 @@ class Holding(DbosDurable):
         return super().step(name, watched, *args, **kwargs)
 
 
+def browse(setup: Setup, url: str, directory: Path, **_: Any) -> CaptureResult:
+    """Stands for a browser: one file that says who made it."""
+    directory.mkdir(parents=True)
+    (directory / "page.html").write_text(setup.name)
+    setup.browsed.touch()
+    while setup.hold == "browse" and setup.held.exists():
+        time.sleep(0.05)
+    if setup.broken:
+        raise ArithmeticError("the program is wrong")
+    at = document.format_time(datetime.now(UTC))
+    return CaptureResult(
+        files=(CapturedFile("page.html", "text/html", "dom", digest_of(setup.name.encode())),),
+        outcome=Outcome("captured", ()),
+        requested_url=url,
+        final_url=url,
+        redirects=(),
+        status=200,
+        peer=None,
+        listing={},
+        browser=BrowserIdentity("none", "none", "00" * 32),
+        started_at=at,
+        finished_at=at,
+        exceptions=(),
+    )
+
+
 def work(setup: Setup) -> None:
     """A worker's process: until SIGTERM, or until its lease is lost."""
     sink = os.open(setup.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -102,6 +144,7 @@ def work(setup: Setup) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     # Nobody stamps here; what is looked at comes before and after.
     patch.object(preserve, "request_stamps", lambda *_: None).start()
+    patch.object(preserve, "capture_listing", partial(browse, setup)).start()
     running = bootstrap.worker(
         setup.settings(), setup.parts(), setup.url, durable=Holding(setup), workflow_version=setup.version
     )
@@ -140,15 +183,21 @@ class Record:
     def order(self, evidence_id: str) -> None:
         """Accept an upload."""
         stored = self.parts.objects.put_bytes(evidence_id.encode())
+        described = preserve.describe_upload(self.parts, "note.txt", "text/plain", stored)
+        self._accept(evidence_id, kind="upload", url=None, capture=described)
+
+    def order_capture(self, evidence_id: str) -> None:
+        """Accept the address of a listing."""
+        self._accept(evidence_id, kind="platform_capture", url="https://example.com/listing")
+
+    def _accept(self, evidence_id: str, **what: Any) -> None:
         self.parts.records.add_evidence(
             evidence_id=evidence_id,
             matter_id="m-1",
-            kind="upload",
-            url=None,
             operator="agent",
             certificate_wanted=False,
             created_at=self.parts.now(),
-            capture=preserve.describe_upload(self.parts, "note.txt", "text/plain", stored),
+            **what,
         )
 
     def registered(self, *evidence_ids: str) -> bool:

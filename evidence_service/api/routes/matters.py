@@ -11,6 +11,7 @@ from evidence_service.api.auth import Principal, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.matters import MatterChange, MatterPage, MatterView, NewMatter
 from evidence_service.api.paging import cut
+from evidence_service.service.custody_matter import keep_out
 
 router = APIRouter(prefix="/v1/matters", tags=["matters"])
 
@@ -55,6 +56,7 @@ def show_matter(matter_id: str, _: MatterReader, parts: Wired) -> MatterView:
 
 
 @router.patch("/{matter_id}")
-def change_matter(matter_id: str, change: MatterChange, _: MatterWriter, parts: Wired) -> MatterView:
+def change_matter(matter_id: str, change: MatterChange, caller: MatterWriter, parts: Wired) -> MatterView:
     """Change a matter. Manifests that are sealed already go on saying what they say."""
+    keep_out(caller.organisation, matter_id)
     return MatterView.of(parts.records.change_matter(matter_id, change.changes()))

@@ -32,6 +32,7 @@ from evidence_service.api.registrations import (
 )
 from evidence_service.core import document, manifest, receipt
 from evidence_service.errors import MalformedError, RefusedError
+from evidence_service.service.custody_matter import keep_out
 from evidence_service.service.group_commit import GroupCommit
 from evidence_service.service.intake import Wanted, WantedList, row_id, take, take_list
 from evidence_service.service.parts import Parts
@@ -69,6 +70,8 @@ async def register(
         stated = _stated(order)
     except MalformedError as error:
         raise RefusedError(error.message, what_to_do="name the file in the form of a path") from error
+    # Before it waits with others: one that is refused in their transaction would make each of them a new one.
+    keep_out(caller.organisation, order.matter_id)
     evidence_id = new_id("ev", caller, idempotency_key, "registration")
     found: Recorded = await request.app.state.intake.add(
         Wanted(caller.organisation, evidence_id, order.matter_id, caller.actor, stated)

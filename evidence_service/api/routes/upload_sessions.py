@@ -22,6 +22,7 @@ from evidence_service.api.schemas import AcceptedView
 from evidence_service.core import receipt
 from evidence_service.core.digest import Digester
 from evidence_service.errors import RefusedError
+from evidence_service.service.custody_matter import keep_out
 from evidence_service.service.parts import Parts
 from evidence_service.store.upload_sessions import LASTING, Session
 
@@ -116,6 +117,7 @@ def begin_upload(
     session_id = new_id("us", caller, idempotency_key)
 
     def perform() -> UploadSessionView:
+        keep_out(caller.organisation, order.matter_id)
         parts.records.matter(order.matter_id)
         now = parts.now()
         session = Session(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,12 +19,17 @@ from evidence_service import bootstrap
 from evidence_service.config import Settings
 from evidence_service.core import custody, custody_log
 from evidence_service.core.digest import digest_of
-from evidence_service.service.audit import audit
+from evidence_service.service import delete, renew
+from evidence_service.service.audit import audit, audit_trees
 from evidence_service.service.audit_custody import audit_custody
-from evidence_service.service.log_custody import log_custody, matter_id_of
+from evidence_service.service.custody_matter import matter_id_of
+from evidence_service.service.durable import DbosDurable
+from evidence_service.service.log_custody import log_custody, make_checkpoint
 from evidence_service.service.parts import Parts
+from evidence_service.service.tracing import NoTracing
+from evidence_service.service.worker import Worker
 from evidence_service.store.closing import Due
-from evidence_service.store.custody_log import CustodyLog
+from evidence_service.store.custody_log import UNCHECKED, CustodyLog
 from evidence_service.store.records import Matter
 from evidence_service.store.schema import DEFAULT_ORGANISATION
 from evidence_service.store.tenancy import WORKER_ROLE, scoped
@@ -33,7 +39,7 @@ from tests.writes import failing
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 OTHER = "o-0123456789abcdef0123"
-TABLES = ("custody_events", "custody_log", "custody_checkpoints", "custody_pending")
+TABLES = ("evidence", "custody_events", "custody_log", "custody_checkpoints", "custody_pending")
 
 
 @pytest.fixture
@@ -129,6 +135,126 @@ def test_a_write_that_fails_or_lands_is_done_once(
     assert positions(parts, OTHER) == list(range(1, 7))
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_checkpoints_of_two_workers_follow_one_another(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, order: tuple[int, int]
+) -> None:
+    """Both are held just before they keep theirs; the second one's log has grown meanwhile."""
+    log_custody(parts)
+    held: list[Any] = []
+    with monkeypatch.context() as holding:
+        holding.setattr(CustodyLog, "add_checkpoint", lambda _, *wanted: held.append(wanted))
+        for content in (b"c", b"d"):
+            record(parts, OTHER, "m-2", content)
+            while parts.custody_log.log(OTHER):
+                pass
+            make_checkpoint(parts, OTHER)
+    for number in order:
+        parts.custody_log.add_checkpoint(*held[number])
+    assert len(parts.custody_log.checkpoints(OTHER)) == 2
+    assert found(parts) == []
+    record(parts, OTHER, "m-2", b"e")
+    log_custody(parts)
+    assert len(parts.custody_log.checkpoints(OTHER)) == 3
+    assert found(parts) == []
+
+
+def test_what_is_logged_during_an_audit_is_no_tampering(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_custody(parts)
+    content = iter(range(100))
+
+    def busy(patched: pytest.MonkeyPatch, name: str) -> None:
+        """A method of the log after each of whose answers more is logged, with a checkpoint."""
+        original = getattr(CustodyLog, name)
+
+        def answer(log: CustodyLog, organisation: str, **page: Any) -> Any:
+            answered = original(log, organisation, **page)
+            if organisation == OTHER and (number := next(content)) % 3 == 0:
+                record(parts, OTHER, "m-2", f"{name} {number}".encode())
+                log_custody(parts)
+            return answered
+
+        patched.setattr(CustodyLog, name, answer)
+
+    for name in ("entries", "checkpoints", "last_checkpoint", "unaccounted"):
+        with monkeypatch.context() as patched:
+            patched.setattr("evidence_service.service.audit_custody._PAGE", 3)
+            busy(patched, name)
+            assert found(parts) == []
+    assert len(parts.custody_log.checkpoints(OTHER)) > 4
+
+
+def test_what_callers_put_into_its_matter_is_no_checkpoint(parts: Parts) -> None:
+    """As releases let them that did not close it."""
+    log_custody(parts)
+    matter = parts.records.matter(matter_id_of(OTHER))
+    enter_digests(scoped(parts.database, OTHER), matter, [digest_of(b"theirs")], now=NOW)
+    log_custody(parts)
+    assert found(parts) == []
+
+
+def test_a_log_that_cannot_be_continued_keeps_nothing_from_the_others(
+    parts: Parts, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its newest logged event is cut off, and another one takes the event's place."""
+    log_custody(parts)
+    [planted] = record(parts, DEFAULT_ORGANISATION, "m-1", b"c")
+    log_custody(parts)
+    with engine.begin() as owner:
+        owner.execute(text("SET LOCAL session_replication_role = replica"))
+        cut = "DELETE FROM custody_events WHERE evidence_id = :e AND sequence = 2"
+        assert owner.execute(text(cut), {"e": planted}).rowcount == 1
+    parts.custody(planted, "x", "seal", actor=("a", "custodian"), purpose="p")
+    [theirs] = record(parts, OTHER, "m-2", b"c")
+    bound = parts.within(OTHER)
+    delete.ask(bound, "rq-1", theirs, actor="one", reason="over")
+    delete.decide(bound, "rq-1", approve=True, actor="another", reason="")
+    monkeypatch.setattr(renew, "wanted", lambda _: 1 / 0)
+    started: list[tuple[str, str]] = []
+    engine_of_workflows: Any = SimpleNamespace(
+        add=lambda *_: None,
+        start=lambda name, subject, **_: started.append((name, subject)),
+        in_flight=lambda *_: [],
+    )
+    worker = Worker(
+        parts, engine_of_workflows, DbosDurable(NoTracing()), lease=SimpleNamespace(name="w"), captures=1
+    )
+    worker.look()
+    assert len(parts.custody_log.checkpoints(OTHER)) == 2
+    assert theirs in {entry.evidence_id for entry, _ in parts.custody_log.entries(OTHER)}
+    assert [name for name, subject in started if name == "delete"] == ["delete"]
+    waiting = {queue: count for queue, _, count in parts.operations.queues()}
+    assert waiting["custody"] >= 1, "what waits for the broken one is a figure"
+    assert [item.subject_id for item in audit_custody(parts) if item.problems] == [DEFAULT_ORGANISATION]
+
+
+def test_what_waits_for_a_checkpoint_is_found_by_an_index(parts: Parts, engine: Engine) -> None:
+    log_custody(parts)
+    with engine.begin() as owner:
+        owner.execute(
+            text(
+                "INSERT INTO custody_log SELECT :o, n, 'ev-' || n, 1, '\\x00', '\\x00' "
+                "FROM generate_series(1000, 21000) n"
+            ),
+            {"o": OTHER},
+        )
+        owner.execute(text("ANALYZE custody_log"))
+    with parts.database.connect() as connection:
+        [plan] = connection.execute(text(f"EXPLAIN (FORMAT JSON) {UNCHECKED}")).scalar_one()
+    nodes = [node for node in nodes_of(plan["Plan"]) if node.get("Relation Name") == "custody_log"]
+    assert nodes
+    assert all("position" in node.get("Index Cond", "") for node in nodes), nodes
+    assert parts.custody_log.unchecked() == [OTHER]
+
+
+def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes_of(inner)
+
+
 def test_neither_role_can_change_what_is_logged(parts: Parts) -> None:
     log_custody(parts)
     for table in ("custody_events", "custody_log", "custody_checkpoints"):
@@ -202,7 +328,7 @@ def attacks(engine: Engine) -> Iterator[tuple[str, Statements]]:
             text("SELECT organisation_id AS o, position AS p FROM custody_log ORDER BY 1, 2")
         ).all()
         checkpoints = owner.execute(
-            text("SELECT organisation_id AS o, size AS s FROM custody_checkpoints ORDER BY 1, 2")
+            text("SELECT organisation_id AS o, size AS s, evidence_id FROM custody_checkpoints ORDER BY 1, 2")
         ).all()
     for row in events:
         yield from of_event(row.evidence_id, row.sequence)
@@ -217,6 +343,7 @@ def attacks(engine: Engine) -> Iterator[tuple[str, Statements]]:
     for row in checkpoints:
         yield from of_checkpoint(row.o, row.s)
     yield from whole_ends(checkpoints)
+    yield from moves(events, log, checkpoints)
     yield (
         "an event put in beside the service",
         [
@@ -285,6 +412,35 @@ def of_checkpoint(organisation: str, size: int) -> Iterator[tuple[str, Statement
     )
 
 
+def moves(events: Any, log: Any, checkpoints: Any) -> Iterator[tuple[str, Statements]]:
+    """Rows that become another organisation's, and are changed in nothing else."""
+    other = f"CASE organisation_id WHEN '{OTHER}' THEN '{DEFAULT_ORGANISATION}' ELSE '{OTHER}' END"
+    move = f"UPDATE {{}} SET organisation_id = {other} WHERE {{}}"
+    of_evidence = {"evidence": "id", "custody_events": "evidence_id", "custody_pending": "evidence_id"}
+    waiting = {row.evidence_id for row in checkpoints} - {row.evidence_id for row in events}
+    for evidence_id in sorted({row.evidence_id for row in events} | waiting):
+        moved = []
+        for table, column in of_evidence.items():
+            statement = (move.format(table, f"{column} = :e"), {"e": evidence_id})
+            if table == "custody_pending" and evidence_id not in waiting:
+                continue
+            yield f"{table} of {evidence_id} moved", [statement]
+            moved.append(statement)
+        yield f"{evidence_id} moved with its events", moved
+    taken = {(row.o, row.p) for row in log}
+    for row in log:
+        here = {"o": row.o, "p": row.p}
+        if ((OTHER if row.o == DEFAULT_ORGANISATION else DEFAULT_ORGANISATION), row.p) not in taken:
+            statement = move.format("custody_log", "organisation_id = :o AND position = :p")
+            yield f"entry {here} moved", [(statement, here)]
+    sizes = {(row.o, row.s) for row in checkpoints}
+    for row in checkpoints:
+        here = {"o": row.o, "p": row.s}
+        if ((OTHER if row.o == DEFAULT_ORGANISATION else DEFAULT_ORGANISATION), row.s) not in sizes:
+            statement = move.format("custody_checkpoints", "organisation_id = :o AND size = :p")
+            yield f"checkpoint {here} moved", [(statement, here)]
+
+
 def whole_ends(checkpoints: Any) -> Iterator[tuple[str, Statements]]:
     """Everything after a point is taken away, from all three tables, so that what is left fits together."""
     for row in checkpoints:
@@ -302,6 +458,51 @@ def whole_ends(checkpoints: Any) -> Iterator[tuple[str, Statements]]:
                     ("DELETE FROM custody_checkpoints WHERE organisation_id = :o AND size >= :p", here),
                 ],
             )
+
+
+EVERYTHING = (
+    "DELETE FROM custody_pending WHERE evidence_id IN (SELECT id FROM gone)",
+    "DELETE FROM custody_events WHERE evidence_id IN (SELECT id FROM gone)",
+    "DELETE FROM evidence WHERE id IN (SELECT id FROM gone)",
+    "DELETE FROM custody_log WHERE evidence_id IN (SELECT id FROM gone)",
+    "DELETE FROM custody_checkpoints WHERE evidence_id IN (SELECT id FROM gone)",
+    "DELETE FROM entries x WHERE NOT EXISTS (SELECT FROM evidence e "
+    "WHERE e.batch_id = x.batch_id AND e.leaf_index = x.leaf_index)",
+)
+
+
+@pytest.mark.parametrize(
+    ("gone", "more"),
+    [
+        # From a point on: what is left of the log and its checkpoints fits together.
+        ("SELECT evidence_id AS id FROM custody_log WHERE organisation_id = :o AND position > 2", ()),
+        (
+            "SELECT id FROM evidence WHERE organisation_id = :o",
+            ("DELETE FROM matters WHERE organisation_id = :o", "DELETE FROM organisations WHERE id = :o"),
+        ),
+        ("SELECT id FROM evidence WHERE organisation_id = :o AND false", ("DELETE FROM entries",)),
+        (
+            "SELECT id FROM evidence WHERE false AND id = :o",
+            ("UPDATE entries SET sha256 = decode(repeat('ab', 32), 'hex') WHERE leaf_index = 1",),
+        ),
+    ],
+    ids=["the end of a log", "an organisation", "entries", "an entry changed"],
+)
+def test_what_is_anchored_is_missed_when_it_is_gone_altogether(
+    parts: Parts, engine: Engine, gone: str, more: tuple[str, ...]
+) -> None:
+    log_custody(parts)
+    log_custody(parts)
+    parts.batches.close_due(Due(timedelta(0), 100), now=NOW + timedelta(days=2))
+    assert [item.problems for item in audit_trees(parts) if item.problems] == []
+    organisation = {"o": OTHER}
+    with engine.begin() as owner:
+        owner.execute(text("SET LOCAL session_replication_role = replica"))
+        owner.execute(text(f"CREATE TEMPORARY TABLE gone ON COMMIT DROP AS {gone}"), organisation)
+        for statement in (*EVERYTHING, *more):
+            owner.execute(text(statement), organisation if ":o" in statement else {})
+    [tree] = audit_trees(parts)
+    assert tree.problems
 
 
 def test_the_checkpoints_evidence_is_looked_at_like_any_other(parts: Parts, engine: Engine) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from contextlib import contextmanager
 from typing import Any, cast
 
+import pytest
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
 from evidence_service.service.durable import Engine, Held
-from evidence_service.service.takeover import Supervisor
-from evidence_service.store.workers import Workers
+from evidence_service.service.takeover import Heartbeat, Supervisor
+from evidence_service.store.workers import Lease, Workers
 
 
 class Shop:
@@ -86,3 +91,28 @@ def test_what_this_worker_holds_and_never_began_is_put_back_after_a_while() -> N
     shop.now = 60.0
     supervisor.look()
     assert shop.back == ["lost"]
+
+
+@pytest.mark.parametrize(
+    "error", [OperationalError("", None, Exception("gone")), PoolTimeout("no connection is free")]
+)
+def test_a_heartbeat_outlives_a_database_that_does_not_answer(error: SQLAlchemyError) -> None:
+    """A thread that died of it would let the lease lapse, and the worker's work be done twice."""
+
+    class Away:
+        name = "me"
+        answers = iter([error, error, True])
+        renewed = threading.Event()
+
+        def renew(self, _: Any, *, draining: bool) -> bool:
+            answer = next(self.answers, True)
+            if isinstance(answer, Exception):
+                raise answer
+            self.renewed.set()
+            return True
+
+    lease = Away()
+    heartbeat = Heartbeat(cast("Lease", lease), lapse=0.05, status=dict, lost=lambda: None)
+    heartbeat.start()
+    assert lease.renewed.wait(20)
+    heartbeat.stop()

@@ -13,7 +13,9 @@ from sqlalchemy.exc import OperationalError
 from evidence_service.cli.workers import workers_outlook
 from evidence_service.errors import ConfigurationError
 from evidence_service.service.worker_metrics import observe_workers
+from evidence_service.store.records import Records
 from evidence_service.store.workers import Lease, Start, Workers
+from tests.unit.store.conftest import MINUTE, NOW, add
 
 Begin = Callable[..., Lease]
 
@@ -149,3 +151,33 @@ def test_the_doctor_tells_of_workers(workers: Workers, begin: Begin) -> None:
         "run one of the release that began them until they are done",
         "captures_at_once differs between them: the last one that started decides for all",
     ]
+
+
+def test_who_lost_its_lease_refuses_nothing(workers: Workers, begin: Begin, records: Records) -> None:
+    add(records, "ev-1")
+    lost, living = begin("lost"), begin("living")
+    with workers.supervising() as connection:
+        assert connection is not None
+        # A pause must not keep this from the others for ever.
+        assert connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one() == "10s"
+        workers.take_away(connection, lapse=0, by="living")
+    assert not records.refuse("ev-1", "wrong", lease=lost)
+    assert not records.evidence("ev-1").refused
+    assert records.refuse("ev-1", "wrong", lease=living)
+    assert records.evidence("ev-1").refused
+
+
+def test_what_is_registered_is_refused_by_nobody(begin: Begin, records: Records) -> None:
+    add(records, "ev-1", registered=NOW)
+    assert records.refuse("ev-1", "wrong", lease=begin("w"))
+    assert not records.evidence("ev-1").refused
+
+
+def test_of_two_captures_the_first_counts(records: Records) -> None:
+    add(records, "ev-1")
+    for status in ("captured", "removed"):
+        records.captured("ev-1", {"outcome": {"status": status, "reasons": []}})
+    assert records.evidence("ev-1").outcome == "captured"
+    for moment in (NOW, NOW + MINUTE):
+        records.register("ev-1", at=moment)
+    assert records.evidence("ev-1").registered_at == NOW
