@@ -41,6 +41,7 @@ _LONGEST = (
     "faults/test_resume.py",
     "faults/test_capture_faults.py",
     "faults/test_unavailable.py",
+    "faults/test_takeover.py",
     "faults/test_states.py",
     "unit/capture/test_hostile_pages.py",
     "capture/test_campaign.py",
@@ -56,7 +57,6 @@ _LONGEST = (
     "unit/service/test_renew.py",
     "unit/api/test_capture_command.py",
     "golden/test_old_database.py",
-    "faults/test_takeover.py",
     "faults/test_service_campaign.py",
     "unit/api/test_api_campaign.py",
 )
