@@ -64,7 +64,10 @@ def _batch_problems(parts: Parts, batch: Batch) -> Iterator[str]:
 def audit_exhibits(parts: Parts) -> Iterator[Audited]:
     """Every exhibit that was made, hashed again; not those of evidence that is deleted."""
     for exhibit_id, sha256 in parts.exhibits.packages():
-        yield Audited(exhibit_id, "made", tuple(_object_problems(parts, sha256)))
+        problems = tuple(_object_problems(parts, sha256))
+        if problems and (exhibit_id, sha256) not in parts.exhibits.packages():
+            continue  # its evidence was deleted meanwhile
+        yield Audited(exhibit_id, "made", problems)
 
 
 def audit(parts: Parts) -> Iterator[Audited]:
@@ -72,9 +75,17 @@ def audit(parts: Parts) -> Iterator[Audited]:
     after: str | None = None
     while page := parts.records.list_evidence(after=after, limit=_PAGE):
         for evidence in page:
-            status = "deleted" if evidence.deleted_at else evidence.status
-            yield Audited(evidence.id, status, tuple(_problems(parts, evidence)))
+            found = _audited(parts, evidence)
+            if found.problems:
+                # It may have been deleted, or anchored, while it was looked at: what is wrong is so twice.
+                found = _audited(parts, parts.records.evidence(evidence.id))
+            yield found
         after = page[-1].id
+
+
+def _audited(parts: Parts, evidence: Evidence) -> Audited:
+    status = "deleted" if evidence.deleted_at else evidence.status
+    return Audited(evidence.id, status, tuple(_problems(parts, evidence)))
 
 
 def _problems(parts: Parts, evidence: Evidence) -> Iterator[str]:

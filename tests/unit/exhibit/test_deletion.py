@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +17,13 @@ from evidence_service.config import Settings
 from evidence_service.core.digest import Digest, digest_of
 from evidence_service.errors import ConflictError, DeletedError, StorageUnavailableError
 from evidence_service.service import delete, hold
-from evidence_service.service.audit import audit
+from evidence_service.service.audit import Audited, audit, audit_exhibits
 from evidence_service.service.backups import manifest
 from evidence_service.service.backups.make import Source, make
 from evidence_service.service.exhibit import build, order_exhibit
 from evidence_service.service.exhibit_content import redactions_of
 from evidence_service.service.parts import Parts
+from evidence_service.store.objects import LocalObjects
 from evidence_service.store.records import Matter
 from tests.unit.exhibit.conftest import FIRST, NOW, PHONE, SECOND, made, order, preserve
 from tests.unit.service import backing
@@ -102,6 +103,25 @@ def stored_in(directory: Path) -> set[str]:
 
 def problems(parts: Parts) -> list[str]:
     return [words for item in audit(parts) for words in item.problems]
+
+
+@pytest.mark.parametrize("look", [audit, audit_exhibits])
+def test_what_is_deleted_during_an_audit_is_not_missing(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, look: Callable[[Parts], Iterable[Audited]]
+) -> None:
+    preserve(parts, FIRST, {"one.txt": ("text/plain", ONE)})
+    made(parts, order({}, FIRST))
+    check = LocalObjects.check
+    states: list[str] = []
+
+    def deleting(self: LocalObjects, sha256: bytes) -> Digest:
+        if not states:
+            states.append(carried_out(parts, FIRST))
+        return check(self, sha256)
+
+    monkeypatch.setattr(LocalObjects, "check", deleting)
+    assert [words for item in look(parts) for words in item.problems] == []
+    assert states == ["executed"]
 
 
 def test_what_was_masked_is_backed_up_audited_and_deleted(
