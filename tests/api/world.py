@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
@@ -15,6 +16,7 @@ from evidence_service import bootstrap
 from evidence_service.api.app import create_app
 from evidence_service.api.keys import KeyHolder
 from evidence_service.api.rates import Rate, Rates
+from evidence_service.api.routes import events
 from evidence_service.config import Settings
 from evidence_service.service.permissions import ROLES, SCOPES
 from evidence_service.store.tenancy import API_ROLE, WORKER_ROLE
@@ -44,6 +46,11 @@ class World:
     ids: Mapping[str, str]
 
 
+def _short_streams() -> Any:
+    """Streams of events that end soon: whoever asks everything reads each of them to its end."""
+    return patch.multiple(events, _LIFE_SECONDS=0.3, _HEARTBEAT_SECONDS=0.2)
+
+
 @contextmanager
 def world(
     engine: Engine, directory: Path, *, planting: Callable[[FastAPI], None] = lambda _: None
@@ -67,7 +74,7 @@ def world(
         rates=Rates(UNBOUNDED, UNBOUNDED, UNBOUNDED),
     )
     planting(app)
-    with serving(app) as url, client_of(url, keys[EVERYTHING]) as client:
+    with _short_streams(), serving(app) as url, client_of(url, keys[EVERYTHING]) as client:
         ids, _ = furnish(Service(parts.within(ORGANISATION), clock, client))
         yield World(url, app.openapi(), keys, {**COMMON, **UNKNOWN, **ids})
     for used in (narrow, wide):
