@@ -67,12 +67,13 @@ def test_it_stays_until_it_is_told_to_end_and_leaves_no_process(
         printed.append(line.strip())
         if " verify " in line:
             break
-    *_, url, key, capture, table, verify = printed
+    *_, url, key, settings, capture, table, verify = printed
     assert url.startswith("export EVIDENCE_API_URL=") and key.startswith("export EVIDENCE_API_KEY=")
+    assert settings == f"export EVIDENCE_CONFIG={tmp_path / 'settings.json'}"
     assert " capture http://127.0.0.1:" in capture and " --list " in table and " --rpc http" in verify
     assert (tmp_path / "api.key").read_text() not in "".join(printed)
     assert (tmp_path / "listings.csv").read_text().count("http://127.0.0.1:") == 4
-    script = f"set -e; {url}; {key}; {table.replace('.venv/bin/evidence', sys.executable + ' -m evidence_service.cli')} --no-wait"
+    script = f"set -e; {url}; {key}; {settings}; {table.replace('.venv/bin/evidence', sys.executable + ' -m evidence_service.cli')} --no-wait"
     done = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, check=False, cwd=ROOT, timeout=60
     )
