@@ -72,7 +72,14 @@ class Row:
     is_flag=True,
     help="Leave everything up afterwards, until Ctrl-C, to try commands on it.",
 )
-def main(output: Path, kinds: tuple[ChainKind, ...], keep_running: bool) -> None:
+@click.option(
+    "--listener",
+    "listeners",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="Where webhooks may be sent to, e.g. 127.0.0.1:9000; may be given several times.",
+)
+def main(output: Path, kinds: tuple[ChainKind, ...], keep_running: bool, listeners: tuple[str, ...]) -> None:
     """Run the main job and show the result."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
@@ -82,7 +89,9 @@ def main(output: Path, kinds: tuple[ChainKind, ...], keep_running: bool) -> None
         console.print(f"Starting chain, authorities and marketplace (state in {state}) …")
         programs = {name: ROOT / "node_modules/.bin" / name for name in ("ganache", "anvil")}
         with (
-            DemoInstallation(state, **programs, chains=tuple(dict.fromkeys(kinds))) as demo,
+            DemoInstallation(
+                state, **programs, chains=tuple(dict.fromkeys(kinds)), listeners=listeners
+            ) as demo,
             _service(demo) as service,
         ):
             rows = _run(demo, output)

@@ -7,8 +7,10 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import reference_pages
+import reference_permissions
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -95,18 +97,20 @@ def settings() -> str:
     return "\n".join(lines) + "\n"
 
 
-def openapi() -> str:
-    """The OpenAPI document."""
-    return json.dumps(create_app(None, {}).openapi(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+def openapi(document: dict[str, Any]) -> str:
+    """The OpenAPI document as a file."""
+    return json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 def main() -> int:
     """Write the files, or compare them."""
+    document = create_app(None, {}).openapi()
     made = {
         REFERENCE / "settings.md": settings(),
-        REFERENCE / "openapi.json": openapi(),
+        REFERENCE / "openapi.json": openapi(document),
         REFERENCE / "commands.md": reference_pages.commands(),
         REFERENCE / "metrics.md": reference_pages.figures_page(),
+        REFERENCE / "permissions.md": reference_permissions.permissions_page(document),
         REFERENCE / "problems.md": reference_pages.problems_page(),
     }
     stale = [path for path, text in made.items() if not path.is_file() or path.read_text("utf-8") != text]

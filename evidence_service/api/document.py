@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import FastAPI
@@ -68,6 +69,7 @@ def _describe(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
+    document["servers"] = [{"url": "/", "description": "The installation that gave this document"}]
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
@@ -80,9 +82,16 @@ def _describe(app: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             if method in _METHODS:
+                operation["summary"] = _summary(operation["description"])
                 _add_file(operation)
                 _add_errors(operation, path, method)
     return document
+
+
+def _summary(description: str) -> str:
+    """What an operation does, in a line for lists: a docstring's first sentence, to its first semicolon."""
+    sentence = re.split(r"[.;](?=\s)|\n\n", f"{description}\n", maxsplit=1)[0]
+    return " ".join(re.sub(r"``|\*", "", sentence).split())
 
 
 def _response(words: str, status: str | None) -> dict[str, Any]:

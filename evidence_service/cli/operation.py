@@ -131,6 +131,7 @@ def _diagnosis(found: list[dict[str, str]]) -> Table:
 
 
 def _examinations(settings: Settings, opened: ExitStack) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "settings", lambda: _origin(settings)
     yield "browser", lambda: identify(find_browser(settings.chromium)).version
     yield "fonts", lambda: str(font_directory())
     tried = _without_traces(settings, opened)
@@ -154,6 +155,16 @@ def _examinations(settings: Settings, opened: ExitStack) -> Iterator[tuple[str, 
     yield "chains", lambda: _chains(wired)
     yield "seal", lambda: _seal(wired)
     yield "workers", lambda: workers_outlook(_wired(wired).workers.all())
+
+
+def _origin(settings: Settings) -> str:
+    if not settings.model_fields_set:
+        raise ConfigurationError(
+            "EVIDENCE_CONFIG is not set and no settings are found: judging the defaults",
+            what_to_do="name the settings file in EVIDENCE_CONFIG; a demonstration prints the line",
+        )
+    file = config.settings_file()
+    return "of variables alone; EVIDENCE_CONFIG is not set" if file is None else f"{file} and variables"
 
 
 def _without_traces(settings: Settings, opened: ExitStack) -> Settings:

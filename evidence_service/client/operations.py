@@ -344,7 +344,7 @@ class EvidenceClient(Transport):
         return answer
 
     def download_certificate(self, evidence_id: str, to: Path, *, expect: str | None = None) -> Path:
-        """Its sealed PDF."""
+        """The sealed PDF of the current certificate of the default edition."""
         return self._download(to, expect, f"/v1/evidence/{part(evidence_id)}/certificate.pdf")
 
     def list_of_evidence(self, evidence_id: str) -> list[models.CertificateView]:
@@ -572,7 +572,9 @@ class EvidenceClient(Transport):
         return answer
 
     def download_exhibit(self, exhibit_id: str, to: Path, *, expect: str | None = None) -> Path:
-        """The package; who takes it is noted in the custody log of each piece of evidence in it."""
+        """The package of an exhibit; who takes it is noted in the custody log of each piece of
+        evidence in it.
+        """
         return self._download(to, expect, f"/v1/exhibits/{part(exhibit_id)}/exhibit.zip")
 
     def list_matters(

@@ -22,6 +22,7 @@ from evidence_service.config.settings import (
     IssuerSettings,
     Settings,
     load,
+    settings_file,
 )
 
 __all__ = [
@@ -44,4 +45,5 @@ __all__ = [
     "SignerSettings",
     "Web3SignerSettings",
     "load",
+    "settings_file",
 ]

@@ -213,7 +213,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment before the file; no dotenv, no secrets directory."""
-        return (init_settings, env_settings, JsonConfigSettingsSource(settings_cls, _file()))
+        return (init_settings, env_settings, JsonConfigSettingsSource(settings_cls, settings_file()))
 
 
 def load() -> Settings:
@@ -232,10 +232,15 @@ def load() -> Settings:
             what_to_do="see docs/reference/settings.md for what can be set",
         ) from error
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"the settings file {_file()} cannot be read: {error}") from error
+        raise ConfigurationError(f"the settings file {settings_file()} cannot be read: {error}") from error
 
 
-def _file() -> Path | None:
+def settings_file() -> Path | None:
+    """The file that ``EVIDENCE_CONFIG`` names; None where it is not set.
+
+    Raises:
+        ConfigurationError: there is no such file.
+    """
     name = os.environ.get("EVIDENCE_CONFIG", "")
     if name and not Path(name).is_file():
         raise ConfigurationError(f"the settings file {name} does not exist")

@@ -20,6 +20,7 @@ from eth_account import Account
 from evidence_service.anchor import contract
 from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import LocalSigner
+from evidence_service.egress.policy import parse_exception
 from evidence_service.errors import ConfigurationError
 from evidence_service.processes import free_port
 from evidence_service.sandbox.anvil import AnvilChain
@@ -44,6 +45,10 @@ class DemoInstallation:
         ganache: path of the ``ganache`` executable.
         anvil: path of the ``anvil`` executable; needed when it is among the chains.
         chains: which chains every batch is anchored on.
+        listeners: ``host:port`` that webhooks may be sent to although they are not public.
+
+    Raises:
+        ConfigurationError: a listener is not such a text.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class DemoInstallation:
         ganache: Path,
         anvil: Path | None = None,
         chains: Sequence[ChainKind] = ("ganache",),
+        listeners: Sequence[str] = (),
     ) -> None:
         self.directory = directory.absolute()
         self.settings_file = self.directory / "settings.json"
@@ -61,6 +67,9 @@ class DemoInstallation:
         self._ganache = ganache
         self._anvil = anvil
         self._kinds = tuple(chains)
+        self._listeners = tuple(listeners)
+        for listener in listeners:
+            parse_exception(listener)
         self._started: list[DevChain | AnvilChain | DemoAuthorities | Marketplace] = []
 
     def __enter__(self) -> Self:
@@ -174,6 +183,7 @@ class DemoInstallation:
             "egress_exceptions": [
                 f"127.0.0.1:{self.marketplace.port}",
                 *(urlsplit(item.url).netloc for item in self.authorities.authorities),
+                *self._listeners,
             ],
             "authorities": [
                 {"name": item.name, "url": item.url, "root": str(self._root(number, item.root_der))}

@@ -28,7 +28,7 @@ def write_list(demo: DemoInstallation, path: Path) -> None:
 
 
 def invitation(demo: DemoInstallation, output: Path, program: Path) -> Iterator[str]:
-    """What to type, one command a line: where the service is, and three things to try.
+    """What to type, one command a line: where service and settings are, and three things to try.
 
     Args:
         output: where the demonstration left its certificates, and the list is.
@@ -40,6 +40,8 @@ def invitation(demo: DemoInstallation, output: Path, program: Path) -> Iterator[
     yield f"export EVIDENCE_API_URL=http://127.0.0.1:{demo.api_port}"
     # The key stays in its file: terminals are recorded and photographed.
     yield f'export EVIDENCE_API_KEY="$(cat {quote(str(demo.directory / "api.key"))})"'
+    # For commands of whoever runs the service.
+    yield f"export EVIDENCE_CONFIG={quote(str(demo.settings_file))}"
     yield f"{evidence} capture {demo.marketplace.listing_url(listing)} {matter}"
     yield f"{evidence} capture --list {quote(str(output / 'listings.csv'))} {matter}"
     nodes = " ".join(f"--rpc {url}" for url in demo.rpc_urls)

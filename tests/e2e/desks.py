@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evidence_service.cli.uploading import PORTION
 from evidence_service.core import bundle
 from tests.documentation import Block
 from tests.e2e.conftest import RECIPIENT, Result
@@ -179,6 +181,10 @@ class Desks:
         (given / "note.txt").write_text("Notes of Jane Doe\n")
         for name in ("phone.mp4", "phone-video.mp4"):
             (given / name).write_bytes(mp4())
+        # Of two portions; a link, because what is given is copied for each document.
+        recording = self._directory / "recording.mp4"
+        recording.write_bytes(mp4() + struct.pack(">I4s", PORTION, b"free") + bytes(PORTION - 8))
+        (given / "recording.mp4").symlink_to(recording)
         state: dict[str, Any] = {"cookies": [], "origins": []}
         cookie = {"name": "session", "value": "of nobody", "domain": "127.0.0.1", "path": "/"}
         state["cookies"].append(

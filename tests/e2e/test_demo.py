@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -25,7 +26,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 demo._state_directory = lambda output: output
 demo._run = lambda *_: []
 demo._summary = lambda *_: None
-demo.main(["--keep-running", "--output", sys.argv[2]])
+demo.main(["--keep-running", "--listener", "127.0.0.1:9000", "--output", sys.argv[2]])
 """
 
 
@@ -67,12 +68,15 @@ def test_it_stays_until_it_is_told_to_end_and_leaves_no_process(
         printed.append(line.strip())
         if " verify " in line:
             break
-    *_, url, key, capture, table, verify = printed
+    *_, url, key, settings, capture, table, verify = printed
     assert url.startswith("export EVIDENCE_API_URL=") and key.startswith("export EVIDENCE_API_KEY=")
+    assert settings == f"export EVIDENCE_CONFIG={tmp_path / 'settings.json'}"
+    allowed = json.loads((tmp_path / "settings.json").read_text())["egress_exceptions"]
+    assert "127.0.0.1:9000" in allowed and len(allowed) > 1
     assert " capture http://127.0.0.1:" in capture and " --list " in table and " --rpc http" in verify
     assert (tmp_path / "api.key").read_text() not in "".join(printed)
     assert (tmp_path / "listings.csv").read_text().count("http://127.0.0.1:") == 4
-    script = f"set -e; {url}; {key}; {table.replace('.venv/bin/evidence', sys.executable + ' -m evidence_service.cli')} --no-wait"
+    script = f"set -e; {url}; {key}; {settings}; {table.replace('.venv/bin/evidence', sys.executable + ' -m evidence_service.cli')} --no-wait"
     done = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, check=False, cwd=ROOT, timeout=60
     )

@@ -36,6 +36,11 @@ ELSEWHERE: Mapping[str, str] = {
     # An address of somebody else would be sent to, and the stream lasts a quarter of an hour.
     'docs/how-to/receive-webhooks.md: curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" '
     "https://evidence.example/v1/webhooks \\": "tests/unit/api/test_webhooks.py",
+    "docs/how-to/receive-webhooks.md: ./scripts/demo --keep-running --listener 127.0.0.1:9000": (
+        "tests/e2e/test_demo.py"
+    ),
+    'docs/how-to/receive-webhooks.md: curl -H "Authorization: Bearer $EVIDENCE_API_KEY" '
+    '-H "Content-Type: application/json" $EVIDENCE_API_URL/v1/webhooks \\': "tests/unit/service/test_deliver.py",
     'docs/how-to/receive-webhooks.md: curl -N -H "Authorization: Bearer $KEY" '
     '"https://evidence.example/v1/events?after=0&matter_id=m-…"': "tests/unit/api/test_event_stream.py",
     'docs/how-to/register-digests.md: curl -H "Authorization: Bearer $EVIDENCE_API_KEY" '

@@ -63,7 +63,7 @@ def show_certificate(evidence_id: str, _: CertificateReader, parts: Wired) -> Ce
 
 @router.get("/evidence/{evidence_id}/certificate.pdf", response_class=Response)
 def download_certificate(evidence_id: str, _: CertificateReader, parts: Wired) -> Response:
-    """Its sealed PDF."""
+    """The sealed PDF of the current certificate of the default edition."""
     certificate = parts.certificates.of_evidence(evidence_id, DEFAULT)
     return _pdf(parts, certificate, None)
 

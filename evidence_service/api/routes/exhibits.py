@@ -143,7 +143,7 @@ def show_exhibit(exhibit_id: str, _: Reader, parts: Wired) -> ExhibitView:
 
 @router.get("/exhibits/{exhibit_id}/exhibit.zip", response_class=FileResponse)
 def download_exhibit(exhibit_id: str, caller: Copier, parts: Wired) -> FileResponse:
-    """The package; who takes it is noted in the custody log of each piece of evidence in it."""
+    """The package of an exhibit; who takes it is noted in the custody log of each piece of evidence in it."""
     exhibit = parts.exhibits.exhibit(exhibit_id)
     parts.requests.refuse_deleted(exhibit.evidence)
     if exhibit.sha256 is None:

@@ -259,6 +259,14 @@ def test_every_operation_says_what_it_is_for(document: dict[str, Any]) -> None:
     for method, path, operation in operations(document):
         assert operation.get("description"), f"{method} {path} has no docstring"
         assert operation.get("tags"), f"{method} {path} has no tag"
+        summary, function = operation["summary"], operation["operationId"].replace("_", " ")
+        assert summary.lower() != function, f"{method} {path} is called like its function"
+        assert operation["description"].replace("``", "").replace("*", "").startswith(summary)
+        assert len(summary) <= 100 and not set(summary) & set(";\n"), f"{method} {path}: {summary}"
+
+
+def test_the_document_says_where_the_service_is(document: dict[str, Any]) -> None:
+    assert [server["url"] for server in document["servers"]] == ["/"]
 
 
 def test_every_body_has_an_example_that_is_valid(document: dict[str, Any]) -> None:

@@ -53,6 +53,7 @@ def test_a_second_service_on_a_port_starts_nothing(tmp_path: Path) -> None:
 def test_the_doctor_makes_nothing(tmp_path: Path) -> None:
     done = run("doctor", cwd=reachable(tmp_path), COLUMNS="200", PYTHONPATH=str(ROOT))
     assert done.returncode == 6, done.stderr
+    assert "no settings are found: judging the defaults" in done.stdout
     assert "evidence serve” will make evidence-data" in done.stdout
     assert "a local directory, writable" in done.stdout
     assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +16,7 @@ from rich.console import Console
 from evidence_service import config
 from evidence_service.cli import anchors, chain, client, main, operation, ordering
 from evidence_service.cli.terminal import document, plain
-from evidence_service.errors import EvidenceServiceError, NodeUnavailableError
+from evidence_service.errors import ConfigurationError, EvidenceServiceError, NodeUnavailableError
 
 HOSTILE = "gas [/x] [red]free[/red] :smile: \x1b[2J\x9b1m\x07\r\n\u202e\u2028\udc80"
 SHOWN = r"gas [/x] [red]free[/red] :smile: \u001b[2J\u009b1m\u0007\r\n\u202e\u2028\udc80"
@@ -127,6 +129,19 @@ def test_doctor_shows_words_of_nodes_and_authorities(monkeypatch: pytest.MonkeyP
     assert done.exit_code == 6
     assert done.stdout.count(SHOWN) == 3
     assert "\x1b" not in done.stdout
+
+
+def test_doctor_says_which_settings_it_judges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("EVIDENCE_")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(ConfigurationError, match="judging the defaults"):
+        operation._origin(config.load())
+    monkeypatch.setenv("EVIDENCE_API_PORT", "8081")
+    assert operation._origin(config.load()) == "of variables alone; EVIDENCE_CONFIG is not set"
+    file = tmp_path / "settings.json"
+    file.write_text("{}")
+    monkeypatch.setenv("EVIDENCE_CONFIG", str(file))
+    assert operation._origin(config.load()) == f"{file} and variables"
 
 
 @pytest.mark.parametrize("kind", [NodeUnavailableError, RuntimeError])
