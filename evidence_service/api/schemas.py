@@ -12,6 +12,10 @@ from evidence_service.store.chain_status import Status
 from evidence_service.store.records import Evidence
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
+NO_CERTIFICATE = (
+    "Why there will be no certificate, in words: a rule forbids it, or the work has ended before; "
+    "null while one may come. Waiting for one ends here or with the status certified"
+)
 
 
 class EvidenceView(BaseModel):
@@ -29,6 +33,8 @@ class EvidenceView(BaseModel):
     waiting_for: str | None = Field(description="What is unavailable, and what to do about it")
     outcome: str | None = Field(description="How the capture ended")
     stopped: bool = Field(description="The work on it has ended for good; progress says why")
+    certificate_wanted: bool = Field(description="One is issued by itself, once the evidence is anchored")
+    certificate_refused: str | None = Field(description=NO_CERTIFICATE)
     options: dict[str, Any] | None = Field(description="How it is captured, as ordered; null for uploads")
     reasons: list[str] = Field(description="Why it ended so; of an upload, what its examination found")
     batch: str | None
@@ -53,6 +59,8 @@ class EvidenceView(BaseModel):
             waiting_for=evidence.waiting_for,
             outcome=evidence.outcome,
             stopped=evidence.refused,
+            certificate_wanted=evidence.certificate_wanted,
+            certificate_refused=evidence.progress if evidence.refused else evidence.certificate_refused,
             options=None if evidence.options is None else dict(evidence.options),
             reasons=(evidence.capture or {}).get("outcome", {}).get("reasons", []),
             batch=evidence.batch_id,

@@ -135,8 +135,8 @@ def anchor(evidence_ids: Sequence[str], as_json: bool) -> None:
 
 
 def refused(item: Mapping[str, Any]) -> bool:
-    """Whether the work on evidence has ended without what was ordered."""
-    return "refused" in (item["progress"] or "")
+    """Whether the work on evidence has ended without the certificate that was ordered."""
+    return item["certificate_refused"] is not None
 
 
 def now_of(item: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, text, update
+from sqlalchemy import Connection, Row, ScalarSelect, case, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from evidence_service.errors import ConflictError, NotFoundError
@@ -163,6 +163,22 @@ class CertificateOrders(Answered):
             connection.execute(
                 update(_ORDERS).where(_ORDERS.c.id == order_id, _ORDERS.c.state == "open").values(**values)
             )
+
+
+def refusal() -> ScalarSelect[Any]:
+    """A column beside those of evidence: why there will be no certificate, null while there may be one.
+
+    Whoever orders another one after a refusal may get that.
+    """
+    refused = _ORDERS.c.state == "refused"
+    return (
+        select(case((refused, _ORDERS.c.problem)))
+        .where(_ORDERS.c.evidence_id == _EVIDENCE.c.id)
+        .order_by(refused, _ORDERS.c.ordered_at.desc(), _ORDERS.c.id)
+        .limit(1)
+        .correlate(_EVIDENCE)
+        .scalar_subquery()
+    )
 
 
 def lock(connection: Connection, evidence_id: str) -> None:

@@ -648,6 +648,7 @@ certificate_orders = Table(
     Column("waiting_for", Text),
     Column("problem", Text, nullable=False, server_default=""),
     Index("uq_certificate_orders_open", "evidence_id", "edition", unique=True, postgresql_where=ORDERED),
+    Index("ix_certificate_orders_evidence_id", "evidence_id"),
     organisation_column(),
     same_organisation("evidence_id", "evidence.id"),
     same_organisation("supersedes", "certificates.number"),
