@@ -8,7 +8,6 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from evidence_service.api.limits import STREAMED
 from evidence_service.api.problems import MEDIA_TYPE, Problem
 
 _SCHEMA = "#/components/schemas/Problem"
@@ -125,8 +124,6 @@ def _add_errors(operation: dict[str, Any], path: str, method: str) -> None:
         possible.add("422")
     if "text/event-stream" in operation["responses"].get("200", {}).get("content", {}):
         possible.add("409")  # a place beyond the newest event
-    if path in STREAMED and "requestBody" in operation:
-        possible -= {"415"}
     responses = operation["responses"]
     responses.pop("422", None)
     if method == "get":
