@@ -130,6 +130,7 @@ def _accept(
             certificate=upload.certificate,
             urgent=upload.urgent,
             capture=capture,
+            role=caller.role,
         ),
     )
     return AcceptedView.with_receipt(parts.records.evidence(evidence_id), receipt)

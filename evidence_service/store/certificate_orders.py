@@ -32,6 +32,7 @@ class NewOrder:
 
     Attributes:
         edition: code, e.g. ``cn:en+zh``.
+        role: the one by which it could be asked for.
         supersedes: number of the certificate whose place the new one takes, with the reason.
     """
 
@@ -42,6 +43,7 @@ class NewOrder:
     ordered_at: datetime
     supersedes: str | None = None
     reason: str = ""
+    role: str = schema.OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class CertificateOrder:
     supersedes: str | None
     reason: str
     actor: str
+    role: str
     ordered_at: datetime
     state: str
     number: str | None

@@ -52,6 +52,7 @@ class Evidence:
         batch_by: what its receipt promises: the latest time by which it is in a closed batch.
         urgent: its batch closes as soon as it is registered.
         options: how the listing is captured, as ordered; None for what is not captured by the service.
+        operator_role: the one by which it could be ordered.
         refused: its work has ended for good; progress says why.
         organisation_id: whose it is.
         deleted_at: when its files were deleted; None while they are kept.
@@ -63,6 +64,7 @@ class Evidence:
     kind: str
     url: str | None
     operator: str
+    operator_role: str
     certificate_wanted: bool
     status: str
     progress: str

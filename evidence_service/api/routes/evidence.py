@@ -137,7 +137,7 @@ def download_file(evidence_id: str, path: str, caller: Copier, parts: Wired) -> 
             evidence_id,
             f"copy {path} {caller.actor}",
             "copy",
-            actor=(caller.actor, "applicant"),
+            actor=(caller.actor, caller.role),
             purpose="download of a file",
             after=found.sha256,
             detail={"path": path},
