@@ -27,7 +27,10 @@ class EvidenceView(BaseModel):
     url: str | None
     name: str | None = Field(description="Of the file that was uploaded; null for captures")
     status: str = Field(
-        description="accepted → captured → sealed → stamped → registered → anchored → certified"
+        description="accepted → captured → sealed → stamped → registered → anchored → certified. "
+        "Captured: of a capture, the page was visited and its files are stored, whatever its outcome; of an "
+        "upload, its file was received. A digest that somebody registers begins as registered, that of a "
+        "certificate as captured"
     )
     progress: str = Field(description="What is being done now, in words")
     waiting_for: str | None = Field(description="What is unavailable, and what to do about it")

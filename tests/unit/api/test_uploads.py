@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,18 @@ def test_what_an_examination_found_is_shown(service: Service) -> None:
     assert evidence_id in shown.stdout and f"  - {reason}" in shown.stdout
     as_json = CliRunner().invoke(main, ["status", evidence_id, "--json"], env=service.environment)
     assert json.loads(as_json.stdout)[0]["reasons"] == [reason]
+
+
+def test_the_command_calls_an_upload_received(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "note.txt"
+    path.write_text("a note", encoding="utf-8")
+    order = ["add", str(path), "--matter", service.matter, "--no-wait"]
+    done = CliRunner().invoke(main, order, env=service.environment)
+    assert done.exit_code == 0, done.output
+    [evidence] = service.parts.records.list_evidence()
+    assert evidence.status == "captured"
+    assert done.stdout.splitlines()[0] == f"{evidence.id}  received"
+    assert "captured" not in done.stdout
 
 
 def test_a_large_file_is_downloaded_without_being_read_into_memory(service: Service) -> None:
