@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from evidence_service.api.problems import MEDIA_TYPE, Problem
+from evidence_service.api.releasing import NAMED
 
 _SCHEMA = "#/components/schemas/Problem"
 _ERRORS = {
@@ -104,10 +105,14 @@ def _add_file(operation: dict[str, Any]) -> None:
     bytes_ = {"type": "string", "format": "binary"}
     described = {"type": "object"} if kind == "application/json" else bytes_
     operation["responses"]["200"]["content"] = {kind: {"schema": described}}
+    released: tuple[str, ...] = ()
     if operation["operationId"] == "open_release_link":  # of a bundle, or of a file
         operation["responses"]["200"]["content"]["application/json"] = {"schema": {"type": "object"}}
+        released = NAMED
+    operation["responses"]["200"]["content"] |= {name: {"schema": bytes_} for name in released}
     if operation["operationId"] in _IN_PARTS:
-        both = {kind: {"schema": bytes_}, "multipart/byteranges": {"schema": bytes_}}
+        kinds = (kind, *released, "multipart/byteranges")
+        both = {name: {"schema": bytes_} for name in kinds}
         operation["responses"]["206"] = {"description": "The parts that were asked for", "content": both}
         operation["responses"]["416"] = {"$ref": "#/components/responses/problem-416"}
 
