@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from evidence_service.certificate.sealing import Sealed
+from evidence_service.cli.client import refused
 from evidence_service.errors import (
     ConflictError,
     DatabaseUnavailableError,
@@ -101,6 +102,7 @@ def test_what_is_not_accepted_takes_no_number(
     assert view["progress"].startswith("certify refused: no certificate is issued: the listing could not be")
     assert (view["status"], view["stopped"], view["certificate_wanted"]) == ("anchored", False, False)
     assert view["certificate_refused"] == refusal.value.message
+    assert refused(view), "what waits for certificates would wait for this one for ever"
 
 
 def test_another_order_may_bring_the_certificate_that_one_refused(service: Service, made: list[str]) -> None:
