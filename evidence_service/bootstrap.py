@@ -186,7 +186,9 @@ def owner_database(settings: Settings, *, make: bool) -> Iterator[Database]:
 def key_holders(settings: Settings) -> dict[bytes, KeyHolder]:
     """Whose the API keys of the settings are, by their SHA-256."""
     return {
-        bytes.fromhex(item.sha256): KeyHolder(item.organisation, item.actor, scopes_of(item.roles))
+        bytes.fromhex(item.sha256): KeyHolder(
+            item.organisation, item.actor, scopes_of(item.roles), tuple(item.roles)
+        )
         for item in settings.api_keys
     }
 

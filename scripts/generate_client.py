@@ -21,10 +21,8 @@ from pydantic import BaseModel
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "reference" / "openapi.json"
 CLIENT = ROOT / "evidence_service" / "client"
-METHODS = ("get", "post", "put", "patch", "delete")
-"""HEAD tells in header fields alone, which no model describes; whoever needs it asks for them himself."""
+METHODS = ("get", "head", "post", "put", "patch", "delete")
 STREAM = "text/event-stream"
-"""A stream of events has no end to wait for; libraries for server-sent events read it."""
 MADE = "Made by scripts/generate_client.py; do not edit."
 SIMPLE = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 _TAKEN = frozenset(dir(builtins))
@@ -130,12 +128,15 @@ def operations(document: Schema) -> str:
         "from pathlib import Path",
     ]
     lines += ["from typing import Any, Literal", "", "from evidence_service.client import models"]
+    lines += ["from evidence_service.client.events import Event"]
     lines += ["from evidence_service.client.transport import Transport, part, parts", "", ""]
     lines += ["class EvidenceClient(Transport):", doc(document["info"]["description"], "    ")]
     for path, found in sorted(document["paths"].items()):
         for method in METHODS:
-            if method in found and not streams(found[method]):
-                lines += ["", *operation(document, method, path, found[method])]
+            if method in found:
+                unmodelled = method == "head" or streams(found[method])
+                made = without_model if unmodelled else operation
+                lines += ["", *made(document, method, path, found[method])]
     return "\n".join(lines) + "\n"
 
 
@@ -205,6 +206,22 @@ def operation(document: Schema, method: str, path: str, described: Schema) -> It
     yield f"    def iter_{name}(self, {listed}) -> Iterator[{item}]:"
     yield doc(f"All of “{name}”, page after page.", "        ")
     yield f'        yield from self._pages({kind}, {asked[1]}, "{cursor}", {{{values}}})'
+
+
+def without_model(_: Schema, method: str, path: str, described: Schema) -> Iterator[str]:
+    """One method whose answer no model describes: the header fields of HEAD, or the events of a stream."""
+    name, given = described["operationId"], described.get("parameters", [])
+    inside = [item for item in given if item["in"] == "path"]
+    query = [item for item in given if item["in"] == "query"]
+    first = [f"{argument(item['name'])}: str" for item in inside]
+    listed = ", ".join(["self", *first, *(["*", *map(parameter, query)] if query else [])])
+    yield f"    def {name}({listed}) -> {'dict[str, str]' if method == 'head' else 'Iterator[Event]'}:"
+    yield doc(described.get("description") or name, "        ")
+    if method == "head":
+        yield f"        return self._look({address(path, inside)})"
+    else:
+        values = ", ".join(f'"{item["name"]}": {argument(item["name"])}' for item in query)
+        yield f"        yield from self._follow({address(path, inside)}, {{{values}}})"
 
 
 def is_cursor(query: list[Schema], item: Schema) -> bool:

@@ -25,7 +25,7 @@ from evidence_service.config import ClientSettings
 from evidence_service.processes import ManagedProcess, accepts_connections, free_port
 from evidence_service.sandbox.installation import DemoInstallation
 from evidence_service.service.parts import Parts
-from evidence_service.service.permissions import SCOPES
+from evidence_service.service.permissions import ROLES, SCOPES
 from evidence_service.store import schema
 from evidence_service.store.administration import Action, Change
 from evidence_service.store.members import Key, Member
@@ -77,7 +77,9 @@ def operator_key(
     key: str, actor: str = "agent", *, organisation: str = schema.DEFAULT_ORGANISATION
 ) -> dict[bytes, KeyHolder]:
     """An API key as the settings name it: it may do everything."""
-    return {hashlib.sha256(key.encode()).digest(): KeyHolder(organisation, actor, frozenset(SCOPES))}
+    return {
+        hashlib.sha256(key.encode()).digest(): KeyHolder(organisation, actor, frozenset(SCOPES), tuple(ROLES))
+    }
 
 
 def enrol(parts: Parts, organisation_id: str, code: str, key: str) -> None:

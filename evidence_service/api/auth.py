@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, HTTPException, Request, Security
@@ -18,7 +18,7 @@ from evidence_service.api.rates import Limiter
 from evidence_service.errors import RefusedError, UnavailableError
 from evidence_service.service.confirm_membership import confirm_membership
 from evidence_service.service.parts import Parts
-from evidence_service.service.permissions import scopes_of
+from evidence_service.service.permissions import role_with, scopes_of
 from evidence_service.store.organisations import Holder
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, or a token of a known OpenID provider")
@@ -34,11 +34,15 @@ class Principal:
         organisation: whose evidence he works with.
         actor: his name in custody logs.
         scopes: what he may do; see :mod:`evidence_service.service.permissions`.
+        roles: his roles, in their order.
+        role: the one by which he may do what the route does; empty outside of one.
     """
 
     organisation: str
     actor: str
     scopes: frozenset[str]
+    roles: tuple[str, ...]
+    role: str = ""
 
 
 async def recognised(request: Request) -> bool:
@@ -113,7 +117,7 @@ async def _recognise(
     limiter.count(request, holder.organisation_id, holder.name)
     if organisation not in (None, holder.organisation_id):
         raise HTTPException(403, "this key is not of that organisation")
-    return Principal(holder.organisation_id, holder.name, holder.scopes)
+    return Principal(holder.organisation_id, holder.name, holder.scopes, holder.roles)
 
 
 async def _member(
@@ -132,7 +136,8 @@ async def _member(
     limiter.count(request, member.organisation_id, member.name)
     if not member.confirmed:
         await run_in_threadpool(confirm_membership, parts, member, issuer, subject)
-    return Principal(member.organisation_id, member.name, scopes_of(member.roles, member.scopes))
+    scopes = scopes_of(member.roles, member.scopes)
+    return Principal(member.organisation_id, member.name, scopes, tuple(member.roles))
 
 
 def _named(found: Sequence[Holder], organisation: str) -> Holder:
@@ -172,7 +177,8 @@ async def _permitted(
     missing = [scope for scope in needed.scopes if scope not in caller.scopes]
     if missing:
         raise HTTPException(403, f"this needs {missing[0]}, which this key does not have")
-    return caller
+    [scope] = needed.scopes
+    return replace(caller, role=role_with(caller.roles, scope))
 
 
 def may(scope: str) -> Any:

@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from evidence_service.api.limits import STREAMED
 from evidence_service.api.problems import MEDIA_TYPE, Problem
+from evidence_service.api.releasing import NAMED
 
 _SCHEMA = "#/components/schemas/Problem"
 _ERRORS = {
@@ -114,10 +114,14 @@ def _add_file(operation: dict[str, Any]) -> None:
     bytes_ = {"type": "string", "format": "binary"}
     described = {"type": "object"} if kind == "application/json" else bytes_
     operation["responses"]["200"]["content"] = {kind: {"schema": described}}
+    released: tuple[str, ...] = ()
     if operation["operationId"] == "open_release_link":  # of a bundle, or of a file
         operation["responses"]["200"]["content"]["application/json"] = {"schema": {"type": "object"}}
+        released = NAMED
+    operation["responses"]["200"]["content"] |= {name: {"schema": bytes_} for name in released}
     if operation["operationId"] in _IN_PARTS:
-        both = {kind: {"schema": bytes_}, "multipart/byteranges": {"schema": bytes_}}
+        kinds = (kind, *released, "multipart/byteranges")
+        both = {name: {"schema": bytes_} for name in kinds}
         operation["responses"]["206"] = {"description": "The parts that were asked for", "content": both}
         operation["responses"]["416"] = {"$ref": "#/components/responses/problem-416"}
 
@@ -134,8 +138,6 @@ def _add_errors(operation: dict[str, Any], path: str, method: str) -> None:
         possible.add("422")
     if "text/event-stream" in operation["responses"].get("200", {}).get("content", {}):
         possible.add("409")  # a place beyond the newest event
-    if path in STREAMED and "requestBody" in operation:
-        possible -= {"415"}
     responses = operation["responses"]
     responses.pop("422", None)
     if method == "get":

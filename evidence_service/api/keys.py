@@ -23,6 +23,7 @@ class KeyHolder:
     organisation_id: str
     name: str
     scopes: frozenset[str]
+    roles: tuple[str, ...]
 
 
 class KnownKeys:
@@ -62,7 +63,8 @@ class KnownKeys:
         if found is None:
             self._seen.pop(sha256, None)
             return None
-        holder = KeyHolder(found.organisation_id, found.name, scopes_of(found.roles, found.scopes))
+        scopes = scopes_of(found.roles, found.scopes)
+        holder = KeyHolder(found.organisation_id, found.name, scopes, tuple(found.roles))
         self._seen[sha256] = (self._clock(), holder)
         while len(self._seen) > _MOST:
             self._seen.popitem(last=False)

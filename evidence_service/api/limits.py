@@ -37,7 +37,7 @@ AT_ONCE = 1024
 ALIVE = "/livez"
 """Answered however many are under way: who asks it would restart a process that is only busy."""
 STREAMED = ("/v1/uploads", "/v1/uploads/sessions/{session_id}")
-"""Routes that take a body of any kind in portions and have a limit of their own."""
+"""Routes that take a body in portions, and say themselves of which kind and how large."""
 MOST_HEADERS = 100
 PATIENCE = 20.0
 """Seconds a body may take however small it is."""

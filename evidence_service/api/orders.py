@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 
+from evidence_service.api.schemas import NO_CERTIFICATE
 from evidence_service.capture.options import MAX_STEPS
 from evidence_service.store.lists import CaptureList, Row
 
@@ -178,6 +179,7 @@ class RowView(BaseModel):
     outcome: str | None = Field(description="How the capture ended")
     reasons: list[str] = Field(description="Why it ended so")
     stopped: bool = Field(description="The work on it has ended for good; progress says why")
+    certificate_refused: str | None = Field(description=NO_CERTIFICATE)
     batch_by: datetime | None = Field(description="What its receipt promises")
 
     @classmethod
@@ -196,6 +198,7 @@ class RowView(BaseModel):
             outcome=row.outcome,
             reasons=list(row.reasons or ()),
             stopped=bool(row.refused),
+            certificate_refused=row.progress if row.refused else row.certificate_refused,
             batch_by=row.batch_by,
         )
 

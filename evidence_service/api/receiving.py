@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastapi import HTTPException, Request
 from fastapi.responses import JSONResponse
 
 from evidence_service.api.auth import Principal
@@ -20,6 +21,8 @@ from evidence_service.service.parts import Parts
 from evidence_service.service.preserve import describe_upload
 
 UPLOAD_LIMIT = 512 * 1024 * 1024
+PORTION = "application/partial-upload"
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,37 @@ class Upload:
     media_type: str
     certificate: bool
     urgent: bool
+
+
+def media_type_of(request: Request) -> str:
+    """What a file that is the body is announced as.
+
+    Raises:
+        HTTPException: 415, the body is a form: what would be preserved is the form, not the file in it.
+    """
+    announced = _announced(request) or "application/octet-stream"
+    if announced.lower() in _FORMS:
+        raise HTTPException(
+            415,
+            "send the file's bytes as they are, with its media type and in no form: "
+            "curl --data-binary @FILE --header 'Content-Type: application/octet-stream'",
+            headers={"Accept": "application/octet-stream, */*;q=0.5"},
+        )
+    return announced
+
+
+def check_portion(request: Request) -> None:
+    """Refuse what is not announced as a portion of a file.
+
+    Raises:
+        HTTPException: 415, with what is taken (RFC 9110, section 15.5.16; RFC 5789, section 2.2).
+    """
+    if _announced(request).lower() != PORTION:
+        raise HTTPException(415, f"send the portion as {PORTION}", headers={"Accept-Patch": PORTION})
+
+
+def _announced(request: Request) -> str:
+    return request.headers.get("content-type", "").split(";")[0].strip()
 
 
 def check_name(name: str) -> None:
@@ -96,6 +130,7 @@ def _accept(
             certificate=upload.certificate,
             urgent=upload.urgent,
             capture=capture,
+            role=caller.role,
         ),
     )
     return AcceptedView.with_receipt(parts.records.evidence(evidence_id), receipt)

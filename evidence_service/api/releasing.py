@@ -11,6 +11,17 @@ from evidence_service.store.releases import Release
 
 Line = Annotated[str, Field(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _DAY = 86_400
+OPAQUE = "application/octet-stream"
+NAMED = (
+    "application/pdf",
+    "application/zip",
+    "image/gif",
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "text/plain",
+)
+"""Media types that a file is given out with; every other one is given out as :data:`OPAQUE`."""
 
 
 class NewReleaseLink(BaseModel):

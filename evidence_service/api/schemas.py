@@ -12,6 +12,10 @@ from evidence_service.store.chain_status import Status
 from evidence_service.store.records import Evidence
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
+NO_CERTIFICATE = (
+    "Why there will be no certificate, in words: a rule forbids it, or the work has ended before; "
+    "null while one may come. Waiting for one ends here or with the status certified"
+)
 
 
 class EvidenceView(BaseModel):
@@ -23,12 +27,17 @@ class EvidenceView(BaseModel):
     url: str | None
     name: str | None = Field(description="Of the file that was uploaded; null for captures")
     status: str = Field(
-        description="accepted → captured → sealed → stamped → registered → anchored → certified"
+        description="accepted → captured → sealed → stamped → registered → anchored → certified. "
+        "Captured: of a capture, the page was visited and its files are stored, whatever its outcome; of an "
+        "upload, its file was received. A digest that somebody registers begins as registered, that of a "
+        "certificate as captured"
     )
     progress: str = Field(description="What is being done now, in words")
     waiting_for: str | None = Field(description="What is unavailable, and what to do about it")
     outcome: str | None = Field(description="How the capture ended")
     stopped: bool = Field(description="The work on it has ended for good; progress says why")
+    certificate_wanted: bool = Field(description="One is issued by itself, once the evidence is anchored")
+    certificate_refused: str | None = Field(description=NO_CERTIFICATE)
     options: dict[str, Any] | None = Field(description="How it is captured, as ordered; null for uploads")
     reasons: list[str] = Field(description="Why it ended so; of an upload, what its examination found")
     batch: str | None
@@ -53,6 +62,8 @@ class EvidenceView(BaseModel):
             waiting_for=evidence.waiting_for,
             outcome=evidence.outcome,
             stopped=evidence.refused,
+            certificate_wanted=evidence.certificate_wanted,
+            certificate_refused=evidence.progress if evidence.refused else evidence.certificate_refused,
             options=None if evidence.options is None else dict(evidence.options),
             reasons=(evidence.capture or {}).get("outcome", {}).get("reasons", []),
             batch=evidence.batch_id,

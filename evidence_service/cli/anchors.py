@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Column, Table
 
-from evidence_service.cli.client import JSON_OPTION, ServiceClient, refused
+from evidence_service.cli.client import JSON_OPTION, ServiceClient
 from evidence_service.cli.client import show as show_answers
 from evidence_service.cli.terminal import cell, plain
 from evidence_service.config import ClientSettings
@@ -135,7 +135,9 @@ def _done(of_name: Sequence[Mapping[str, Any]]) -> bool:
 
 def _refused(client: ServiceClient, name: str) -> bool:
     """Whether it is evidence that will never be in a batch."""
-    return not name.startswith("batch-") and refused(client.call("GET", f"/v1/evidence/{name}").json())
+    return not name.startswith("batch-") and bool(
+        client.call("GET", f"/v1/evidence/{name}").json()["stopped"]
+    )
 
 
 def _progress(found: Found) -> Group:

@@ -135,13 +135,22 @@ def anchor(evidence_ids: Sequence[str], as_json: bool) -> None:
 
 
 def refused(item: Mapping[str, Any]) -> bool:
-    """Whether the work on evidence has ended without what was ordered."""
-    return "refused" in (item["progress"] or "")
+    """Whether the work on evidence has ended without the certificate that was ordered."""
+    return item["certificate_refused"] is not None
 
 
 def now_of(item: Mapping[str, Any]) -> str:
     """What is being done for evidence, or waited for."""
-    return f"waiting: {item['waiting_for']}" if item["waiting_for"] else str(item["progress"])
+    if item["waiting_for"]:
+        return f"waiting: {item['waiting_for']}"
+    return standing_of(item) if item["progress"] == item["status"] else str(item["progress"])
+
+
+def standing_of(item: Mapping[str, Any]) -> str:
+    """Where evidence stands, in words: what somebody handed over was received, not captured."""
+    if item["status"] == "captured" and item["kind"] != "platform_capture":
+        return "received"
+    return str(item["status"])
 
 
 def subject_of(item: Mapping[str, Any]) -> str:
@@ -156,8 +165,8 @@ def show_evidence(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         return
     for item in found:
         shade = "green" if item["status"] == CERTIFIED else "yellow"
-        outcome = f", {item['outcome']}" if item["outcome"] else ""
-        click.echo(plain(item["id"]) + "  " + click.style(plain(item["status"] + outcome), fg=shade))
+        words = dict.fromkeys(filter(None, (standing_of(item), item["outcome"])))
+        click.echo(plain(item["id"]) + "  " + click.style(plain(", ".join(words)), fg=shade))
         click.echo(f"  {plain(subject_of(item))}")
         if item["status"] != CERTIFIED:
             click.echo(f"  {plain(now_of(item))}")

@@ -21,6 +21,7 @@ from evidence_service.cli.client import (
     now_of,
     refused,
     show_evidence,
+    standing_of,
     subject_of,
 )
 from evidence_service.cli.exit_codes import NOT_CAPTURED
@@ -165,7 +166,7 @@ def _table(found: Sequence[Mapping[str, Any]]) -> Table:
             cell(item["id"]),
             cell(subject_of(item)),
             cell(item["outcome"] or ""),
-            cell(item["status"], "green" if item["status"] == CERTIFIED else "yellow"),
+            cell(standing_of(item), "green" if item["status"] == CERTIFIED else "yellow"),
             cell(now_of(item)),
         )
     return table

@@ -19,7 +19,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from evidence_service.cli.client import refused
 from evidence_service.cli.lists import Row
 from evidence_service.errors import RefusedError
 
@@ -128,7 +127,7 @@ class Results:
                 result.status = row["status"]
                 result.outcome = row["outcome"] or ""
                 result.reasons = "; ".join(row["reasons"])
-                result.problem = row["progress"] if refused(row) else ""
+                result.problem = row["certificate_refused"] or ""
 
     def save(self) -> None:
         """Write the file; when this returns, it is durable."""

@@ -1,5 +1,6 @@
 """A typed client of the service for programs; it needs nothing else of this package."""
 
+from evidence_service.client.events import Event
 from evidence_service.client.operations import EvidenceClient
 from evidence_service.client.problems import (
     ClientError,
@@ -17,6 +18,7 @@ from evidence_service.client.problems import (
 __all__ = [
     "ClientError",
     "ConflictError",
+    "Event",
     "EvidenceClient",
     "ForbiddenError",
     "NotFoundError",

@@ -58,6 +58,8 @@ class AcceptedView(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
     batch: str | None
+    certificate_refused: str | None
+    certificate_wanted: bool
     created_at: datetime
     deleted_at: datetime | None
     id: str
@@ -256,6 +258,7 @@ class ChangedWebhook(BaseModel):
                 "evidence.anchored",
                 "evidence.certified",
                 "evidence.stopped",
+                "certificate.refused",
                 "certificate.released",
                 "certificate.superseded",
                 "certificate.withdrawn",
@@ -380,6 +383,8 @@ class EvidenceView(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
     batch: str | None
+    certificate_refused: str | None
+    certificate_wanted: bool
     created_at: datetime
     deleted_at: datetime | None
     id: str
@@ -872,6 +877,7 @@ class NewWebhook(BaseModel):
                 "evidence.anchored",
                 "evidence.certified",
                 "evidence.stopped",
+                "certificate.refused",
                 "certificate.released",
                 "certificate.superseded",
                 "certificate.withdrawn",
@@ -1258,6 +1264,7 @@ class RowView(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
     batch_by: datetime | None
+    certificate_refused: str | None
     id: str | None
     label: str
     outcome: str | None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evidence_service.client import models
+from evidence_service.client.events import Event
 from evidence_service.client.transport import Transport, part, parts
 
 
@@ -273,6 +274,17 @@ class EvidenceClient(Transport):
         """All of “list_checkpoints”, page after page."""
         yield from self._pages(
             models.CheckpointPage, "/v1/custody-log/checkpoints", "after", {"after": after, "limit": limit}
+        )
+
+    def follow_events(
+        self, *, after: int | None = None, matter_id: str | None = None, evidence_id: str | None = None
+    ) -> Iterator[Event]:
+        """What happens to evidence, certificates and exhibits, as it happens; without “after” from now
+        on. Ids count up by one: none is left out, none comes twice. A stream ends after 15 minutes,
+        and with the service; a client that comes again with the last id goes on where it was.
+        """
+        yield from self._follow(
+            "/v1/events", {"after": after, "matter_id": matter_id, "evidence_id": evidence_id}
         )
 
     def list_evidence(
@@ -930,6 +942,10 @@ class EvidenceClient(Transport):
         answer: dict[str, Any] = self._ask(dict[str, Any], "GET", f"/v1/release/{part(token)}")
         return answer
 
+    def look_at_release_link(self, token: str) -> dict[str, str]:
+        """Whether something is released under this address; not counted, not noted."""
+        return self._look(f"/v1/release/{part(token)}")
+
     def list_requests(
         self,
         *,
@@ -991,7 +1007,10 @@ class EvidenceClient(Transport):
         seller: str | None = None,
         listing_id: str | None = None,
         sha256: str | None = None,
-        outcome: str | None = None,
+        outcome: Literal[
+            "captured", "challenge", "auth_wall", "removed", "http_error", "blocked", "partial", "received"
+        ]
+        | None = None,
         status: Literal["accepted", "captured", "sealed", "stamped", "registered", "anchored", "certified"]
         | None = None,
         kind: Literal["platform_capture", "upload", "digest"] | None = None,
@@ -1032,7 +1051,10 @@ class EvidenceClient(Transport):
         seller: str | None = None,
         listing_id: str | None = None,
         sha256: str | None = None,
-        outcome: str | None = None,
+        outcome: Literal[
+            "captured", "challenge", "auth_wall", "removed", "http_error", "blocked", "partial", "received"
+        ]
+        | None = None,
         status: Literal["accepted", "captured", "sealed", "stamped", "registered", "anchored", "certified"]
         | None = None,
         kind: Literal["platform_capture", "upload", "digest"] | None = None,
@@ -1116,6 +1138,10 @@ class EvidenceClient(Transport):
             creates=True,
         )
         return answer
+
+    def look_at_upload(self, session_id: str) -> dict[str, str]:
+        """Where an upload has come to: ``Upload-Offset``."""
+        return self._look(f"/v1/uploads/sessions/{part(session_id)}")
 
     def append_to_upload(
         self, session_id: str, body: bytes | Path, *, upload_offset: str | None = None

@@ -7,7 +7,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Self
@@ -16,11 +16,14 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from evidence_service.client.events import Event, Message, messages
 from evidence_service.client.problems import ClientError, ProblemError, problem_of
 
 _LONGEST_WAIT = 60.0
 """Seconds before a repetition, whatever the service asks for."""
 _PORTION = 1 << 20
+_AGAIN = 2.0
+"""Seconds until a stream that ended is followed again."""
 _SHA256_DIGITS = 64
 
 
@@ -128,6 +131,33 @@ class Transport:
                     raise
         return to
 
+    def _look(self, path: str) -> dict[str, str]:
+        """The header fields of an answer without a body, their names in lower case.
+
+        Raises:
+            ProblemError, ClientError: as above.
+        """
+        with self._answered(_Request("HEAD", path, {}, None, {})) as response:
+            return dict(response.headers)
+
+    def _follow(self, path: str, query: Mapping[str, Any]) -> Iterator[Event]:
+        """Events without end: a stream that ends or breaks off is followed on after the last one.
+
+        Raises:
+            ProblemError: as above.
+            ClientError: as above, or what comes is no event.
+        """
+        headers = {"Accept": "text/event-stream"}
+        while True:
+            request = _Request("GET", path, _written(query), None, headers)
+            with self._answered(request) as response, suppress(httpx.HTTPError):
+                for message in messages(response.iter_lines()):
+                    if message.data:
+                        yield _event(message)
+                    if message.id:
+                        headers["Last-Event-ID"] = message.id
+            self._wait(_AGAIN)
+
     def _pages(self, page: type[Any], path: str, cursor: str, query: Mapping[str, Any]) -> Iterator[Any]:
         """The items of all pages, each page asked for when the one before is used up."""
         position = query.get(cursor)
@@ -173,7 +203,7 @@ class _Request:
     ) -> None:
         self._method, self._path, self._query, self._body = method, path, query, body
         self._headers = dict(headers)
-        self.repeatable = method in ("GET", "DELETE") or "Idempotency-Key" in headers
+        self.repeatable = method in ("GET", "HEAD", "DELETE") or "Idempotency-Key" in headers
 
     def __str__(self) -> str:
         return f"{self._method} {self._path}"
@@ -210,6 +240,13 @@ def _received(response: httpx.Response, sink: IO[bytes]) -> str:
     except httpx.HTTPError as error:
         raise ClientError(f"the download broke off: {error!r}") from error
     return digest.hexdigest()
+
+
+def _event(message: Message) -> Event:
+    try:
+        return Event.model_validate_json(message.data)
+    except ValidationError as error:
+        raise ClientError(f"event {message.id} is not what the service describes: {error}") from error
 
 
 def _written(query: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class KeySettings(BaseModel):
     sha256: str = Field(description="SHA-256 of the key, hexadecimal", pattern=r"^[0-9a-f]{64}$")
     organisation: str = Field(default="o-default", description="Id of the organisation it works for")
     roles: list[str] = Field(
-        default_factory=lambda: sorted(ROLES),
+        default_factory=lambda: list(ROLES),
         description="What it may do; when not given, everything, the installation's own affairs included",
     )
 

@@ -11,10 +11,11 @@ from evidence_service.capture.options import CaptureOptions, options_json
 from evidence_service.core import custody, document, receipt
 from evidence_service.service.custody_matter import keep_out
 from evidence_service.service.parts import Parts
-from evidence_service.service.preserve import OPERATOR, order_event
+from evidence_service.service.preserve import order_event
 from evidence_service.service.promise import promise
 from evidence_service.service.tracing import note_ordered
 from evidence_service.store.orders import NewEvidence
+from evidence_service.store.schema import OPERATOR
 from evidence_service.store.tenancy import organisation_of
 
 
@@ -23,6 +24,7 @@ class Order:
     """What somebody asks to preserve.
 
     Attributes:
+        role: of the operator, by which he may ask.
         accepted: as the receipt's member: ``url``, or the file's ``name, size, sha256, sha3_512``.
         urgent: take it first, and close the batch as soon as the evidence is registered.
         options: how a listing is captured, without its login state; None for uploads.
@@ -40,6 +42,7 @@ class Order:
     options: CaptureOptions | None = None
     login_state: Mapping[str, Any] | None = field(default=None, repr=False)
     capture: Mapping[str, Any] | None = None
+    role: str = OPERATOR
 
 
 def accept(parts: Parts, order: Order) -> dict[str, Any]:
@@ -75,14 +78,14 @@ def evidence_of(parts: Parts, order: Order, *, accepted_at: datetime, batch_by: 
         "purpose": parts.purpose,
         "matter_id": order.matter_id,
         "accepted": dict(order.accepted),
-        "operator": {"id": order.operator, "role": OPERATOR},
+        "operator": {"id": order.operator, "role": order.role},
         "accepted_at": document.format_time(accepted_at),
         "batch_by": document.format_time(batch_by),
         "key_id": parts.receipt_key.key_id,
     }
     event = order_event(
         parts,
-        operator=order.operator,
+        operator=(order.operator, order.role),
         matter_id=order.matter_id,
         kind=order.kind,
         url=url,
@@ -95,6 +98,7 @@ def evidence_of(parts: Parts, order: Order, *, accepted_at: datetime, batch_by: 
         kind=order.kind,
         url=url,
         operator=order.operator,
+        operator_role=order.role,
         certificate_wanted=order.certificate,
         created_at=accepted_at,
         capture=order.capture,

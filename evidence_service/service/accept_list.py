@@ -22,6 +22,7 @@ from evidence_service.service.promise import promises
 from evidence_service.service.tracing import note_ordered
 from evidence_service.store.lists import NewList, NewRow
 from evidence_service.store.orders import NewEvidence
+from evidence_service.store.schema import OPERATOR
 from evidence_service.store.tenancy import organisation_of
 
 _LOOK_UPS = 16
@@ -52,6 +53,7 @@ class ListOrder:
     """A list of captures for one matter.
 
     Attributes:
+        role: of the operator, by which he may order it.
         login_state: for all rows; a secret, checked before.
     """
 
@@ -61,6 +63,7 @@ class ListOrder:
     certificate: bool
     rows: Sequence[RowOrder]
     login_state: Mapping[str, Any] | None = field(default=None, repr=False)
+    role: str = OPERATOR
 
 
 def accept_list(parts: Parts, order: ListOrder) -> None:
@@ -121,6 +124,7 @@ def _order(order: ListOrder, row: RowOrder) -> Order:
         urgent=False,
         options=row.options,
         login_state=order.login_state,
+        role=order.role,
     )
 
 

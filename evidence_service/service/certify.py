@@ -30,12 +30,14 @@ from evidence_service.verify.report import Report
 
 def order_wanted(parts: Parts, evidence_id: str) -> None:
     """Order the certificate that evidence was accepted for; repeating it changes nothing."""
+    evidence = parts.records.evidence(evidence_id)
     parts.certificates.place(
         NewOrder(
             id=f"co-{evidence_id}",
             evidence_id=evidence_id,
             edition=DEFAULT,
-            actor=parts.records.evidence(evidence_id).operator,
+            actor=evidence.operator,
+            role=evidence.operator_role,
             ordered_at=parts.now(),
         ),
         room=Room.OF_SERVICE,

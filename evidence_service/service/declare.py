@@ -79,11 +79,11 @@ def participants(events: Iterable[Mapping[str, Any]]) -> tuple[Participant, ...]
     )
 
 
-def declare(parts: Parts, evidence_id: str, wish: Wish, *, actor: str) -> Declaration:
+def declare(parts: Parts, evidence_id: str, wish: Wish, *, actor: tuple[str, str]) -> Declaration:
     """Prepare a form for one person and note it in the custody log, once for each different document.
 
     Args:
-        actor: who asks; need not be the person who signs.
+        actor: id and role of who asks; need not be the person who signs.
 
     Raises:
         NotFoundError: no such evidence or form, or no certificate yet.
@@ -175,7 +175,7 @@ def _note(
     certificate: Certificate,
     wish: Wish,
     pdf: bytes,
-    actor: str,
+    actor: tuple[str, str],
 ) -> None:
     """Note a draft in the custody log; the same draft again is the same event.
 
@@ -195,7 +195,7 @@ def _note(
         evidence_id,
         f"declaration {sha256}",
         "export",
-        actor=(actor, "applicant"),
+        actor=actor,
         purpose="prepare a declaration, not signed",
         after=sha256,
         # The full name stays out: the log travels with every copy of the evidence.

@@ -14,8 +14,9 @@ from typing import Any
 from evidence_service.core import canonical, custody, digest, document, manifest
 from evidence_service.core.digest import Digest, digest_of
 from evidence_service.service.parts import SERVICE
-from evidence_service.service.preserve import OPERATOR, matter_member
+from evidence_service.service.preserve import matter_member
 from evidence_service.store.records import Matter
+from evidence_service.store.schema import OPERATOR
 
 KIND = "digest"
 PURPOSE = "register a digest as evidence"
@@ -31,6 +32,7 @@ class Registration:
         registered_at: time of the request; both times of the manifest.
         purpose: ``evidence`` or ``demonstration``.
         host, tool: of the service, as in every custody log.
+        role: by which the operator could state them.
         not_before: member of the manifest; a block that was the newest one some time before is as true.
     """
 
@@ -41,6 +43,7 @@ class Registration:
     host: str
     tool: str
     not_before: Mapping[str, str]
+    role: str = OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +143,14 @@ def _members(common: Registration) -> dict[str, Any]:
         "kind": KIND,
         "purpose": common.purpose,
         "matter": matter_member(common.matter),
-        "operator": {"id": common.operator, "role": OPERATOR},
+        "operator": {"id": common.operator, "role": common.role},
         **manifest.received(at, common.tool, common.not_before),
     }
 
 
 def _registered(common: Registration) -> dict[str, Any]:
     """Of the first event: all but evidence and digest."""
-    event = _event(common, 1, "register", (common.operator, OPERATOR), PURPOSE)
+    event = _event(common, 1, "register", (common.operator, common.role), PURPOSE)
     return {**event, "previous": None, "detail": {"matter": common.matter.id, "kind": KIND}}
 
 

@@ -67,7 +67,7 @@ def _made_where_possible(
 
 def _common(row: Waiting) -> tuple[object, ...]:
     """What a manifest and a receipt share with those of the same request."""
-    return row.matter_id, row.operator, row.accepted_at, row.batch_by
+    return row.matter_id, row.operator, row.operator_role, row.accepted_at, row.batch_by
 
 
 def _made_together(parts: Parts, rows: Sequence[Waiting], matters: Mapping[str, Matter]) -> list[Entered]:
@@ -80,6 +80,7 @@ def _made_together(parts: Parts, rows: Sequence[Waiting], matters: Mapping[str, 
         parts.host,
         parts.tool,
         NOT_BEFORE,
+        first.operator_role,
     )
     sealed = build(
         common,
@@ -100,7 +101,7 @@ def _receipts(parts: Parts, rows: Sequence[Waiting]) -> dict[str, bytes]:
         first = listed[0]
         made = receipts_of_rows(
             parts,
-            (first.matter_id, first.operator),
+            (first.matter_id, first.operator, first.operator_role),
             (first.accepted_at, first.batch_by),
             [(row.id, row.stated) for row in listed],
         )

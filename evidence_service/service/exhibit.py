@@ -33,7 +33,6 @@ from evidence_service.service.exhibit_content import (
 from evidence_service.service.exhibit_storage import store_package, store_redacted
 from evidence_service.service.parts import Parts
 from evidence_service.service.ports import Durable
-from evidence_service.service.preserve import OPERATOR
 from evidence_service.service.scratch import scratch
 from evidence_service.service.waiting import until_available
 from evidence_service.store.custody_room import Room
@@ -76,14 +75,18 @@ def make_exhibit(parts: Parts, durable: Durable, exhibit_id: str) -> None:
     until_available(durable, "make", lambda: build(parts, exhibit_id), note)
 
 
-def note_download(parts: Parts, made: Exhibit, actor: str) -> None:
-    """Note in each custody log who took the package away; once for each person."""
+def note_download(parts: Parts, made: Exhibit, actor: tuple[str, str]) -> None:
+    """Note in each custody log who took the package away; once for each person.
+
+    Args:
+        actor: id and role.
+    """
     for evidence_id in made.evidence:
         parts.custody(
             evidence_id,
-            f"copy {made.id} {actor}",
+            f"copy {made.id} {actor[0]}",
             "copy",
-            actor=(actor, "applicant"),
+            actor=actor,
             purpose="download of an exhibit",
             after=(made.sha256 or b"").hex(),
             detail={"exhibit": made.id},
@@ -184,7 +187,7 @@ def _record(parts: Parts, order: Exhibit, item: Prepared, approved_by: str, acce
             item.evidence_id,
             f"redact {stored.sha256.hex()}",
             "redact",
-            actor=(order.operator, OPERATOR),
+            actor=(order.operator, order.operator_role),
             purpose="mask or withhold files in exhibits; originals are untouched",
             before=digest_of(parts.records.evidence(item.evidence_id).manifest or b"").sha256.hex(),
             after=stored.sha256.hex(),
@@ -195,7 +198,7 @@ def _record(parts: Parts, order: Exhibit, item: Prepared, approved_by: str, acce
         item.evidence_id,
         f"export {order.id}",
         "export",
-        actor=(order.operator, OPERATOR),
+        actor=(order.operator, order.operator_role),
         purpose=order.purpose or f"exhibit for the {order.audience}",
         detail={
             **counts,

@@ -24,7 +24,6 @@ from evidence_service.errors import (
 )
 from evidence_service.service.custody_matter import keep_out
 from evidence_service.service.parts import Parts
-from evidence_service.service.preserve import OPERATOR
 from evidence_service.store.registrations import (
     NewRegistration,
     NewRegistrationList,
@@ -32,6 +31,7 @@ from evidence_service.store.registrations import (
     Stated,
     no_matter,
 )
+from evidence_service.store.schema import OPERATOR
 
 KIND = "digest"
 _LIST_DIGITS = slice(3, 18)
@@ -40,13 +40,18 @@ _LIST_DIGITS = slice(3, 18)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One digest that somebody wants registered; what was stated is checked already."""
+    """One digest that somebody wants registered; what was stated is checked already.
+
+    Attributes:
+        role: the one by which he may.
+    """
 
     organisation_id: str
     evidence_id: str
     matter_id: str
     operator: str
     stated: Stated
+    role: str = OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class WantedList:
     """Digests that somebody wants registered together.
 
     Attributes:
+        role: of the operator, by which he may.
         size: rows that came in.
         rows: those that can be accepted, by position from 1.
         refused: position → name and problem of the others.
@@ -68,6 +74,7 @@ class WantedList:
     rows: Mapping[int, Stated]
     refused: Mapping[int, Mapping[str, str]]
     request_sha256: bytes
+    role: str = OPERATOR
 
 
 def row_id(list_id: str, position: int) -> str:
@@ -105,10 +112,10 @@ def _away() -> DatabaseUnavailableError:
 
 def _take(parts: Parts, wanted: Sequence[Wanted]) -> list[NewRegistration | Exception]:
     accepted_at, batch_by = _moment(parts)
-    series: dict[tuple[str, str], _Receipts] = {}
+    series: dict[tuple[str, str, str], _Receipts] = {}
     new: dict[str, list[NewRegistration]] = defaultdict(list)
     for item in wanted:
-        of = (item.matter_id, item.operator)
+        of = (item.matter_id, item.operator, item.role)
         if of not in series:
             series[of] = _Receipts(parts, *of, accepted_at, batch_by)
         new[item.organisation_id].append(
@@ -120,6 +127,7 @@ def _take(parts: Parts, wanted: Sequence[Wanted]) -> list[NewRegistration | Exce
                 accepted_at,
                 batch_by,
                 series[of].of_digest(item.evidence_id, item.stated),
+                item.role,
             )
         )
     recorded = {name: iter(found) for name, found in parts.registrations.add(new).items()}
@@ -150,7 +158,7 @@ def take_list(parts: Parts, wanted: WantedList) -> RegistrationList:
     rows = [
         (position, row_id(wanted.id, position), stated) for position, stated in sorted(wanted.rows.items())
     ]
-    series = _Receipts(parts, wanted.matter_id, wanted.operator, accepted_at, batch_by)
+    series = _Receipts(parts, wanted.matter_id, wanted.operator, wanted.role, accepted_at, batch_by)
     recorded = parts.registrations.add_list(
         wanted.organisation_id,
         NewRegistrationList(
@@ -164,6 +172,7 @@ def take_list(parts: Parts, wanted: WantedList) -> RegistrationList:
             request_sha256=wanted.request_sha256,
             receipt=series.of_list(wanted.id, rows) if rows else None,
             rows=rows,
+            operator_role=wanted.role,
         ),
     )
     if (recorded.operator, recorded.request_sha256) != (wanted.operator, wanted.request_sha256):
@@ -173,14 +182,14 @@ def take_list(parts: Parts, wanted: WantedList) -> RegistrationList:
 
 def receipts_of_rows(
     parts: Parts,
-    of: tuple[str, str],
+    of: tuple[str, str, str],
     times: tuple[datetime, datetime],
     rows: Sequence[tuple[str, Stated]],
 ) -> Iterator[bytes]:
     """A receipt for each row of a list, with what the list's own promises.
 
     Args:
-        of: matter and operator; times: of acceptance and promise.
+        of: matter, operator and his role; times: of acceptance and promise.
         rows: id of the evidence, and what was stated.
     """
     series = _Receipts(parts, *of, *times)
@@ -203,14 +212,20 @@ class _Receipts:
     """Receipts of one matter, operator and moment: what they share is checked and encoded once."""
 
     def __init__(
-        self, parts: Parts, matter_id: str, operator: str, accepted_at: datetime, batch_by: datetime
+        self,
+        parts: Parts,
+        matter_id: str,
+        operator: str,
+        role: str,
+        accepted_at: datetime,
+        batch_by: datetime,
     ) -> None:
         self._key = parts.receipt_key
         members: dict[str, Any] = {
             "format": receipt.FORMAT,
             "purpose": parts.purpose,
             "matter_id": matter_id,
-            "operator": {"id": operator, "role": OPERATOR},
+            "operator": {"id": operator, "role": role},
             "accepted_at": document.format_time(accepted_at),
             "batch_by": document.format_time(batch_by),
             "key_id": parts.receipt_key.key_id,

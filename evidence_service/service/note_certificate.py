@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.ports import Durable
-from evidence_service.service.preserve import OPERATOR
 from evidence_service.service.register_digest import register_digest
 from evidence_service.store.certificates import Certificate, ReleasedPdf, StatusChange
 
@@ -64,7 +63,7 @@ def _note_end(parts: Parts, certificate: Certificate, change: StatusChange) -> N
         certificate.evidence_id,
         f"{'supersede' if superseded else 'withdraw'} {certificate.number}",
         "certify",
-        actor=(change.actor, OPERATOR),
+        actor=(change.actor, change.role),
         purpose="supersede a certificate" if superseded else "withdraw a certificate",
         detail={
             "number": certificate.number,

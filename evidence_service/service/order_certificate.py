@@ -29,7 +29,7 @@ class RowResult:
 
 
 def order_certificate(
-    parts: Parts, evidence_id: str, edition: str, *, actor: str, order_id: str
+    parts: Parts, evidence_id: str, edition: str, *, actor: tuple[str, str], order_id: str
 ) -> CertificateOrder:
     """Order a certificate; where one of this edition is current or ordered already, that is the answer.
 
@@ -37,13 +37,14 @@ def order_certificate(
 
     Args:
         edition: code, e.g. ``cn:en+zh``.
+        actor: id and role.
         order_id: of a new order.
 
     Raises:
         NotFoundError: no such evidence.
         RefusedError: no such edition, or a rule forbids the certificate.
     """
-    new = NewOrder(order_id, evidence_id, parse_edition(edition).code, actor, parts.now())
+    new = NewOrder(order_id, evidence_id, parse_edition(edition).code, actor[0], parts.now(), role=actor[1])
     _check(parts.records.evidence(evidence_id))
     return parts.certificates.place(new)
 
@@ -61,7 +62,12 @@ def _check(evidence: Evidence) -> None:
 
 
 def order_many(
-    parts: Parts, evidence_ids: Sequence[str], edition: str, *, actor: str, new_id: Callable[[], str]
+    parts: Parts,
+    evidence_ids: Sequence[str],
+    edition: str,
+    *,
+    actor: tuple[str, str],
+    new_id: Callable[[], str],
 ) -> list[RowResult]:
     """Order a certificate of each piece of evidence; a row that is refused refuses no other.
 
@@ -83,14 +89,18 @@ def order_many(
             problems[name] = error
     placed = parts.certificates.place_all(
         code,
-        [NewOrder(new_id(), name, code, actor, now) for name in evidence_ids if name not in problems],
+        [
+            NewOrder(new_id(), name, code, actor[0], now, role=actor[1])
+            for name in evidence_ids
+            if name not in problems
+        ],
     )
     problems |= {name: full(name) for name in known if name not in placed and name not in problems}
     return [RowResult(name, placed.get(name), problems.get(name)) for name in evidence_ids]
 
 
 def supersede(
-    parts: Parts, number: str, *, edition: str | None, reason: str, actor: str, order_id: str
+    parts: Parts, number: str, *, edition: str | None, reason: str, actor: tuple[str, str], order_id: str
 ) -> CertificateOrder:
     """Order a new certificate of the same evidence that takes the place of a current one when it is released.
 
@@ -104,11 +114,20 @@ def supersede(
     old = parts.certificates.certificate(number)
     code = old.edition if edition is None else parse_edition(edition).code
     return parts.certificates.place(
-        NewOrder(order_id, old.evidence_id, code, actor, parts.now(), supersedes=number, reason=reason)
+        NewOrder(
+            order_id,
+            old.evidence_id,
+            code,
+            actor[0],
+            parts.now(),
+            supersedes=number,
+            reason=reason,
+            role=actor[1],
+        )
     )
 
 
-def withdraw(parts: Parts, number: str, *, reason: str, actor: str) -> Certificate:
+def withdraw(parts: Parts, number: str, *, reason: str, actor: tuple[str, str]) -> Certificate:
     """Withdraw a current certificate; its PDF stays where it is and goes on verifying.
 
     Repeating it with the same reason, after it failed or landed, changes nothing.
@@ -116,6 +135,6 @@ def withdraw(parts: Parts, number: str, *, reason: str, actor: str) -> Certifica
     Raises:
         NotFoundError, ConflictError: there is no such certificate, or it is not current.
     """
-    found = parts.certificates.withdraw(number, reason=reason, actor=actor, now=parts.now())
+    found = parts.certificates.withdraw(number, reason=reason, actor=actor[0], role=actor[1], now=parts.now())
     note_certificate(parts, number)
     return found

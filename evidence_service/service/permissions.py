@@ -33,10 +33,10 @@ _SEE = frozenset(
 _WORK = _SEE | {"matters:write", "captures:write", "evidence:download"}
 
 ROLES: dict[str, frozenset[str]] = {
-    # Whose rights are infringed, and his counsel: orders evidence and certificates of his own matters.
-    "applicant": _WORK | {"certificates:write", "exhibits:write"},
     # Collects evidence for others: a brand's agent, a marketplace's platform.
     "operator": _WORK,
+    # Whose rights are infringed, and his counsel: orders evidence and certificates of his own matters.
+    "applicant": _WORK | {"certificates:write", "exhibits:write"},
     # Answers for what is kept: holds, retention, releases.
     "custodian": _SEE | {"evidence:download", "exhibits:write", "custody:manage", "audit:read"},
     "certifier": _SEE | {"certificates:write"},
@@ -51,6 +51,11 @@ ROLES: dict[str, frozenset[str]] = {
 
 OF_MEMBERS = frozenset(ROLES) - {"installation"}
 """Roles that an organisation can give its members."""
+
+
+def role_with(roles: Iterable[str], scope: str) -> str:
+    """The role by which somebody may do what needs a scope: the first of his that has it."""
+    return next(role for role in roles if scope in ROLES.get(role, ()))
 
 
 def scopes_of(roles: Iterable[str], narrowed: Iterable[str] | None = None) -> frozenset[str]:

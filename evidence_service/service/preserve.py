@@ -22,7 +22,6 @@ from evidence_service.service.scratch import scratch
 from evidence_service.service.waiting import until_available
 from evidence_service.store.records import Evidence, Matter
 
-OPERATOR = "operator"
 # RFC 6838, section 4.2.
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,90}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,90}")
 
@@ -44,18 +43,22 @@ def preserve(parts: Parts, durable: Durable, evidence_id: str) -> None:
 def order_event(
     parts: Parts,
     *,
-    operator: str,
+    operator: tuple[str, str],
     matter_id: str,
     kind: str,
     url: str | None,
     options: Mapping[str, Any] | None,
     login: bool,
 ) -> dict[str, Any]:
-    """First event of a custody log: who asked for what."""
+    """First event of a custody log: who asked for what.
+
+    Args:
+        operator: id and role.
+    """
     chosen = options or {}
     return parts.event(
         "order",
-        actor=(operator, OPERATOR),
+        actor=operator,
         purpose="preserve as evidence",
         detail={
             "matter": matter_id,
@@ -73,7 +76,7 @@ def record_order(parts: Parts, evidence_id: str) -> None:
     evidence = parts.records.evidence(evidence_id)
     members = order_event(
         parts,
-        operator=evidence.operator,
+        operator=(evidence.operator, evidence.operator_role),
         matter_id=evidence.matter_id,
         kind=evidence.kind,
         url=evidence.url,
@@ -105,7 +108,7 @@ def capture(parts: Parts, evidence_id: str) -> None:
         evidence_id,
         "capture",
         "receive" if received else "capture",
-        actor=(evidence.operator, OPERATOR) if received else SERVICE,
+        actor=(evidence.operator, evidence.operator_role) if received else SERVICE,
         purpose="receive uploaded files" if received else "record the listing in one browser session",
         detail={
             "outcome": described["outcome"]["status"],
@@ -286,7 +289,7 @@ def seal_manifest(parts: Parts, evidence_id: str) -> None:
                 "kind": evidence.kind,
                 "purpose": parts.purpose,
                 "matter": matter_member(matter),
-                "operator": {"id": evidence.operator, "role": OPERATOR},
+                "operator": {"id": evidence.operator, "role": evidence.operator_role},
                 "custody": {"events": len(events), "head": custody.event_hash(events[-1]).hex()},
             }
         )

@@ -14,6 +14,7 @@ from evidence_service.service.parts import SERVICE, Parts
 from evidence_service.service.preserve import describe_received, order_event
 from evidence_service.store.certificates import ReleasedPdf
 from evidence_service.store.orders import NewEvidence
+from evidence_service.store.schema import OPERATOR
 
 PATIENCE = timedelta(days=1)
 """Longest wait for a batch that is closed for other entries: a digest costs no transaction of its own."""
@@ -35,7 +36,13 @@ def register_digest(parts: Parts, pdf: ReleasedPdf) -> str:
     evidence_id = digest_evidence_id(pdf.sha256)
     now = document.parse_time(document.format_time(parts.now()), "now")
     event = order_event(
-        parts, operator=SERVICE[0], matter_id=of.matter_id, kind="digest", url=None, options=None, login=False
+        parts,
+        operator=(SERVICE[0], OPERATOR),
+        matter_id=of.matter_id,
+        kind="digest",
+        url=None,
+        options=None,
+        login=False,
     )
     parts.records.accept(
         [

@@ -135,22 +135,23 @@ def digest_of_token(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def file_of(parts: Parts, release: Release) -> bytes:
-    """SHA-256 of the stored file that a link is for.
+def file_of(parts: Parts, release: Release) -> tuple[bytes, str]:
+    """SHA-256 and media type of the stored file that a link is for, the type as it was recorded.
 
     Raises:
         NotFoundError: it is not there any more.
     """
     if release.what == "certificate":
-        return parts.certificates.pdfs(release.name)[-1].sha256
+        return parts.certificates.pdfs(release.name)[-1].sha256, "application/pdf"
     parts.requests.refuse_deleted([release.evidence_id])
     if release.what == "exhibit":
         exhibit = parts.exhibits.exhibit(release.name)
         parts.requests.refuse_deleted(exhibit.evidence)
         if exhibit.sha256 is None:
             raise nothing_released()
-        return exhibit.sha256
-    return bytes.fromhex(_file(parts, release.evidence_id, release.name)["sha256"])
+        return exhibit.sha256, "application/zip"
+    found = _file(parts, release.evidence_id, release.name)
+    return bytes.fromhex(found["sha256"]), found["media_type"]
 
 
 def _named(parts: Parts, new: NewRelease) -> str:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, text, update
+from sqlalchemy import Connection, Row, ScalarSelect, case, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from evidence_service.errors import ConflictError, NotFoundError
@@ -32,6 +32,7 @@ class NewOrder:
 
     Attributes:
         edition: code, e.g. ``cn:en+zh``.
+        role: the one by which it could be asked for.
         supersedes: number of the certificate whose place the new one takes, with the reason.
     """
 
@@ -42,6 +43,7 @@ class NewOrder:
     ordered_at: datetime
     supersedes: str | None = None
     reason: str = ""
+    role: str = schema.OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class CertificateOrder:
     supersedes: str | None
     reason: str
     actor: str
+    role: str
     ordered_at: datetime
     state: str
     number: str | None
@@ -163,6 +166,22 @@ class CertificateOrders(Answered):
             connection.execute(
                 update(_ORDERS).where(_ORDERS.c.id == order_id, _ORDERS.c.state == "open").values(**values)
             )
+
+
+def refusal() -> ScalarSelect[Any]:
+    """A column beside those of evidence: why there will be no certificate, null while there may be one.
+
+    Whoever orders another one after a refusal may get that.
+    """
+    refused = _ORDERS.c.state == "refused"
+    return (
+        select(case((refused, _ORDERS.c.problem)))
+        .where(_ORDERS.c.evidence_id == _EVIDENCE.c.id)
+        .order_by(refused, _ORDERS.c.ordered_at.desc(), _ORDERS.c.id)
+        .limit(1)
+        .correlate(_EVIDENCE)
+        .scalar_subquery()
+    )
 
 
 def lock(connection: Connection, evidence_id: str) -> None:

@@ -64,6 +64,7 @@ class StatusChange:
     status: str
     at: datetime
     actor: str
+    role: str
     reason: str
     superseded_by: str | None
 
@@ -120,7 +121,7 @@ class Certificates(CertificateOrders):
                     since=now,
                 )
             )
-            _append(connection, number, "reserved", now, order.actor)
+            _append(connection, number, "reserved", now, (order.actor, order.role))
             connection.execute(update(_ORDERS).where(_ORDERS.c.id == order_id).values(number=number))
             return _certificate(connection, number)
 
@@ -149,7 +150,7 @@ class Certificates(CertificateOrders):
             if order.supersedes is not None:
                 require_current(connection, order.supersedes)
                 change = {"reason": order.reason, "superseded_by": order.number}
-                _append(connection, order.supersedes, "superseded", now, order.actor, **change)
+                _append(connection, order.supersedes, "superseded", now, (order.actor, order.role), **change)
             other = current(connection, order.evidence_id, order.edition)
             if other is not None:
                 raise ConflictError(f"the evidence has a current certificate {other} of this edition already")
@@ -158,13 +159,15 @@ class Certificates(CertificateOrders):
                 .where(_CERTIFICATES.c.number == order.number)
                 .values(released_at=now, qualifications=list(qualifications))
             )
-            _append(connection, order.number, "released", now, order.actor)
+            _append(connection, order.number, "released", now, (order.actor, order.role))
             _add_pdf(connection, ReleasedPdf(order.number, 1, sha256, level, now, ends_at))
             connection.execute(
                 update(_ORDERS).where(_ORDERS.c.id == order_id).values(state="issued", waiting_for=None)
             )
 
-    def withdraw(self, number: str, *, reason: str, actor: str, now: datetime) -> Certificate:
+    def withdraw(
+        self, number: str, *, reason: str, actor: str, role: str = schema.OPERATOR, now: datetime
+    ) -> Certificate:
         """Withdraw a current certificate; its PDF stays. Repeating it with the same reason changes nothing.
 
         Raises:
@@ -177,7 +180,7 @@ class Certificates(CertificateOrders):
             if (found.status, found.reason) == ("withdrawn", reason):
                 return found
             require_current(connection, number)
-            _append(connection, number, "withdrawn", now, actor, reason=reason)
+            _append(connection, number, "withdrawn", now, (actor, role), reason=reason)
             return _certificate(connection, number)
 
     def add_pdf(self, pdf: ReleasedPdf) -> bool:
@@ -347,7 +350,7 @@ def _append(
     number: str,
     status: str,
     at: datetime,
-    actor: str,
+    actor: tuple[str, str],
     *,
     reason: str = "",
     superseded_by: str | None = None,
@@ -362,7 +365,8 @@ def _append(
             sequence=before + 1,
             status=status,
             at=at,
-            actor=actor,
+            actor=actor[0],
+            role=actor[1],
             reason=reason,
             superseded_by=superseded_by,
         )

@@ -33,6 +33,7 @@ class Waiting:
     organisation_id: str
     matter_id: str
     operator: str
+    operator_role: str
     stated: Stated
     accepted_at: datetime
     batch_by: datetime
@@ -57,10 +58,11 @@ class Entered:
 Make = Callable[[Sequence[Waiting], Mapping[str, Matter]], Sequence[Entered]]
 _EVIDENCE = """
 INSERT INTO evidence (kind, certificate_wanted, status, progress, outcome, registered_at, id, organisation_id,
-  matter_id, operator, created_at, batch_by, manifest, salt)
+  matter_id, operator, operator_role, created_at, batch_by, manifest, salt)
 SELECT 'digest', false, 'registered', 'registered', 'received', %(now)s, *
 FROM unnest(%(ids)b::text[], %(organisations)b::text[], %(matters)b::text[], %(operators)b::text[],
-  %(accepted)b::timestamptz[], %(batch_by)b::timestamptz[], %(manifests)b::bytea[], %(salts)b::bytea[])
+  %(roles)b::text[], %(accepted)b::timestamptz[], %(batch_by)b::timestamptz[], %(manifests)b::bytea[],
+  %(salts)b::bytea[])
 """
 _RECEIPTS = """
 INSERT INTO receipts (evidence_id, organisation_id, document)
@@ -110,6 +112,7 @@ def _waiting(row: Row[Any]) -> Waiting:
         row.organisation_id,
         row.matter_id or row.of_list,
         row.operator,
+        row.operator_role,
         stated,
         row.accepted_at,
         row.batch_by,
@@ -136,6 +139,7 @@ def _enter(connection: Connection, entered: Sequence[Entered], now: datetime) ->
             "organisations": organisations,
             "matters": [item.of.matter_id for item in entered],
             "operators": [item.of.operator for item in entered],
+            "roles": [item.of.operator_role for item in entered],
             "accepted": [item.of.accepted_at for item in entered],
             "batch_by": [item.of.batch_by for item in entered],
             "manifests": [item.manifest for item in entered],

@@ -51,6 +51,7 @@ class Exhibit:
     size: int | None
     files: Sequence[Mapping[str, Any]] | None
     ordered_at: datetime
+    operator_role: str = schema.OPERATOR
 
 
 class Exhibits(Store):

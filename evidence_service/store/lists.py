@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from evidence_service.errors import NotFoundError
 from evidence_service.store import schema
+from evidence_service.store.certificate_orders import refusal
 from evidence_service.store.tenancy import Store
 
 _LISTS, _ROWS, _EVIDENCE = schema.capture_lists, schema.capture_list_rows, schema.evidence
@@ -74,6 +75,7 @@ class Row:
     reasons: Sequence[str] | None
     batch_by: datetime | None
     refused: bool | None
+    certificate_refused: str | None
 
 
 class Lists(Store):
@@ -131,6 +133,7 @@ class Lists(Store):
                 _EVIDENCE.c.capture[("outcome", "reasons")].label("reasons"),
                 _EVIDENCE.c.batch_by,
                 _EVIDENCE.c.refused,
+                refusal().label("certificate_refused"),
             )
             .select_from(_ROWS.outerjoin(_EVIDENCE, _EVIDENCE.c.id == _ROWS.c.evidence_id))
             .where(_ROWS.c.list_id == list_id, _ROWS.c.position > after)

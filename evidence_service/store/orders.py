@@ -42,6 +42,7 @@ class NewEvidence:
     options: Mapping[str, Any] | None = None
     receipt: bytes | None = None
     event: Mapping[str, Any] | None = None
+    operator_role: str = schema.OPERATOR
 
 
 class Orders(Stamps):
@@ -132,6 +133,7 @@ def _evidence(new: NewEvidence) -> dict[str, Any]:
         "kind": new.kind,
         "url": new.url,
         "operator": new.operator,
+        "operator_role": new.operator_role,
         "certificate_wanted": new.certificate_wanted,
         "status": "accepted" if new.capture is None else "captured",
         "progress": "accepted",

@@ -13,6 +13,7 @@ from evidence_service.core import custody, document
 from evidence_service.core.rights import Right
 from evidence_service.errors import ConflictError, NotFoundError
 from evidence_service.store import logins, schema
+from evidence_service.store.certificate_orders import refusal
 from evidence_service.store.custody_room import Room, full, nearly_full, without_room
 from evidence_service.store.orders import Orders
 from evidence_service.store.workers import Lease
@@ -51,9 +52,11 @@ class Evidence:
         batch_by: what its receipt promises: the latest time by which it is in a closed batch.
         urgent: its batch closes as soon as it is registered.
         options: how the listing is captured, as ordered; None for what is not captured by the service.
+        operator_role: the one by which it could be ordered.
         refused: its work has ended for good; progress says why.
         organisation_id: whose it is.
         deleted_at: when its files were deleted; None while they are kept.
+        certificate_refused: why the order of its certificate was refused; None where one may still come.
     """
 
     id: str
@@ -61,6 +64,7 @@ class Evidence:
     kind: str
     url: str | None
     operator: str
+    operator_role: str
     certificate_wanted: bool
     status: str
     progress: str
@@ -79,6 +83,7 @@ class Evidence:
     refused: bool
     organisation_id: str
     deleted_at: datetime | None
+    certificate_refused: str | None
 
 
 _PORTION = 250
@@ -348,9 +353,9 @@ class Records(Orders):
 def select_evidence() -> Select[Any]:
     """Rows of :class:`Evidence`."""
     table, tombstones = schema.evidence, schema.tombstones
-    return select(table, tombstones.c.at.label("deleted_at")).outerjoin(
-        tombstones, tombstones.c.evidence_id == table.c.id
-    )
+    return select(
+        table, tombstones.c.at.label("deleted_at"), refusal().label("certificate_refused")
+    ).outerjoin(tombstones, tombstones.c.evidence_id == table.c.id)
 
 
 def append_custody(

@@ -58,6 +58,7 @@ class NewRegistration:
     accepted_at: datetime
     batch_by: datetime
     receipt: bytes
+    operator_role: str = schema.OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class NewRegistrationList:
     request_sha256: bytes
     receipt: bytes | None
     rows: Sequence[tuple[int, str, Stated]]
+    operator_role: str = schema.OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class Registration:
     sha256: bytes
     sha3_512: bytes
     operator: str
+    operator_role: str
     accepted_at: datetime
     batch_by: datetime
     receipt: bytes | None
@@ -130,12 +133,13 @@ _FACTS = [
 _JOINED = _ROWS.outerjoin(_LISTS, _LISTS.c.id == _ROWS.c.list_id)
 # Arrays of a row each, in binary: as text, thousands of them take a hundred times as long.
 _ADD = """
-INSERT INTO registrations (organisation_id, id, matter_id, operator, name, media_type, size, sha256, sha3_512,
-  accepted_at, batch_by, receipt)
+INSERT INTO registrations (organisation_id, id, matter_id, operator, operator_role, name, media_type, size,
+  sha256, sha3_512, accepted_at, batch_by, receipt)
 SELECT %(organisation)s, new.* FROM unnest(%(ids)b::text[], %(matters)b::text[], %(operators)b::text[],
-  %(names)b::text[], %(media_types)b::text[], %(sizes)b::bigint[], %(sha256)b::bytea[], %(sha3_512)b::bytea[],
-  %(accepted)b::timestamptz[], %(batch_by)b::timestamptz[], %(receipts)b::bytea[])
-  AS new (id, matter_id, operator, name, media_type, size, sha256, sha3_512, accepted_at, batch_by, receipt)
+  %(roles)b::text[], %(names)b::text[], %(media_types)b::text[], %(sizes)b::bigint[], %(sha256)b::bytea[],
+  %(sha3_512)b::bytea[], %(accepted)b::timestamptz[], %(batch_by)b::timestamptz[], %(receipts)b::bytea[])
+  AS new (id, matter_id, operator, operator_role, name, media_type, size, sha256, sha3_512, accepted_at,
+  batch_by, receipt)
 WHERE EXISTS (SELECT FROM matters WHERE matters.id = new.matter_id)
 ON CONFLICT DO NOTHING RETURNING id
 """
@@ -147,9 +151,9 @@ VALUES (%(id)s, %(matter_id)s, %(operator)s, %(accepted_at)s, %(batch_by)s, %(si
 ON CONFLICT DO NOTHING
 """
 _ADD_ROWS = """
-INSERT INTO registrations (organisation_id, list_id, operator, accepted_at, batch_by, position, id,
-  name, media_type, size, sha256, sha3_512)
-SELECT %(organisation)s, %(list)s, %(operator)s, %(accepted)s, %(batch_by)s, *
+INSERT INTO registrations (organisation_id, list_id, operator, operator_role, accepted_at, batch_by, position,
+  id, name, media_type, size, sha256, sha3_512)
+SELECT %(organisation)s, %(list)s, %(operator)s, %(role)s, %(accepted)s, %(batch_by)s, *
 FROM unnest(%(positions)b::int[], %(ids)b::text[], %(names)b::text[], %(media_types)b::text[],
   %(sizes)b::bigint[], %(sha256)b::bytea[], %(sha3_512)b::bytea[])
 """
@@ -271,6 +275,7 @@ def _add(
                 "ids": [item.id for item in items],
                 "matters": [item.matter_id for item in items],
                 "operators": [item.operator for item in items],
+                "roles": [item.operator_role for item in items],
                 "accepted": [item.accepted_at for item in items],
                 "batch_by": [item.batch_by for item in items],
                 "receipts": [item.receipt for item in items],
@@ -301,6 +306,7 @@ def _recorded(connection: Connection, ids: Sequence[str]) -> dict[str, NewRegist
             row.accepted_at,
             row.batch_by,
             row.receipt,
+            row.operator_role,
         )
         for row in rows
     }
@@ -313,6 +319,7 @@ def _add_rows(connection: Connection, organisation_id: str, new: NewRegistration
             "organisation": organisation_id,
             "list": new.id,
             "operator": new.operator,
+            "role": new.operator_role,
             "accepted": new.accepted_at,
             "batch_by": new.batch_by,
             "positions": [position for position, _, _ in new.rows],

@@ -79,6 +79,9 @@ def facts(of: Table) -> list[Column[Any]]:
     return [item for item in of.c if item.name != "organisation_id"]
 
 
+OPERATOR = "operator"
+"""Role in custody logs of whoever ordered something before his role was kept with it."""
+
 # What workers look for several times a second. Each is the condition of a partial index and, word for word,
 # of its query: with a bound parameter in it, a prepared statement could not use the index.
 UNREGISTERED = "registered_at IS NULL AND NOT refused"
@@ -191,6 +194,7 @@ evidence = Table(
     Column("kind", Text, nullable=False),
     Column("url", Text),
     Column("operator", Text, nullable=False),
+    Column("operator_role", Text, nullable=False, server_default=OPERATOR),
     Column("certificate_wanted", Boolean, nullable=False),
     Column("status", Text, nullable=False),
     Column("progress", Text, nullable=False),
@@ -339,6 +343,7 @@ registrations = Table(
     Column("sha256", LargeBinary, nullable=False),
     Column("sha3_512", LargeBinary, nullable=False),
     Column("operator", Text, nullable=False),
+    Column("operator_role", Text, nullable=False, server_default=OPERATOR),
     Column("accepted_at", _Time, nullable=False),
     Column("batch_by", _Time, nullable=False),
     # Of one that came by itself; rows of lists get theirs when they are entered.
@@ -609,6 +614,7 @@ certificate_events = Table(
     Column("status", Text, nullable=False),
     Column("at", _Time, nullable=False),
     Column("actor", Text, nullable=False),
+    Column("role", Text, nullable=False, server_default=OPERATOR),
     Column("reason", Text, nullable=False),
     Column("superseded_by", Text),
     organisation_column(),
@@ -642,12 +648,14 @@ certificate_orders = Table(
     Column("supersedes", Text),
     Column("reason", Text, nullable=False, server_default=""),
     Column("actor", Text, nullable=False),
+    Column("role", Text, nullable=False, server_default=OPERATOR),
     Column("ordered_at", _Time, nullable=False),
     Column("state", Text, nullable=False),
     Column("number", Text, unique=True),
     Column("waiting_for", Text),
     Column("problem", Text, nullable=False, server_default=""),
     Index("uq_certificate_orders_open", "evidence_id", "edition", unique=True, postgresql_where=ORDERED),
+    Index("ix_certificate_orders_evidence_id", "evidence_id"),
     organisation_column(),
     same_organisation("evidence_id", "evidence.id"),
     same_organisation("supersedes", "certificates.number"),
@@ -661,6 +669,7 @@ exhibits = Table(
     # Ids, in the order in which they were named.
     Column("evidence", JSONB, nullable=False),
     Column("operator", Text, nullable=False),
+    Column("operator_role", Text, nullable=False, server_default=OPERATOR),
     Column("audience", Text, nullable=False),
     Column("recipient", Text, nullable=False),
     Column("purpose", Text, nullable=False),

@@ -69,7 +69,12 @@ def world(
     keys = {role: f"key of {role}" for role in roles}
     app = create_app(
         replace(bootstrap.parts(settings, narrow), now=clock),
-        {sha256(keys[role]): KeyHolder(ORGANISATION, role, scopes) for role, scopes in roles.items()},
+        {
+            sha256(keys[role]): KeyHolder(
+                ORGANISATION, role, scopes, tuple(ROLES) if role == EVERYTHING else (role,)
+            )
+            for role, scopes in roles.items()
+        },
         overall=replace(bootstrap.parts(settings, wide), now=clock),
         rates=Rates(UNBOUNDED, UNBOUNDED, UNBOUNDED),
     )

@@ -62,6 +62,7 @@ def order_capture(
                 urgent=order.urgent,
                 options=options,
                 login_state=order.login_state,
+                role=caller.role,
             ),
         )
         return AcceptedView.with_receipt(parts.records.evidence(evidence_id), given)
@@ -100,6 +101,7 @@ def order_list(
                 certificate=order.certificate,
                 rows=rows,
                 login_state=order.login_state,
+                role=caller.role,
             ),
         )
         return 202, {"id": list_id}

@@ -51,7 +51,7 @@ def order_certificate(
 ) -> EvidenceView:
     """Ask for a certificate of the default edition; it is issued when the evidence is anchored."""
     order_id = new_id("co", caller, idempotency_key, evidence_id, DEFAULT)
-    place(parts, evidence_id, DEFAULT, actor=caller.actor, order_id=order_id)
+    place(parts, evidence_id, DEFAULT, actor=(caller.actor, caller.role), order_id=order_id)
     return EvidenceView.of(parts.records.evidence(evidence_id))
 
 
@@ -86,7 +86,7 @@ def order_edition(
     """
     order_id = new_id("co", caller, idempotency_key, evidence_id, order.edition)
     return CertificateOrderView.of(
-        place(parts, evidence_id, order.edition, actor=caller.actor, order_id=order_id)
+        place(parts, evidence_id, order.edition, actor=(caller.actor, caller.role), order_id=order_id)
     )
 
 
@@ -113,7 +113,7 @@ def order_certificates(
             parts,
             order.evidence,
             order.edition,
-            actor=caller.actor,
+            actor=(caller.actor, caller.role),
             new_id=lambda: new_id("co", caller, None),
         )
         return OrderedRows(rows=[OrderedRow.of(row) for row in rows])
@@ -175,7 +175,7 @@ def withdraw_certificate(
 
     Its PDF stays and goes on verifying; the register says that it is withdrawn.
     """
-    return _detail(parts, withdraw(parts, number, reason=order.reason, actor=caller.actor))
+    return _detail(parts, withdraw(parts, number, reason=order.reason, actor=(caller.actor, caller.role)))
 
 
 @router.post("/certificates/{number}/extend")
@@ -202,7 +202,12 @@ def supersede_certificate(
 
     def perform() -> CertificateOrderView:
         placed = supersede(
-            parts, number, edition=order.edition, reason=order.reason, actor=caller.actor, order_id=order_id
+            parts,
+            number,
+            edition=order.edition,
+            reason=order.reason,
+            actor=(caller.actor, caller.role),
+            order_id=order_id,
         )
         return CertificateOrderView.of(placed)
 

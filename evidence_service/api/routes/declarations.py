@@ -89,7 +89,7 @@ def download_declaration(
     language: Annotated[Literal["en", "zh", "en+zh"] | None, Query(description="One of the form's")] = None,
 ) -> Response:
     """A draft, not signed, filled for one person; noted in the custody log."""
-    found = declare(parts, evidence_id, Wish(form, person, name, language), actor=caller.actor)
+    found = declare(parts, evidence_id, Wish(form, person, name, language), actor=(caller.actor, caller.role))
     return Response(
         found.pdf,
         media_type="application/pdf",

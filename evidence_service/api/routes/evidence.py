@@ -15,7 +15,7 @@ from evidence_service.api.auth import Principal, Reader, Wired, may
 from evidence_service.api.downloads import stored_file
 from evidence_service.api.idempotency import IdempotencyKey
 from evidence_service.api.paging import cut
-from evidence_service.api.receiving import UPLOAD_LIMIT, Upload, check_name, receive
+from evidence_service.api.receiving import UPLOAD_LIMIT, Upload, check_name, media_type_of, receive
 from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceView, FileView
 from evidence_service.core.manifest import STATED
 from evidence_service.errors import NotFoundError
@@ -53,7 +53,7 @@ async def upload(
 ) -> JSONResponse:
     """Preserve a file as *uploaded* evidence; it is never shown as captured by the service."""
     check_name(name)
-    media_type = request.headers.get("content-type", "application/octet-stream").split(";")[0]
+    media_type = media_type_of(request)
     with tempfile.NamedTemporaryFile(prefix="evidence-upload-") as sink:
         received = 0
         async for chunk in request.stream():
@@ -137,7 +137,7 @@ def download_file(evidence_id: str, path: str, caller: Copier, parts: Wired) -> 
             evidence_id,
             f"copy {path} {caller.actor}",
             "copy",
-            actor=(caller.actor, "applicant"),
+            actor=(caller.actor, caller.role),
             purpose="download of a file",
             after=found.sha256,
             detail={"path": path},

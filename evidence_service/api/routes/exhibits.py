@@ -155,7 +155,7 @@ def download_exhibit(exhibit_id: str, caller: Copier, parts: Wired) -> FileRespo
         exhibit.sha256,
         media_type="application/zip",
         filename=f"{exhibit_id}.zip",
-        note=lambda: note_download(parts, exhibit, caller.actor),
+        note=lambda: note_download(parts, exhibit, (caller.actor, caller.role)),
     )
 
 
@@ -182,6 +182,7 @@ def _ordered(
                 size=None,
                 files=None,
                 ordered_at=parts.now(),
+                operator_role=caller.role,
             ),
         )
         return ExhibitView.of(parts.exhibits.exhibit(exhibit_id))

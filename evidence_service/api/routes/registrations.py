@@ -74,7 +74,7 @@ async def register(
     keep_out(caller.organisation, order.matter_id)
     evidence_id = new_id("ev", caller, idempotency_key, "registration")
     found: Recorded = await request.app.state.intake.add(
-        Wanted(caller.organisation, evidence_id, order.matter_id, caller.actor, stated)
+        Wanted(caller.organisation, evidence_id, order.matter_id, caller.actor, stated, caller.role)
     )
     return _answer(
         b'{"id":"%s","matter_id":%s,"sha256":"%s","accepted_at":"%s","batch_by":"%s","receipt":%s}'
@@ -119,6 +119,7 @@ def _register_list(
             rows=accepted,
             refused=refused,
             request_sha256=hashlib.sha256(body).digest(),
+            role=caller.role,
         ),
     )
     return _answer(_accepted(found), f"/v1/registration-lists/{found.id}")

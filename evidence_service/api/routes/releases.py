@@ -13,6 +13,8 @@ from evidence_service.api.downloads import stored_file
 from evidence_service.api.idempotency import IdempotencyKey, new_id
 from evidence_service.api.paging import cut
 from evidence_service.api.releasing import (
+    NAMED,
+    OPAQUE,
     MadeReleaseLink,
     NewReleaseLink,
     ReleaseLinkPage,
@@ -136,10 +138,12 @@ def open_release_link(token: str, installed: Installed) -> Response:
                 headers={"Content-Disposition": f'attachment; filename="{name}"'},
             )
         else:
+            sha256, recorded = use_case.file_of(parts, release)
             answer = stored_file(
                 parts,
-                use_case.file_of(parts, release),
-                media_type="application/octet-stream",
+                sha256,
+                # What a browser would carry out is not named, whoever stated it.
+                media_type=recorded if recorded in NAMED else OPAQUE,
                 filename=_filename(release),
                 note=note,
             )

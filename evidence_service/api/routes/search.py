@@ -13,6 +13,7 @@ from evidence_service.api.auth import Reader, Wired
 from evidence_service.api.instants import Instant
 from evidence_service.api.paging import cut
 from evidence_service.api.schemas import EvidencePage, EvidenceView
+from evidence_service.core.manifest import OUTCOMES
 from evidence_service.errors import RefusedError
 from evidence_service.store.records import STATUSES
 from evidence_service.store.searching import Wanted
@@ -41,7 +42,7 @@ def search_evidence(
     sha256: Annotated[
         str | None, Query(pattern=r"^[0-9a-fA-F]{64}$", description="Of one of its files")
     ] = None,
-    outcome: Term = None,
+    outcome: Annotated[Literal[OUTCOMES] | None, Query()] = None,  # type: ignore[valid-type]
     status: Annotated[Literal[STATUSES] | None, Query()] = None,  # type: ignore[valid-type]
     kind: Literal["platform_capture", "upload", "digest"] | None = None,
     matter_id: Term = None,

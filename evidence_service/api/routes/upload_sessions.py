@@ -17,7 +17,7 @@ from evidence_service.api.auth import Principal, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.paging import cut
 from evidence_service.api.problems import problem
-from evidence_service.api.receiving import UPLOAD_LIMIT, Upload, check_name, receive
+from evidence_service.api.receiving import PORTION, UPLOAD_LIMIT, Upload, check_name, check_portion, receive
 from evidence_service.api.schemas import AcceptedView
 from evidence_service.core import receipt
 from evidence_service.core.digest import Digester
@@ -34,7 +34,7 @@ _NUMBER = re.compile(r"[0-9]{1,15}")
 _PORTION = {
     "required": True,
     "content": {
-        "application/partial-upload": {
+        PORTION: {
             "schema": {"type": "string", "format": "binary"},
             "example": "the file's bytes from the offset on",
         }
@@ -179,6 +179,7 @@ async def append_to_upload(
 
     Another offset than the upload's own is answered with 409 and that one.
     """
+    check_portion(request)
     now = parts.now()
     session = await run_in_threadpool(parts.upload_sessions.session, session_id, caller.actor, now)
     if upload_offset is None or _NUMBER.fullmatch(upload_offset) is None:

@@ -34,6 +34,7 @@ EventType = Literal[
     "evidence.anchored",
     "evidence.certified",
     "evidence.stopped",
+    "certificate.refused",
     "certificate.released",
     "certificate.superseded",
     "certificate.withdrawn",
@@ -51,7 +52,10 @@ class NewWebhook(BaseModel):
         extra="forbid",
         json_schema_extra={
             "examples": [
-                {"url": "https://example.com/evidence", "types": ["evidence.certified", "evidence.stopped"]}
+                {
+                    "url": "https://example.com/evidence",
+                    "types": ["evidence.certified", "certificate.refused", "evidence.stopped"],
+                }
             ]
         },
     )

@@ -178,6 +178,8 @@ def ask(
         query["name"] = "x.txt"
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     more = {"content": content} if isinstance(content, bytes) else {}
+    if operation.name == "append_to_upload":
+        headers["Content-Type"] = "application/partial-upload"
     if isinstance(content, dict | list):
         more = {"json": content}  # type: ignore[dict-item]
     return client.request(operation.method.upper(), path, params=query, headers=headers, **more)

@@ -79,7 +79,7 @@ def test_a_batch_without_a_submission_is_pending(service: Service) -> None:
 
 def test_evidence_that_was_refused_is_not_waited_for(service: Service) -> None:
     evidence_id = service.upload()["id"]
-    service.parts.records.note_progress(evidence_id, "preserve refused: the file is gone")
+    service.parts.records.refuse(evidence_id, "preserve refused: the file is gone")
     assert run(service, "watch", evidence_id).exit_code == 5
 
 

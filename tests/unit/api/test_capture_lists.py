@@ -186,6 +186,7 @@ def test_where_a_list_stands_is_counted_and_its_rows_come_in_pages(service: Serv
     assert [row["position"] for row in found] == list(range(1, 9))
     assert [row["outcome"] for row in found[:4]] == ["captured", "captured", "challenge", None]
     assert [row["stopped"] for row in found] == [False] * 3 + [True] + [False] * 4
+    assert [row["certificate_refused"] for row in found[:5]] == [None] * 3 + ["preserve refused: test", None]
     assert [row["reasons"] for row in found[:4]] == [["captured"], ["captured"], ["challenge"], []]
     assert (found[7]["result"], found[7]["id"]) == ("refused", None)
     assert service.http.get("/v1/capture-lists/cl-unknown").status_code == 404

@@ -161,6 +161,7 @@ def test_urgent_orders_come_first_and_what_is_refused_is_no_work(service: Servic
     assert [item.id for item in idle.queue.next(9)] == [ids[2], ids[1]]
     view = service.http.get(f"/v1/evidence/{ids[0]}").json()
     assert (view["stopped"], view["progress"]) == (True, "preserve refused: test")
+    assert view["certificate_refused"] == "preserve refused: test"
 
 
 def test_the_examples_of_the_interface_are_orders(service: Service, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_every_operation_is_reached(service: Service, client: EvidenceClient, tm
     client._http.event_hooks["request"].append(sent.append)
     for operation in operations(DOCUMENT):
         if operation.name == "follow_events":
-            continue  # it has no end; the client has no method for it
+            continue  # it has no end: see below
         method = getattr(client, operation.name)
         told: object = None
         try:
@@ -273,3 +273,61 @@ def test_parameters_cannot_leave_their_place() -> None:
     service = Answers(httpx.Response(200, json=MATTER))
     service.client().show_matter("../evidence?x=1")
     assert service.asked[0].url.raw_path == b"/v1/matters/..%2Fevidence%3Fx%3D1"
+
+
+def test_what_only_header_fields_tell_is_given_as_them(service: Service, client: EvidenceClient) -> None:
+    order = models.NewUploadSession(matter_id=service.matter, name="a.bin", size=3)
+    session = client.begin_upload(order)
+    client.append_to_upload(session.id, b"ab", upload_offset="0")
+    assert client.look_at_upload(session.id)["upload-offset"] == "2"
+    with pytest.raises(NotFoundError):
+        client.look_at_upload("us-none")
+    with pytest.raises(NotFoundError):
+        client.look_at_release_link("unknown")
+
+
+def told(position: int) -> bytes:
+    event = {"position": position, "type": "evidence.sealed", "timestamp": "2026-01-02T03:04:05.678Z"}
+    return f"id: {position}\nevent: x\ndata: {json.dumps({**event, 'data': {'id': 'ev-1'}})}\n\n".encode()
+
+
+class Broken(httpx.SyncByteStream):
+    """A stream that breaks off."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield told(8) + told(9)[:20]
+        raise httpx.ReadError("gone")
+
+
+def test_events_are_followed_on_where_a_stream_ended_or_broke_off() -> None:
+    begun: list[tuple[str | None, str]] = []
+    waited: list[float] = []
+    answers: list[dict[str, Any]] = [
+        {"content": b"retry: 2000\nid: 5\n\n: nothing new\nid: 6\n\n"},
+        {"content": told(7)},
+        {"stream": Broken()},
+        {"content": told(9) + told(10)},
+    ]
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        begun.append((request.headers.get("Last-Event-ID"), str(request.url.query, "ascii")))
+        return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, **answers.pop(0))
+
+    with EvidenceClient("http://x", KEY, wait=waited.append, transport=httpx.MockTransport(handle)) as client:
+        events = client.follow_events(after=5, matter_id="m-1")
+        found = [next(events) for _ in range(4)]
+        events.close()
+    assert [item.position for item in found] == [7, 8, 9, 10]
+    assert (found[0].type, found[0].data) == ("evidence.sealed", {"id": "ev-1"})
+    assert begun == [(last, "after=5&matter_id=m-1") for last in (None, "6", "7", "8")]
+    assert len(waited) == 3
+
+
+def test_the_client_has_a_method_for_every_operation() -> None:
+    names = {
+        described["operationId"]
+        for found in DOCUMENT["paths"].values()
+        for method, described in found.items()
+        if method != "parameters"
+    }
+    assert [name for name in names if not hasattr(EvidenceClient, name)] == []

@@ -151,15 +151,17 @@ def test_certificates_are_ordered_where_the_log_has_room_for_them(
     parts, other = service.parts, str(service.upload(b"other")["id"])
     leave(monkeypatch, service, evidence, 2)
     with pytest.raises(ConflictError, match="no room"):
-        order_certificate(parts, evidence, "generic:en+zh", actor="agent", order_id="co-1")
+        order_certificate(parts, evidence, "generic:en+zh", actor=("agent", "applicant"), order_id="co-1")
     ids = iter(["co-2", "co-3"])
-    rows = order_many(parts, [evidence, other], "generic:en+zh", actor="agent", new_id=lambda: next(ids))
+    rows = order_many(
+        parts, [evidence, other], "generic:en+zh", actor=("agent", "applicant"), new_id=lambda: next(ids)
+    )
     assert [(row.order is None, isinstance(row.problem, ConflictError)) for row in rows] == [
         (True, True),
         (False, False),
     ]
     order_wanted(parts, evidence)
-    again = order_certificate(parts, evidence, "generic:en+zh", actor="agent", order_id="co-1")
+    again = order_certificate(parts, evidence, "generic:en+zh", actor=("agent", "applicant"), order_id="co-1")
     assert again.id == f"co-{evidence}", "what the service ordered itself is found"
 
 

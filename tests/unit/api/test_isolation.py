@@ -72,8 +72,11 @@ def world(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     parts = replace(bootstrap.parts(settings, engine), now=clock)
     everything = scopes_of(OF_MEMBERS)
     roles = {role: (f"A {role}", scopes) for role, scopes in ROLES.items()}
-    keys = {sha256(key): KeyHolder(A, "somebody", scopes) for key, scopes in roles.values()}
-    keys |= {sha256("A"): KeyHolder(A, "ann", everything), sha256("B"): KeyHolder(B, "bob", everything)}
+    keys = {sha256(key): KeyHolder(A, "somebody", scopes, (role,)) for role, (key, scopes) in roles.items()}
+    keys |= {
+        sha256("A"): KeyHolder(A, "ann", everything, tuple(ROLES)),
+        sha256("B"): KeyHolder(B, "bob", everything, tuple(ROLES)),
+    }
     app = create_app(
         replace(bootstrap.parts(settings, narrow), now=clock),
         keys,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from evidence_service.certificate.sealing import Sealed
+from evidence_service.cli.client import refused
 from evidence_service.errors import (
     ConflictError,
     DatabaseUnavailableError,
@@ -99,6 +100,22 @@ def test_what_is_not_accepted_takes_no_number(
     assert service.parts.certificates.order(order_id).state == "refused"
     view = service.http.get(f"/v1/evidence/{service.parts.certificates.order(order_id).evidence_id}").json()
     assert view["progress"].startswith("certify refused: no certificate is issued: the listing could not be")
+    assert (view["status"], view["stopped"], view["certificate_wanted"]) == ("anchored", False, False)
+    assert view["certificate_refused"] == refusal.value.message
+    assert refused(view), "what waits for certificates would wait for this one for ever"
+
+
+def test_another_order_may_bring_the_certificate_that_one_refused(service: Service, made: list[str]) -> None:
+    order_id = ordered(service)
+    evidence_id = service.parts.certificates.order(order_id).evidence_id
+    certify.refuse(service.parts, order_id, "no fonts")
+    assert service.parts.records.evidence(evidence_id).certificate_refused == "no fonts"
+    service.clock.forward(60)
+    again = NewOrder("co-2", evidence_id, GENERIC, "agent", service.clock())
+    assert service.parts.certificates.place(again).id == "co-2"
+    assert service.parts.records.evidence(evidence_id).certificate_refused is None
+    certify.issue(service.parts, "co-2")
+    assert service.parts.records.evidence(evidence_id).certificate_refused is None
 
 
 def test_a_finished_file_that_is_not_accepted_is_not_released(

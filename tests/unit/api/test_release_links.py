@@ -85,6 +85,30 @@ def test_a_link_opens_as_often_as_it_says(service: Service, public: httpx.Client
 
 
 @pytest.mark.usefixtures("one_person")
+@pytest.mark.parametrize(
+    ("recorded", "given"),
+    [
+        ("application/pdf", "application/pdf"),
+        ("image/png", "image/png"),
+        ("text/plain", "text/plain; charset=utf-8"),
+        ("text/html", "application/octet-stream"),
+        ("image/svg+xml", "application/octet-stream"),
+        ("Text/HTML", "application/octet-stream"),
+    ],
+)
+def test_a_file_has_the_type_it_came_with_unless_a_browser_would_carry_it_out(
+    service: Service, public: httpx.Client, recorded: str, given: str
+) -> None:
+    query = {"matter_id": service.matter, "name": "note.txt", "certificate": "false"}
+    answer = service.http.post("/v1/uploads", params=query, content=b"x", headers={"Content-Type": recorded})
+    service.register(answer.json()["id"])
+    opened = public.get(made(service, answer.json()["id"])["path"])
+    assert (opened.status_code, opened.headers["content-type"]) == (200, given)
+    assert opened.headers["content-disposition"].startswith("attachment;")
+    assert opened.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.usefixtures("one_person")
 def test_what_opens_nothing_is_answered_in_one_way(
     service: Service, public: httpx.Client, evidence: str
 ) -> None:

@@ -9,6 +9,8 @@ from click.testing import CliRunner
 from sqlalchemy import Engine, text
 
 from evidence_service.cli import main
+from evidence_service.core.manifest import KINDS, OUTCOMES
+from evidence_service.store.records import STATUSES
 from tests.unit.api.conftest import Service
 
 SHOP = "https://shop.example/item/"
@@ -114,12 +116,17 @@ def test_pages_lead_to_the_last(service: Service, listings: list[str]) -> None:
         {"seller": "a\x00b"},
         {"limit": 0},
         {"status": "done"},
+        {"outcome": "nonsense"},
+        {"kind": "capture"},
     ],
 )
 def test_what_cannot_be_asked_is_refused(service: Service, query: dict[str, Any]) -> None:
     answer = service.http.get("/v1/search", params=query)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
+    known = {"status": STATUSES, "outcome": OUTCOMES, "kind": KINDS}
+    for name in query.keys() & known.keys():
+        assert all(f"'{value}'" in answer.json()["title"] for value in known[name])
 
 
 def test_an_upload_is_found_by_its_digest_as_soon_as_it_is_accepted(service: Service) -> None:

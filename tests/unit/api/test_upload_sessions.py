@@ -22,8 +22,10 @@ from evidence_service.errors import NotFoundError
 from evidence_service.store import upload_sessions
 from evidence_service.store.schema import DEFAULT_ORGANISATION
 from tests.unit.api.conftest import KEY, SECOND, Service
+from tests.unit.api.test_conventions import check_problem
 from tests.writes import failing
 
+PORTION = "application/partial-upload"
 BYTES = bytes(range(256)) * 40
 SHA256 = digest_of(BYTES).sha256.hex()
 
@@ -38,7 +40,7 @@ def begun(service: Service, **more: Any) -> str:
 
 
 def append(service: Service, upload: str, start: int, end: int, *, at: int | None = None) -> Any:
-    headers = {"Upload-Offset": str(start if at is None else at)}
+    headers = {"Upload-Offset": str(start if at is None else at), "Content-Type": PORTION}
     return service.http.patch(upload, content=BYTES[start:end], headers=headers)
 
 
@@ -54,6 +56,18 @@ def wait_until(done: Callable[[], bool]) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("it did not happen")
+
+
+@pytest.mark.parametrize("kind", [None, "application/octet-stream", "multipart/form-data; boundary=x"])
+def test_a_portion_is_announced_as_one(service: Service, kind: str | None) -> None:
+    upload = begun(service)
+    headers = {"Upload-Offset": "0", **({} if kind is None else {"Content-Type": kind})}
+    answer = service.http.patch(upload, content=BYTES, headers=headers)
+    assert PORTION in check_problem(answer, 415, "unsupported-media-type")["title"]
+    assert answer.headers["accept-patch"] == PORTION
+    assert offset(service, upload) == 0
+    headers["Content-Type"] = "Application/Partial-Upload; x=y"
+    assert service.http.patch(upload, content=BYTES, headers=headers).status_code == 204
 
 
 def part(service: Service, upload: str) -> Path:
@@ -99,7 +113,7 @@ def test_what_arrived_of_a_portion_that_broke_off_is_kept(service: Service) -> N
     with socket.create_connection((url.host, url.port or 80)) as connection:
         connection.sendall(
             f"PATCH {upload} HTTP/1.1\r\nHost: {url.host}\r\nAuthorization: Bearer {KEY}\r\n"
-            f"Upload-Offset: 0\r\nContent-Length: {len(BYTES)}\r\n\r\n".encode()
+            f"Content-Type: {PORTION}\r\nUpload-Offset: 0\r\nContent-Length: {len(BYTES)}\r\n\r\n".encode()
             + BYTES[:5000]
         )
         wait_until(lambda: part(service, upload).exists() and part(service, upload).stat().st_size == 5000)

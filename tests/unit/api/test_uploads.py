@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -30,12 +32,37 @@ def test_what_an_examination_found_is_shown(service: Service) -> None:
     assert json.loads(as_json.stdout)[0]["reasons"] == [reason]
 
 
+def test_the_command_calls_an_upload_received(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "note.txt"
+    path.write_text("a note", encoding="utf-8")
+    order = ["add", str(path), "--matter", service.matter, "--no-wait"]
+    done = CliRunner().invoke(main, order, env=service.environment)
+    assert done.exit_code == 0, done.output
+    [evidence] = service.parts.records.list_evidence()
+    assert evidence.status == "captured"
+    assert done.stdout.splitlines()[0] == f"{evidence.id}  received"
+    assert "captured" not in done.stdout
+
+
 def test_a_large_file_is_downloaded_without_being_read_into_memory(service: Service) -> None:
     evidence_id = service.upload(b"content", name="a.bin")["id"]
     service.register(evidence_id)
     service.parts.objects.read = None  # type: ignore[method-assign, assignment]
     answer = service.http.get(f"/v1/evidence/{evidence_id}/files/a.bin")
     assert (answer.status_code, answer.content) == (200, b"content")
+
+
+@pytest.mark.parametrize("body", [{"files": {"file": b"content"}}, {"data": {"file": "content"}}])
+def test_a_form_is_not_taken_for_the_file_in_it(service: Service, body: dict[str, Any]) -> None:
+    query = {"matter_id": service.matter, "name": "a.txt"}
+    answer = service.http.post("/v1/uploads", params=query, **body)
+    assert "--data-binary @FILE" in check_problem(answer, 415, "unsupported-media-type")["title"]
+    assert service.http.get("/v1/evidence").json()["items"] == []
+    sent = service.http.post(
+        "/v1/uploads", params=query, content=b"x", headers={"Content-Type": "text/plain; charset=utf-8"}
+    )
+    [file] = service.parts.records.evidence(sent.json()["id"]).capture["files"]
+    assert file["media_type"] == "text/plain"
 
 
 def test_a_file_beyond_the_limit_is_refused_while_it_comes(

@@ -68,6 +68,7 @@ def test_the_tables_show_words_of_others() -> None:
         "outcome": None,
         "name": None,
         "status": "[/x]",
+        "kind": "upload",
         "waiting_for": HOSTILE,
         "progress": "",
     }
@@ -80,8 +81,8 @@ def test_the_tables_show_words_of_others() -> None:
 
 
 def test_lines_of_evidence_show_words_of_others(capsys: pytest.CaptureFixture[str]) -> None:
-    hostile = {"id": HOSTILE, "url": None, "name": HOSTILE, "outcome": HOSTILE, "status": HOSTILE}
-    more = {"waiting_for": HOSTILE, "progress": "", "reasons": [HOSTILE]}
+    hostile = {"id": HOSTILE, "url": None, "name": HOSTILE, "outcome": f"{HOSTILE}!", "status": HOSTILE}
+    more = {"waiting_for": HOSTILE, "progress": "", "reasons": [HOSTILE], "kind": "upload"}
     client.show_evidence([{**hostile, **more}], as_json=False)
     out = capsys.readouterr().out
     assert out.count(SHOWN) == 6

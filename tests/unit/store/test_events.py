@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import Engine, insert, text
 
 from evidence_service.store import schema
+from evidence_service.store.certificate_orders import NewOrder
+from evidence_service.store.certificates import Certificates
 from evidence_service.store.events import CHANNEL, Events
 from evidence_service.store.exhibits import Exhibit, Exhibits
 from evidence_service.store.records import Matter, Records
@@ -55,6 +57,11 @@ def test_every_change_of_what_is_told_of_is_an_event(
         )
         connection.execute(text("UPDATE certificates SET status = 'released', level = 'x'"))
         connection.execute(text("UPDATE certificates SET status = 'withdrawn'"))
+    certificates = Certificates(engine)
+    certificates.place(NewOrder("co-1", "ev-1", "cn:zh", "agent", NOW))
+    certificates.note_order("co-1", "an authority is away")
+    certificates.refuse_order("co-1", "no fonts")
+    certificates.refuse_order("co-1", "no fonts")
     kinds = [(kind, subject) for _, kind, subject in told(events)]
     assert kinds == [
         ("evidence.accepted", "ev-1"),
@@ -64,6 +71,7 @@ def test_every_change_of_what_is_told_of_is_an_event(
         ("exhibit.refused", "ex-1"),
         ("certificate.released", "C-1"),
         ("certificate.withdrawn", "C-1"),
+        ("certificate.refused", "co-1"),
     ]
     found = events.after(ORGANISATION, 0, limit=100)
     stopped = {"kind": "platform_capture", "status": "sealed", "outcome": "removed", "stopped": True}
@@ -75,6 +83,8 @@ def test_every_change_of_what_is_told_of_is_an_event(
         "matter_ids": ["m-1"],
     }
     assert found[5].data["matter_id"] == "m-1" and found[5].data["evidence_id"] == "ev-1"
+    about = {"evidence_id": "ev-1", "matter_id": "m-1"}
+    assert found[7].data == {"id": "co-1", **about, "edition": "cn:zh", "status": "refused"}
     # The address was given by whoever ordered; it is told nobody by this.
     assert "shop.example" not in "".join(item.told for item in found)
     assert json.loads(found[0].told)["position"] == 1
