@@ -15,7 +15,7 @@ from rich.table import Column, Table
 
 from evidence_service.certificate.edition import DEFAULT
 from evidence_service.cli.certificate_batch import batch
-from evidence_service.cli.client import JSON_OPTION, ServiceClient, show
+from evidence_service.cli.client import JSON_OPTION, ForbiddenError, ServiceClient, show
 from evidence_service.cli.exit_codes import exit_code_of
 from evidence_service.cli.terminal import cell, document, plain
 from evidence_service.config import ClientSettings
@@ -65,14 +65,31 @@ certificate.add_command(batch)
 @click.argument("evidence_id")
 @_OUTPUT
 def get(evidence_id: str, output: Path | None) -> None:
-    """Get the certificate of a piece of evidence in the default edition."""
+    """Get the certificate of a piece of evidence in the default edition; order it where there is none."""
     client = ServiceClient(ClientSettings())
-    view = client.call("POST", f"/v1/evidence/{evidence_id}/certificate").json()
+    path = f"/v1/evidence/{evidence_id}/certificate"
     try:
-        found = client.call("GET", f"/v1/evidence/{evidence_id}/certificate").json()
+        found = client.call("GET", path).json()
+    except NotFoundError as none:
+        found = _order_or_look(client, evidence_id, none)
+    _download(client, found, output)
+
+
+def _order_or_look(client: ServiceClient, evidence_id: str, none: NotFoundError) -> dict[str, Any]:
+    """The certificate of evidence that had none a moment ago: ordered, or ordered by somebody else."""
+    path = f"/v1/evidence/{evidence_id}"
+    try:
+        view = client.call("POST", f"{path}/certificate").json()
+    except ForbiddenError as forbidden:
+        view = client.call("GET", path).json()
+        if view["stopped"]:
+            raise forbidden from none
+        click.echo(f"none is ordered: {plain(forbidden.told)}", err=True)
+    try:
+        found: dict[str, Any] = client.call("GET", f"{path}/certificate").json()
     except NotFoundError as error:
         sys.exit(_not_ready(view, error))
-    _download(client, found, output)
+    return found
 
 
 def _not_ready(view: Mapping[str, Any], error: NotFoundError) -> int:

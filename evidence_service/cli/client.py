@@ -22,6 +22,10 @@ _PAGE = 200
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
 
+class ForbiddenError(RefusedError):
+    """The key is good, and may not do this."""
+
+
 class ServiceClient:
     """The API, with its errors turned into the project's."""
 
@@ -41,6 +45,7 @@ class ServiceClient:
         Raises:
             ServiceUnavailableError: nobody answers, or the service cannot answer now.
             NotFoundError: it knows nothing of that name.
+            ForbiddenError: the key may not do this.
             RefusedError: it refuses; with its words.
         """
         try:
@@ -71,6 +76,8 @@ class ServiceClient:
             kind = ServiceUnavailableError
         elif answer.status_code == httpx.codes.NOT_FOUND:
             kind = NotFoundError
+        elif answer.status_code == httpx.codes.FORBIDDEN:
+            kind = ForbiddenError
         advice = str(problem.get("what_to_do", ""))
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             advice = "set EVIDENCE_API_KEY to a key that the service's operator gave you"

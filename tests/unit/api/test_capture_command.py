@@ -22,7 +22,7 @@ from sqlalchemy import Engine, text
 
 from evidence_service.cli import main
 from tests.running import ROOT, answering
-from tests.unit.api.conftest import Service
+from tests.unit.api.conftest import Service, narrowed
 from tests.unit.service.test_login_state import RECIPIENTS, SECRET, STATE
 
 HOST = "https://93.184.215.14"
@@ -328,6 +328,21 @@ def test_a_matter_that_is_not_there_says_how_one_is_made(
     done = CliRunner().invoke(main, new, env=service.environment)
     (evidence,) = service.parts.records.list_evidence()
     assert f"matter: {evidence.matter_id} (--matter {evidence.matter_id} adds to it)" in done.stderr
+
+
+def test_a_key_for_captures_alone_captures_for_a_matter_that_is_named(
+    service: Service, engine: Engine, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "list.txt", [f"{HOST}/2"])
+    environment = {**service.environment, "EVIDENCE_API_KEY": narrowed(service, "captures:write")}
+    for given in ([f"{HOST}/1"], ["--list", str(path)]):
+        wanted = ["capture", *given, "--matter", service.matter, "--no-wait"]
+        done = CliRunner().invoke(main, wanted, env=environment)
+        assert done.exit_code == ALL_DONE, done.stderr
+    note = write(tmp_path / "note.txt", ["a note"])
+    added = ["add", str(note), "--matter", service.matter, "--no-wait"]
+    assert CliRunner().invoke(main, added, env=environment).exit_code == ALL_DONE
+    assert len(ordered(engine)) == 3
 
 
 def test_status_is_in_the_order_of_acceptance_and_names_uploads(service: Service) -> None:
