@@ -24,7 +24,7 @@ _COMMANDS = {
     "add": ("ordering", "Preserve files of yours as uploaded evidence."),
     "register": ("register_digests", "Register digests of files that stay with you."),
     "examine": ("examination", "Examine captures of others, without preserving them."),
-    "status": ("client", "Show where evidence stands."),
+    "status": ("search", "Show where evidence stands."),
     "anchor": ("client", "Have evidence anchored without waiting for its batch to fill."),
     "receipt": ("receipt", "Check an intake receipt and whether its promise was kept."),
     "certificate": ("certificate", "Issue certificates and look after them."),

@@ -119,19 +119,6 @@ class ServiceClient:
 
 
 @click.command()
-@click.argument("evidence_ids", nargs=-1)
-@JSON_OPTION
-def status(evidence_ids: Sequence[str], as_json: bool) -> None:
-    """Show where evidence stands: of the ids in their order, or all, what was ordered last at the end."""
-    client = ServiceClient(ClientSettings())
-    if evidence_ids:
-        found = [client.call("GET", f"/v1/evidence/{item}").json() for item in evidence_ids]
-    else:
-        found = sorted(client.items("/v1/evidence"), key=lambda item: (item["created_at"], item["id"]))
-    show_evidence(found, as_json=as_json)
-
-
-@click.command()
 @click.argument("evidence_ids", nargs=-1, required=True)
 @JSON_OPTION
 def anchor(evidence_ids: Sequence[str], as_json: bool) -> None:
@@ -152,8 +139,15 @@ def now_of(item: Mapping[str, Any]) -> str:
 
 
 def subject_of(item: Mapping[str, Any]) -> str:
-    """What evidence is of: an address, or the name of the file that was uploaded."""
-    return str(item["url"] or f"upload: {item['name']}")
+    """What evidence is of: an address, or the name of what was uploaded, or whose digest was stated."""
+    return str(item["url"] or f"{item['kind']}: {item['name']}")
+
+
+def state_of(item: Mapping[str, Any]) -> str:
+    """Where evidence stands, and how it came in; of a digest nothing came in."""
+    outcome = f", {item['outcome']}" if item["outcome"] and item["kind"] != "digest" else ""
+    state = f"{item['status']}{outcome}"
+    return f"deleted on {item['deleted_at'][:10]} (was {state})" if item["deleted_at"] else state
 
 
 def show_evidence(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
@@ -162,11 +156,11 @@ def show_evidence(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         click.echo(document(found))
         return
     for item in found:
-        shade = "green" if item["status"] == CERTIFIED else "yellow"
-        outcome = f", {item['outcome']}" if item["outcome"] else ""
-        click.echo(plain(item["id"]) + "  " + click.style(plain(item["status"] + outcome), fg=shade))
+        over = item["status"] == CERTIFIED or item["deleted_at"]
+        shade = "red" if item["deleted_at"] else "green" if over else "yellow"
+        click.echo(plain(item["id"]) + "  " + click.style(plain(state_of(item)), fg=shade))
         click.echo(f"  {plain(subject_of(item))}")
-        if item["status"] != CERTIFIED:
+        if not over and now_of(item) != item["status"]:
             click.echo(f"  {plain(now_of(item))}")
         for reason in item["reasons"]:
             click.echo(f"  - {plain(reason)}")

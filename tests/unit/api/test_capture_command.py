@@ -352,8 +352,15 @@ def test_status_is_in_the_order_of_acceptance_and_names_uploads(service: Service
             service.upload()
             service.clock.forward(1)
         assert run(service, f"{HOST}/{number}", "--no-wait").exit_code == ALL_DONE
-    done = CliRunner().invoke(main, ["status"], env=service.environment)
-    shown = [line.strip() for line in done.stdout.splitlines() if line.startswith(("  http", "  upload"))]
+    everything = CliRunner().invoke(main, ["status", "--limit", "300"], env=service.environment)
+    assert "more" not in everything.stderr
+    newest = CliRunner().invoke(main, ["status"], env=service.environment)
+    assert "and 156 more; --limit shows more" in newest.stderr
+    assert everything.stdout.endswith(newest.stdout) and newest.stdout.count("ev-") == 50
+    few = CliRunner().invoke(main, ["search", "--limit", "5"], env=service.environment)
+    assert "and 200 more at least" in few.stderr
+    lines = everything.stdout.splitlines()
+    shown = [line.strip() for line in lines if line.startswith(("  http", "  upload"))]
     assert shown == [
         *(f"{HOST}/{number}" for number in range(200)),
         "upload: note.txt",

@@ -65,6 +65,7 @@ def test_the_tables_show_words_of_others() -> None:
         "url": "http://shop.example/[/x]",
         "outcome": None,
         "name": None,
+        "kind": "platform_capture",
         "status": "[/x]",
         "waiting_for": HOSTILE,
         "progress": "",
@@ -80,7 +81,7 @@ def test_the_tables_show_words_of_others() -> None:
 def test_lines_of_evidence_show_words_of_others(capsys: pytest.CaptureFixture[str]) -> None:
     hostile = {"id": HOSTILE, "url": None, "name": HOSTILE, "outcome": HOSTILE, "status": HOSTILE}
     more = {"waiting_for": HOSTILE, "progress": "", "reasons": [HOSTILE]}
-    client.show_evidence([{**hostile, **more}], as_json=False)
+    client.show_evidence([{**hostile, **more, "kind": "upload", "deleted_at": None}], as_json=False)
     out = capsys.readouterr().out
     assert out.count(SHOWN) == 6
     assert "\x1b" not in out
@@ -92,7 +93,8 @@ def test_ids_and_addresses_are_on_one_line_each_however_narrow(
     monkeypatch.setenv("COLUMNS", "80")
     name, url = "ev-" + "5f" * 10, "https://shop.example/item/" + "1" * 90
     view = {"id": name, "url": url, "name": None, "outcome": "removed", "status": "certified"}
-    client.show_evidence([{**view, "waiting_for": None, "progress": "", "reasons": ["gone"]}], as_json=False)
+    more = {"waiting_for": None, "progress": "", "kind": "platform_capture", "deleted_at": None}
+    client.show_evidence([{**view, **more, "reasons": ["gone"]}], as_json=False)
     assert capsys.readouterr().out.splitlines() == [f"{name}  certified, removed", f"  {url}", "  - gone"]
     batch = "batch-" + "5f" * 10
     assert batch in printed(anchors._table([anchor(batch=batch)]), width=80)
