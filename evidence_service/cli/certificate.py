@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Column, Table
+from rich.table import Table
 
 from evidence_service.certificate.edition import DEFAULT
 from evidence_service.cli.certificate_batch import batch
 from evidence_service.cli.client import JSON_OPTION, ForbiddenError, ServiceClient, show
 from evidence_service.cli.exit_codes import exit_code_of
+from evidence_service.cli.tables import whole
 from evidence_service.cli.terminal import cell, document, plain
 from evidence_service.config import ClientSettings
 from evidence_service.errors import EvidenceServiceError, MismatchError, NotFoundError, RefusedError
@@ -24,7 +25,7 @@ from evidence_service.verify.report import ExitCode
 
 _POLL = 0.5
 _NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{6,}")
-_WHOLE = ("Number", "Evidence", "Status", "Order", "Certificate")
+_WHOLE = ("Number", "Evidence", "Status", "Since", "Order", "Certificate", "In the place of")
 _EDITION = click.option(
     "--edition",
     default=DEFAULT,
@@ -319,8 +320,7 @@ def _table(
     row: Callable[[dict[str, Any]], Sequence[str]],
     shade: Callable[[dict[str, Any]], str] = lambda _: "",
 ) -> Table:
-    # Numbers, ids and states are copied and compared: other columns give way first.
-    table = Table(*(Column(name, no_wrap=name in _WHOLE) for name in names))
+    table = Table(*(whole(name) if name in _WHOLE else name for name in names))
     for item in rows:
         table.add_row(*(cell(words, shade(item)) for words in row(item)))
     return table

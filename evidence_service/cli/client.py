@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 import httpx
-from rich.console import Console
 from rich.table import Table
 
+from evidence_service.cli.tables import show_table
 from evidence_service.cli.terminal import document, plain
 from evidence_service.config import ClientSettings
 from evidence_service.errors import EvidenceServiceError, NotFoundError, RefusedError, ServiceUnavailableError
@@ -173,4 +173,4 @@ def show(
     if as_json:
         click.echo(document(found))
     else:
-        Console().print(table(found))
+        show_table(table(found))

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.live import Live
-from rich.table import Column, Table
+from rich.table import Table
 
 from evidence_service.cli.client import (
     CERTIFIED,
@@ -24,6 +24,7 @@ from evidence_service.cli.client import (
     subject_of,
 )
 from evidence_service.cli.exit_codes import NOT_CAPTURED
+from evidence_service.cli.tables import whole
 from evidence_service.cli.terminal import cell, plain
 from evidence_service.cli.uploading import send
 from evidence_service.config import ClientSettings
@@ -168,7 +169,7 @@ def _wait_for(client: ServiceClient, evidence_ids: Sequence[str], *, show: bool)
 
 
 def _table(found: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(Column("Evidence", no_wrap=True), "Listing", "Outcome", "Status", "Now")
+    table = Table(whole("Evidence"), "Listing", "Outcome", "Status", "Now")
     for item in found:
         table.add_row(
             cell(item["id"]),

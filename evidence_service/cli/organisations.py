@@ -152,7 +152,10 @@ def _made(answer: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _table(items: Sequence[dict[str, Any]], *columns: str) -> Table:
-    table = Table(*(name.removesuffix("_at").replace("_", " ") for name in columns))
+    table = Table()
+    for name in columns:
+        heading = name.removesuffix("_at").replace("_", " ")
+        table.add_column(heading, no_wrap=name in ("id", "code", "state") or name.endswith("_at"))
     for item in items:
         table.add_row(*(cell(_words(item[name])) for name in columns))
     return table

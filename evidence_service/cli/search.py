@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -21,7 +21,7 @@ _EVERYTHING = click.option(
 )
 
 
-def _limit(default: int) -> Any:
+def _limit(default: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
     kind = click.IntRange(1, 10_000)
     return click.option("--limit", type=kind, default=default, show_default=True, help="At most so many.")
 

@@ -12,7 +12,17 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from evidence_service import config
-from evidence_service.cli import anchors, chain, client, main, operation, ordering
+from evidence_service.cli import (
+    anchors,
+    certificate,
+    chain,
+    client,
+    main,
+    operation,
+    ordering,
+    organisations,
+    tables,
+)
 from evidence_service.cli.terminal import document, plain
 from evidence_service.errors import EvidenceServiceError, NodeUnavailableError
 
@@ -145,3 +155,24 @@ def test_an_error_that_quotes_a_node_is_one_line(
     assert SHOWN in done.stderr
     assert {item for item in done.stderr if not item.isprintable()} == {"\n"}
     assert len(done.stderr.splitlines()) == 2
+
+
+def test_what_is_copied_is_whole_in_every_table_and_rows_are_plain_elsewhere(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    number, name, at = "EP-2026-000001", "ev-" + "5f" * 10, "2026-01-02T03:04:05.678000+00:00"
+    words = "words that give way " * 5
+    keys = [{"id": "k-" + "5f" * 10, "label": words, "scopes": [words], "expires_at": at}]
+    listed = {"number": number, "evidence_id": name, "edition": words, "status": "released", "since": at}
+    for table, copied in (
+        (organisations._table(keys, *keys[0]), [keys[0]["id"], at]),
+        (certificate._certificates([listed]), [number, name, "released", at[:10]]),
+    ):
+        drawn = io.StringIO()
+        tables.show_table(table, Console(file=drawn, width=40, force_terminal=True, color_system=None))
+        assert all(item in drawn.getvalue() for item in copied)
+        tables.show_table(table, Console(file=io.StringIO(), width=40))
+        [row] = capsys.readouterr().out.splitlines()
+        assert {*copied} <= {*row.split("\t")} and "│" not in row
+    tables.show_table(organisations._table([{"id": HOSTILE}], "id"), Console(file=io.StringIO()))
+    assert capsys.readouterr().out == f"{SHOWN}\n"
