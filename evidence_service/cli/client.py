@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 import httpx
@@ -20,6 +21,11 @@ from evidence_service.errors import EvidenceServiceError, NotFoundError, Refused
 CERTIFIED = "certified"
 _PAGE = 200
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+
+
+def segment(name: str) -> str:
+    """A name that somebody gave as one segment of a path."""
+    return quote(name, safe="")
 
 
 class ForbiddenError(RefusedError):

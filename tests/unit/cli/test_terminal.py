@@ -20,7 +20,6 @@ from evidence_service.cli import (
     main,
     operation,
     ordering,
-    organisations,
     tables,
 )
 from evidence_service.cli.terminal import document, plain
@@ -165,7 +164,7 @@ def test_what_is_copied_is_whole_in_every_table_and_rows_are_plain_elsewhere(
     keys = [{"id": "k-" + "5f" * 10, "label": words, "scopes": [words], "expires_at": at}]
     listed = {"number": number, "evidence_id": name, "edition": words, "status": "released", "since": at}
     for table, copied in (
-        (organisations._table(keys, *keys[0]), [keys[0]["id"], at]),
+        (tables.facts(keys, *keys[0]), [keys[0]["id"], at]),
         (certificate._certificates([listed]), [number, name, "released", at[:10]]),
     ):
         drawn = io.StringIO()
@@ -174,5 +173,5 @@ def test_what_is_copied_is_whole_in_every_table_and_rows_are_plain_elsewhere(
         tables.show_table(table, Console(file=io.StringIO(), width=40))
         [row] = capsys.readouterr().out.splitlines()
         assert {*copied} <= {*row.split("\t")} and "│" not in row
-    tables.show_table(organisations._table([{"id": HOSTILE}], "id"), Console(file=io.StringIO()))
+    tables.show_table(tables.facts([{"id": HOSTILE}], "id"), Console(file=io.StringIO()))
     assert capsys.readouterr().out == f"{SHOWN}\n"
