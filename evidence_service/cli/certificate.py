@@ -15,12 +15,18 @@ from rich.table import Table
 
 from evidence_service.certificate.edition import DEFAULT
 from evidence_service.cli.certificate_batch import batch
-from evidence_service.cli.client import JSON_OPTION, ForbiddenError, ServiceClient, show
+from evidence_service.cli.client import JSON_OPTION, ServiceClient, show
 from evidence_service.cli.exit_codes import exit_code_of
 from evidence_service.cli.tables import whole
 from evidence_service.cli.terminal import cell, document, plain
 from evidence_service.config import ClientSettings
-from evidence_service.errors import EvidenceServiceError, MismatchError, NotFoundError, RefusedError
+from evidence_service.errors import (
+    EvidenceServiceError,
+    ForbiddenError,
+    MismatchError,
+    NotFoundError,
+    RefusedError,
+)
 from evidence_service.verify.report import ExitCode
 
 _POLL = 0.5

@@ -16,7 +16,14 @@ from rich.table import Table
 from evidence_service.cli.tables import show_table
 from evidence_service.cli.terminal import document, plain
 from evidence_service.config import ClientSettings
-from evidence_service.errors import EvidenceServiceError, NotFoundError, RefusedError, ServiceUnavailableError
+from evidence_service.errors import (
+    ConfigurationError,
+    EvidenceServiceError,
+    ForbiddenError,
+    NotFoundError,
+    RefusedError,
+    ServiceUnavailableError,
+)
 
 CERTIFIED = "certified"
 _PAGE = 200
@@ -28,8 +35,18 @@ def segment(name: str) -> str:
     return quote(name, safe="")
 
 
-class ForbiddenError(RefusedError):
-    """The key is good, and may not do this."""
+def _check_address(url: str) -> None:
+    try:
+        found = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(
+            f"EVIDENCE_API_URL is no address: {error}", what_to_do="write it like http://127.0.0.1:8080"
+        ) from error
+    if found.scheme not in ("http", "https") or not found.host:
+        raise ConfigurationError(
+            f"EVIDENCE_API_URL is {url}, which is no address with http:// or https:// in front",
+            what_to_do=f"write http://{url.rpartition('//')[2] or '127.0.0.1:8080'}, or https://…",
+        )
 
 
 class ServiceClient:
@@ -37,8 +54,9 @@ class ServiceClient:
 
     def __init__(self, settings: ClientSettings) -> None:
         self._url = settings.api_url
+        _check_address(self._url)
         self._http = httpx.Client(
-            base_url=settings.api_url,
+            base_url=self._url,
             # Without a key nothing is claimed: an empty one is no header that may be sent.
             headers={"Authorization": f"Bearer {settings.api_key}"} if settings.api_key else {},
             timeout=60.0,
@@ -86,7 +104,12 @@ class ServiceClient:
             kind = ForbiddenError
         advice = str(problem.get("what_to_do", ""))
         if answer.status_code == httpx.codes.UNAUTHORIZED:
-            advice = "set EVIDENCE_API_KEY to a key that the service's operator gave you"
+            advice = (
+                "set EVIDENCE_API_KEY to a key that is neither revoked nor out of date; an administrator of "
+                "your organisation makes one with “evidence key add”"
+            )
+        elif kind is ForbiddenError and not advice:
+            advice = "ask an administrator of your organisation, who gives roles and makes keys"
         raise kind(words, what_to_do=advice)
 
     def download(self, path: str, target: Path) -> str:
