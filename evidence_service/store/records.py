@@ -189,6 +189,11 @@ class Records(Orders):
         with self._engine.connect() as connection:
             return [Evidence(**row._mapping) for row in connection.execute(query)]
 
+    def count_evidence(self) -> int:
+        """How many pieces of evidence there are."""
+        with self._engine.connect() as connection:
+            return int(connection.execute(select(func.count()).select_from(schema.evidence)).scalar_one())
+
     def certifiable(self) -> list[str]:
         """Ids of anchored evidence that a certificate is wanted for and that is not certified yet."""
         query = select(schema.evidence.c.id).where(text(schema.CERTIFIABLE))
