@@ -128,7 +128,7 @@ def _carry_out(
     as_json: bool,
 ) -> None:
     try:
-        with progress(results) as show:
+        with progress(results, wait=wait) as show:
             with named:
                 order_rows(client, results, order, show)
             if wait:
@@ -142,6 +142,7 @@ def _carry_out(
         click.echo(f"line {item.line}: {plain(item.problem)}", err=True)
     if as_json:
         click.echo(document({**counts, "items": [asdict(item) for item in results]}))
+        click.echo(words(counts), err=True)
     else:
         click.echo(words(counts))
         if counts["accepted"]:
