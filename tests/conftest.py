@@ -30,7 +30,6 @@ settings.load_profile("without deadline")
 
 _LONGEST = (
     "e2e/test_main_job.py",
-    "e2e/test_documentation.py",
     "e2e/test_certificates.py",
     "e2e/test_capture_list.py",
     "e2e/test_exhibit.py",
@@ -38,6 +37,7 @@ _LONGEST = (
     "e2e/test_registered_digests.py",
     "e2e/test_declarations.py",
     "e2e/test_observed.py",
+    "e2e/test_documentation.py",
     "faults/test_resume.py",
     "faults/test_capture_faults.py",
     "faults/test_unavailable.py",
@@ -61,7 +61,8 @@ _LONGEST = (
     "unit/api/test_api_campaign.py",
 )
 """Files of more than twenty seconds, longest first; before them those of one installation, one after the other:
-a process that begins another folder in between would have to make it again."""
+a process that begins another folder in between would have to make it again. What documents have their reader do to
+the installation is done last."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -124,6 +124,8 @@ class Lease:
             return
         with suppress(SQLAlchemyError):  # whoever cannot give it back lets it lapse
             self._connection.execute(delete(schema.workers).where(*self._mine()))
+            # The server notices the end of a session a moment later; the name is free now.
+            self._connection.execute(text(f"SELECT pg_advisory_unlock({_LOCK})"), _key(self.name))
         _end(self._connection)
 
     def _mine(self) -> tuple[Any, ...]:

@@ -99,7 +99,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """One request."""
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client has gone in the middle of it
+            self.close_connection = True
+            return
         if self.path == ELSEWHERE:
             self.server.replies.followed += 1
             self._send(Reply.of({"jsonrpc": "2.0", "id": 1, "result": "0x1"}))

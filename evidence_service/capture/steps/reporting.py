@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -131,7 +132,7 @@ class Reports:
         identifier = f"b{next(self._numbers):04}"
         parts = urlsplit(request.url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        head = _head(f"{request.method} {target} HTTP/1.1", request.headers_array())
+        head = _head(f"{request.method} {target} HTTP/1.1", _fields(request))
         started = request.timing.get("startTime", 0) / 1000
         return Exchange(
             id=identifier,
@@ -178,6 +179,14 @@ class Reports:
     def _store(self, name: str, data: bytes) -> Stored:
         (self.wire / name).write_bytes(data)
         return Stored(name, len(data), hashlib.sha256(data).hexdigest())
+
+
+def _fields(request: Request) -> list[Any]:
+    try:
+        return list(request.headers_array())
+    except (PlaywrightError, CancelledError):
+        # The page was closed before the browser told them all: what it told when the request began.
+        return [{"name": name, "value": value} for name, value in request.headers.items()]
 
 
 def _head(line: str, fields: list[Any]) -> bytes:

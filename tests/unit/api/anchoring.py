@@ -27,7 +27,6 @@ def add_batch(service: Service, sequence: int) -> str:
                 closed_at=service.clock.now,
             )
         )
-        # An organisation sees the batches that hold evidence of its own.
         connection.execute(
             schema.evidence.insert().values(
                 id=f"ev-of-{name}",
@@ -42,6 +41,10 @@ def add_batch(service: Service, sequence: int) -> str:
                 batch_id=name,
                 leaf_index=0,
             )
+        )
+        # An organisation sees the batches that hold evidence of its own.
+        connection.execute(
+            schema.batch_owners.insert().values(organisation_id=schema.DEFAULT_ORGANISATION, batch_id=name)
         )
     return name
 

@@ -51,7 +51,7 @@ def test_a_repetition_gets_the_same_receipt_also_when_the_first_answer_was_lost(
     service.clock.forward(5)
     assert service.upload(key="one") == first
 
-    def forget(register: Any, key: str, digest: bytes, perform: Any, *, now: Any) -> Any:
+    def forget(register: Any, key: str, digest: bytes, perform: Any, **more: Any) -> Any:
         """The order is recorded; the database goes away before the answer is remembered."""
         perform()
         raise OperationalError("COMMIT", {}, Exception("connection lost"))

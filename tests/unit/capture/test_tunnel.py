@@ -8,15 +8,21 @@ import hashlib
 import json
 import socket
 import zipfile
+from asyncio import CancelledError
+from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import Mock, create_autospec
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Request
 
 from evidence_service.capture import browser
 from evidence_service.capture.options import CaptureOptions
 from evidence_service.capture.recorder import RecorderLimits
 from evidence_service.capture.session import CaptureLimits, CaptureResult
+from evidence_service.capture.steps.reporting import Reports
 from tests.capture.serving import Pages, capture, says
 from tests.unit.capture.recording.pki import Pki
 
@@ -110,3 +116,19 @@ def test_limits_hold_for_reported_bodies(tunnelled: tuple[CaptureResult, Path, l
     result = tunnelled[0]
     assert result.outcome.status == "partial"
     assert says(result, "the response is larger than 1500 bytes")
+
+
+@pytest.mark.parametrize("gone", [CancelledError(), PlaywrightError("Target closed")])
+def test_a_request_of_a_page_that_is_closed_meanwhile_is_kept_with_what_was_told(
+    tmp_path: Path, gone: BaseException
+) -> None:
+    request = create_autospec(Request, instance=True)
+    request.url, request.method, request.failure = "https://shop.example/a?b", "GET", "net::ERR_ABORTED"
+    request.headers, request.timing, request.post_data_buffer = {"accept": "*/*"}, {}, None
+    request.headers_array.side_effect = gone
+    reports = Reports(Mock(), tmp_path, RecorderLimits(), lambda: datetime(2026, 3, 4, tzinfo=UTC))
+    reports._failed(request)
+    [kept] = reports.exchanges
+    assert kept.problem == "net::ERR_ABORTED"
+    stored = next(path for path in tmp_path.rglob("*.request"))
+    assert stored.read_bytes() == b"GET /a?b HTTP/1.1\r\naccept: */*\r\n\r\n"

@@ -17,7 +17,7 @@ from evidence_service.service import attest
 from evidence_service.service.audit import audit
 from evidence_service.service.bundles import assemble
 from evidence_service.service.parts import Parts
-from evidence_service.service.upkeep import PAUSE, Upkeep
+from evidence_service.service.upkeep import PAUSE, Pace, wanted
 from evidence_service.store.attestations import Attestation
 from evidence_service.timestamp.calendar import Calendar, read_proof
 from evidence_service.verify.report import Status
@@ -211,8 +211,8 @@ def test_what_to_expect_in_words(world: World) -> None:
 
 def test_upkeep_looks_now_and_then(world: World) -> None:
     seconds = [0.0]
-    upkeep = Upkeep(world.parts, clock=lambda: seconds[0])
-    assert [name for name, _ in upkeep.wanted()] == ["attest"]
-    assert list(upkeep.wanted()) == []
+    pace = Pace(clock=lambda: seconds[0])
+    assert [pace.due(), pace.due()] == [True, False]
     seconds[0] += PAUSE
-    assert [name for name, _ in upkeep.wanted()] == ["attest"]
+    assert pace.due()
+    assert dict(wanted(world.parts))["attest"] != []
