@@ -222,11 +222,14 @@ def test_an_answer_that_got_lost_is_asked_for_again(service: Service, engine: En
 def test_rows_are_followed_to_their_end(service: Service, tmp_path: Path) -> None:
     path = write(tmp_path / "list.txt", [f"{HOST}/{number}" for number in range(3)])
     process = subprocess.Popen(
-        command(service, "--list", str(path)), env=environment(service), stderr=subprocess.PIPE
+        command(service, "--list", str(path)),
+        env=environment(service),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     records = service.parts.records
     described = {"started_at": "2026-01-02T03:04:05.000Z", "finished_at": "2026-01-02T03:04:07.000Z"}
-    lines = iter(process.stderr or ())
+    lines = iter(process.stdout or ())
     assert any(b"3 rows: 3 accepted" in line for line in lines)
     first, second, third = (item.id for item in records.list_evidence())
     for name, outcome in ((first, "captured"), (second, "challenge")):
@@ -236,7 +239,7 @@ def test_rows_are_followed_to_their_end(service: Service, tmp_path: Path) -> Non
     words = b"".join(lines).decode()
     assert process.wait(60) == USAGE
     # Neither a wall nor work that stopped is called captured.
-    assert "3 rows: 1 captured, 1 challenge, 1 stopped · 2 preserved, 2 certified" in words
+    assert words.count("3 rows: 1 captured, 1 challenge, 1 stopped · 2 preserved, 2 certified\n") == 1
     assert "preserve refused: the page is gone" in words
     found = {row["evidence_id"]: row for row in results(tmp_path / "list.txt.results.csv")}
     assert [found[name]["outcome"] for name in (first, second, third)] == ["captured", "challenge", ""]
