@@ -43,9 +43,10 @@ def _check_address(url: str) -> None:
             f"EVIDENCE_API_URL is no address: {error}", what_to_do="write it like http://127.0.0.1:8080"
         ) from error
     if found.scheme not in ("http", "https") or not found.host:
+        place = url.rpartition("//")[2].rpartition("@")[2]  # not what may stand before it: a password
         raise ConfigurationError(
-            f"EVIDENCE_API_URL is {url}, which is no address with http:// or https:// in front",
-            what_to_do=f"write http://{url.rpartition('//')[2] or '127.0.0.1:8080'}, or https://…",
+            f"EVIDENCE_API_URL names {place or 'nothing'} without http:// or https:// in front",
+            what_to_do=f"write http://{place or '127.0.0.1:8080'}, or https://…",
         )
 
 
