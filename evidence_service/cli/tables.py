@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from evidence_service.cli.terminal import cell
 
-_NARROWEST = 8
+_NARROWEST = 6
 """Characters a column that gives way keeps."""
 _AROUND = 3
 """Characters of a line and of the space on both sides of a cell."""
