@@ -110,6 +110,10 @@ class NotFoundError(RefusedError):
     """The thing asked for does not exist, or not for this caller."""
 
 
+class ForbiddenError(RefusedError):
+    """The caller is known, and may not do this."""
+
+
 class DeletedError(NotFoundError):
     """It existed and was deleted, which the record says; nothing brings it back."""
 

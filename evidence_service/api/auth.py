@@ -15,10 +15,10 @@ from starlette.concurrency import run_in_threadpool
 from evidence_service.api.keys import KnownKeys
 from evidence_service.api.oidc import Identities, TokenRefusedError, is_token
 from evidence_service.api.rates import Limiter
-from evidence_service.errors import RefusedError, UnavailableError
+from evidence_service.errors import ForbiddenError, RefusedError, UnavailableError
 from evidence_service.service.confirm_membership import confirm_membership
 from evidence_service.service.parts import Parts
-from evidence_service.service.permissions import role_with, scopes_of
+from evidence_service.service.permissions import role_with, roles_with, scopes_of
 from evidence_service.store.organisations import Holder
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, or a token of a known OpenID provider")
@@ -176,7 +176,12 @@ async def _permitted(
 ) -> Principal:
     missing = [scope for scope in needed.scopes if scope not in caller.scopes]
     if missing:
-        raise HTTPException(403, f"this needs {missing[0]}, which this key does not have")
+        holders = ", ".join(roles_with(missing[0]))
+        raise ForbiddenError(
+            f"this needs {missing[0]}, which this key does not have",
+            what_to_do="ask an administrator of your organisation for a role or a key that has it; "
+            f"roles that have it: {holders}",
+        )
     [scope] = needed.scopes
     return replace(caller, role=role_with(caller.roles, scope))
 

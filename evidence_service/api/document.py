@@ -15,7 +15,11 @@ from evidence_service.api.releasing import NAMED
 _SCHEMA = "#/components/schemas/Problem"
 _ERRORS = {
     "401": ("unauthorised", "No valid API key or token", "give a known API key as a bearer token"),
-    "403": ("forbidden", "The caller may not do this", "this needs matters:write, which you do not have"),
+    "403": (
+        "forbidden",
+        "The caller may not do this",
+        "this needs matters:write, which this key does not have",
+    ),
     "404": ("not-found", "There is no such thing, or not for this caller", "there is no evidence ev-1"),
     "409": ("conflict", "It contradicts what is recorded", "this Idempotency-Key was used otherwise"),
     "413": ("too-large", "The body is too large", "the request is larger than 33554432 bytes"),

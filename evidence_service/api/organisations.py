@@ -21,7 +21,7 @@ Line = Annotated[
 def _known(names: Collection[str]) -> AfterValidator:
     def check(value: str) -> str:
         if value not in names:
-            raise ValueError("there is none of this name")
+            raise ValueError(f"there is none of this name; known are {', '.join(sorted(names))}")
         return value
 
     return AfterValidator(check)

@@ -17,11 +17,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from evidence_service.api.wording import in_words
 from evidence_service.errors import (
     ConflictError,
     DeletedError,
     EvidenceError,
     EvidenceServiceError,
+    ForbiddenError,
     NotFoundError,
     RefusedError,
     UnavailableError,
@@ -36,6 +38,7 @@ _SHOWN = 64
 _KINDS: tuple[tuple[type[EvidenceServiceError], int, str], ...] = (
     (DeletedError, 410, "deleted"),
     (NotFoundError, 404, "not-found"),
+    (ForbiddenError, 403, "forbidden"),
     (ConflictError, 409, "conflict"),
     (RefusedError, 422, "refused"),
     (UnavailableError, 503, "unavailable"),
@@ -166,7 +169,7 @@ def install(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(part)[:_SHOWN] for part in first["loc"])
-        return problem(request, 422, "invalid-request", f"{where}: {first['msg']}")
+        return problem(request, 422, "invalid-request", f"{where}: {in_words(first)}")
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
+from fastapi import Query
 from pydantic import BaseModel, Field
 
 from evidence_service.store.anchors import Anchor
@@ -16,6 +18,13 @@ NO_CERTIFICATE = (
     "Why there will be no certificate, in words: a rule forbids it, or the work has ended before; "
     "null while one may come. Waiting for one ends here or with the status certified"
 )
+ServiceRecords = Annotated[
+    bool,
+    Query(
+        description="Also what the service registers by itself: the digests of certificates, and checkpoints "
+        "of the custody log"
+    ),
+]
 
 
 class EvidenceView(BaseModel):
@@ -25,7 +34,9 @@ class EvidenceView(BaseModel):
     matter_id: str
     kind: Literal["platform_capture", "upload", "digest"]
     url: str | None
-    name: str | None = Field(description="Of the file that was uploaded; null for captures")
+    name: str | None = Field(
+        description="Of the file that was uploaded or whose digest was registered; null for captures"
+    )
     status: str = Field(
         description="accepted → captured → sealed → stamped → registered → anchored → certified. "
         "Captured: of a capture, the page was visited and its files are stored, whatever its outcome; of an "
@@ -54,9 +65,7 @@ class EvidenceView(BaseModel):
             matter_id=evidence.matter_id,
             kind=evidence.kind,  # type: ignore[arg-type]  # the record holds nothing else
             url=evidence.url,
-            name=evidence.capture["files"][0]["path"]
-            if evidence.kind == "upload" and evidence.capture
-            else None,
+            name=_name(evidence),
             status=evidence.status,
             progress=evidence.progress,
             waiting_for=evidence.waiting_for,
@@ -70,6 +79,17 @@ class EvidenceView(BaseModel):
             created_at=evidence.created_at,
             deleted_at=evidence.deleted_at,
         )
+
+
+def _name(evidence: Evidence) -> str | None:
+    """The one file that was handed in, or whose digest was."""
+    if evidence.kind == "platform_capture":
+        return None
+    described = evidence.capture
+    if described is None and evidence.manifest is not None:
+        # A digest that somebody states is entered with its manifest, and has no description beside it.
+        described = json.loads(evidence.manifest)
+    return None if described is None else str(described["files"][0]["path"])
 
 
 class AcceptedView(EvidenceView):

@@ -11,10 +11,11 @@ from typing import Any
 import click
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Column, Table
+from rich.table import Table
 
 from evidence_service.cli.client import JSON_OPTION, ServiceClient
 from evidence_service.cli.client import show as show_answers
+from evidence_service.cli.tables import whole
 from evidence_service.cli.terminal import cell, plain
 from evidence_service.config import ClientSettings
 from evidence_service.verify.report import ExitCode
@@ -180,10 +181,7 @@ def _unwatched(
 
 
 def _table(found: list[dict[str, Any]]) -> Table:
-    # Ids are copied: they stay on one line, whatever becomes of the other columns.
-    table = Table(
-        Column("Batch", no_wrap=True), "Entries", "Chain", "State", "Block", "Expected", "What holds it up"
-    )
+    table = Table(whole("Batch"), "Entries", "Chain", "State", "Block", "Expected", "What holds it up")
     for item in found:
         table.add_row(
             cell(item["batch"]),

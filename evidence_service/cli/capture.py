@@ -6,6 +6,7 @@ import json
 import stat
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from evidence_service.capture.options import ACTIONS, MODES, PROFILES, parse_opt
 from evidence_service.cli.client import ServiceClient
 from evidence_service.cli.following import follow, order_rows, progress, summary, words
 from evidence_service.cli.lists import read_list, results_beside
-from evidence_service.cli.ordering import end_code, finish, matter_of, order_options
+from evidence_service.cli.ordering import end_code, finish, matter_of, naming, order_options
 from evidence_service.cli.results import Results
 from evidence_service.cli.terminal import document, plain
 from evidence_service.config import ClientSettings
@@ -96,12 +97,13 @@ def capture(
     client = ServiceClient(ClientSettings())
     if list_name is None:
         order["matter_id"] = matter_of(client, matter, reference, applicant)
-        ordered = [client.create("/v1/captures", json={**order, "url": url}) for url in urls]
+        with naming(matter):
+            ordered = [client.create("/v1/captures", json={**order, "url": url}) for url in urls]
         finish(client, ordered, wait=wait, as_json=as_json)
         return
     results = _open(list_name, encoding, results_path)
     order["matter_id"] = matter_of(client, matter, reference, applicant, key=f"{results.run} matter")
-    _carry_out(client, results, order, wait=wait, as_json=as_json)
+    _carry_out(client, results, order, naming(matter), wait=wait, as_json=as_json)
 
 
 def _open(list_name: str, encoding: str | None, results_path: Path | None) -> Results:
@@ -117,11 +119,18 @@ def _open(list_name: str, encoding: str | None, results_path: Path | None) -> Re
 
 
 def _carry_out(
-    client: ServiceClient, results: Results, order: dict[str, Any], *, wait: bool, as_json: bool
+    client: ServiceClient,
+    results: Results,
+    order: dict[str, Any],
+    named: AbstractContextManager[None],
+    *,
+    wait: bool,
+    as_json: bool,
 ) -> None:
     try:
-        with progress(results) as show:
-            order_rows(client, results, order, show)
+        with progress(results, wait=wait) as show:
+            with named:
+                order_rows(client, results, order, show)
             if wait:
                 follow(client, results, show)
     except (EvidenceServiceError, KeyboardInterrupt):
@@ -133,6 +142,7 @@ def _carry_out(
         click.echo(f"line {item.line}: {plain(item.problem)}", err=True)
     if as_json:
         click.echo(document({**counts, "items": [asdict(item) for item in results]}))
+        click.echo(words(counts), err=True)
     else:
         click.echo(words(counts))
         if counts["accepted"]:

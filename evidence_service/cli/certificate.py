@@ -11,20 +11,27 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Column, Table
+from rich.table import Table
 
 from evidence_service.certificate.edition import DEFAULT
 from evidence_service.cli.certificate_batch import batch
 from evidence_service.cli.client import JSON_OPTION, ServiceClient, show
 from evidence_service.cli.exit_codes import exit_code_of
+from evidence_service.cli.tables import whole
 from evidence_service.cli.terminal import cell, document, plain
 from evidence_service.config import ClientSettings
-from evidence_service.errors import EvidenceServiceError, MismatchError, NotFoundError, RefusedError
+from evidence_service.errors import (
+    EvidenceServiceError,
+    ForbiddenError,
+    MismatchError,
+    NotFoundError,
+    RefusedError,
+)
 from evidence_service.verify.report import ExitCode
 
 _POLL = 0.5
 _NUMBER = re.compile(r"[A-Z]{1,8}-\d{4}-\d{6,}")
-_WHOLE = ("Number", "Evidence", "Status", "Order", "Certificate")
+_WHOLE = ("Number", "Evidence", "Status", "Since", "Order", "Certificate", "In the place of")
 _EDITION = click.option(
     "--edition",
     default=DEFAULT,
@@ -65,14 +72,31 @@ certificate.add_command(batch)
 @click.argument("evidence_id")
 @_OUTPUT
 def get(evidence_id: str, output: Path | None) -> None:
-    """Get the certificate of a piece of evidence in the default edition."""
+    """Get the certificate of a piece of evidence in the default edition; order it where there is none."""
     client = ServiceClient(ClientSettings())
-    view = client.call("POST", f"/v1/evidence/{evidence_id}/certificate").json()
+    path = f"/v1/evidence/{evidence_id}/certificate"
     try:
-        found = client.call("GET", f"/v1/evidence/{evidence_id}/certificate").json()
+        found = client.call("GET", path).json()
+    except NotFoundError as none:
+        found = _order_or_look(client, evidence_id, none)
+    _download(client, found, output)
+
+
+def _order_or_look(client: ServiceClient, evidence_id: str, none: NotFoundError) -> dict[str, Any]:
+    """The certificate of evidence that had none a moment ago: ordered, or ordered by somebody else."""
+    path = f"/v1/evidence/{evidence_id}"
+    try:
+        view = client.call("POST", f"{path}/certificate").json()
+    except ForbiddenError as forbidden:
+        view = client.call("GET", path).json()
+        if view["stopped"]:
+            raise forbidden from none
+        click.echo(f"none is ordered: {plain(forbidden.told)}", err=True)
+    try:
+        found: dict[str, Any] = client.call("GET", f"{path}/certificate").json()
     except NotFoundError as error:
         sys.exit(_not_ready(view, error))
-    _download(client, found, output)
+    return found
 
 
 def _not_ready(view: Mapping[str, Any], error: NotFoundError) -> int:
@@ -302,8 +326,7 @@ def _table(
     row: Callable[[dict[str, Any]], Sequence[str]],
     shade: Callable[[dict[str, Any]], str] = lambda _: "",
 ) -> Table:
-    # Numbers, ids and states are copied and compared: other columns give way first.
-    table = Table(*(Column(name, no_wrap=name in _WHOLE) for name in names))
+    table = Table(*(whole(name) if name in _WHOLE else name for name in names))
     for item in rows:
         table.add_row(*(cell(words, shade(item)) for words in row(item)))
     return table

@@ -7,19 +7,47 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 import httpx
-from rich.console import Console
 from rich.table import Table
 
+from evidence_service.cli.tables import show_table
 from evidence_service.cli.terminal import document, plain
 from evidence_service.config import ClientSettings
-from evidence_service.errors import EvidenceServiceError, NotFoundError, RefusedError, ServiceUnavailableError
+from evidence_service.errors import (
+    ConfigurationError,
+    EvidenceServiceError,
+    ForbiddenError,
+    NotFoundError,
+    RefusedError,
+    ServiceUnavailableError,
+)
 
 CERTIFIED = "certified"
 _PAGE = 200
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+
+
+def segment(name: str) -> str:
+    """A name that somebody gave as one segment of a path."""
+    return quote(name, safe="")
+
+
+def _check_address(url: str) -> None:
+    try:
+        found = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(
+            f"EVIDENCE_API_URL is no address: {error}", what_to_do="write it like http://127.0.0.1:8080"
+        ) from error
+    if found.scheme not in ("http", "https") or not found.host:
+        place = url.rpartition("//")[2].rpartition("@")[2]  # not what may stand before it: a password
+        raise ConfigurationError(
+            f"EVIDENCE_API_URL names {place or 'nothing'} without http:// or https:// in front",
+            what_to_do=f"write http://{place or '127.0.0.1:8080'}, or https://…",
+        )
 
 
 class ServiceClient:
@@ -27,8 +55,9 @@ class ServiceClient:
 
     def __init__(self, settings: ClientSettings) -> None:
         self._url = settings.api_url
+        _check_address(self._url)
         self._http = httpx.Client(
-            base_url=settings.api_url,
+            base_url=self._url,
             # Without a key nothing is claimed: an empty one is no header that may be sent.
             headers={"Authorization": f"Bearer {settings.api_key}"} if settings.api_key else {},
             timeout=60.0,
@@ -41,6 +70,7 @@ class ServiceClient:
         Raises:
             ServiceUnavailableError: nobody answers, or the service cannot answer now.
             NotFoundError: it knows nothing of that name.
+            ForbiddenError: the key may not do this.
             RefusedError: it refuses; with its words.
         """
         try:
@@ -71,9 +101,16 @@ class ServiceClient:
             kind = ServiceUnavailableError
         elif answer.status_code == httpx.codes.NOT_FOUND:
             kind = NotFoundError
+        elif answer.status_code == httpx.codes.FORBIDDEN:
+            kind = ForbiddenError
         advice = str(problem.get("what_to_do", ""))
         if answer.status_code == httpx.codes.UNAUTHORIZED:
-            advice = "set EVIDENCE_API_KEY to a key that the service's operator gave you"
+            advice = (
+                "set EVIDENCE_API_KEY to a key that is neither revoked nor out of date; an administrator of "
+                "your organisation makes one with “evidence key add”"
+            )
+        elif kind is ForbiddenError and not advice:
+            advice = "ask an administrator of your organisation, who gives roles and makes keys"
         raise kind(words, what_to_do=advice)
 
     def download(self, path: str, target: Path) -> str:
@@ -112,19 +149,6 @@ class ServiceClient:
 
 
 @click.command()
-@click.argument("evidence_ids", nargs=-1)
-@JSON_OPTION
-def status(evidence_ids: Sequence[str], as_json: bool) -> None:
-    """Show where evidence stands: of the ids in their order, or all, what was ordered last at the end."""
-    client = ServiceClient(ClientSettings())
-    if evidence_ids:
-        found = [client.call("GET", f"/v1/evidence/{item}").json() for item in evidence_ids]
-    else:
-        found = sorted(client.items("/v1/evidence"), key=lambda item: (item["created_at"], item["id"]))
-    show_evidence(found, as_json=as_json)
-
-
-@click.command()
 @click.argument("evidence_ids", nargs=-1, required=True)
 @JSON_OPTION
 def anchor(evidence_ids: Sequence[str], as_json: bool) -> None:
@@ -154,8 +178,15 @@ def standing_of(item: Mapping[str, Any]) -> str:
 
 
 def subject_of(item: Mapping[str, Any]) -> str:
-    """What evidence is of: an address, or the name of the file that was uploaded."""
-    return str(item["url"] or f"upload: {item['name']}")
+    """What evidence is of: an address, or the name of what was uploaded, or whose digest was stated."""
+    return str(item["url"] or f"{item['kind']}: {item['name']}")
+
+
+def state_of(item: Mapping[str, Any]) -> str:
+    """Where evidence stands, and how it came in; of a digest nothing came in."""
+    outcome = None if item["kind"] == "digest" else item["outcome"]
+    state = ", ".join(dict.fromkeys(filter(None, (standing_of(item), outcome))))
+    return f"deleted on {item['deleted_at'][:10]} (was {state})" if item["deleted_at"] else state
 
 
 def show_evidence(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
@@ -164,11 +195,11 @@ def show_evidence(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         click.echo(document(found))
         return
     for item in found:
-        shade = "green" if item["status"] == CERTIFIED else "yellow"
-        words = dict.fromkeys(filter(None, (standing_of(item), item["outcome"])))
-        click.echo(plain(item["id"]) + "  " + click.style(plain(", ".join(words)), fg=shade))
+        over = item["status"] == CERTIFIED or item["deleted_at"]
+        shade = "red" if item["deleted_at"] else "green" if over else "yellow"
+        click.echo(plain(item["id"]) + "  " + click.style(plain(state_of(item)), fg=shade))
         click.echo(f"  {plain(subject_of(item))}")
-        if item["status"] != CERTIFIED:
+        if not over and now_of(item) != standing_of(item):
             click.echo(f"  {plain(now_of(item))}")
         for reason in item["reasons"]:
             click.echo(f"  - {plain(reason)}")
@@ -181,4 +212,4 @@ def show(
     if as_json:
         click.echo(document(found))
     else:
-        Console().print(table(found))
+        show_table(table(found))

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from evidence_service.certificate.forms import forms as known_forms
 from evidence_service.cli.client import JSON_OPTION, ServiceClient
+from evidence_service.cli.tables import show_table, whole
 from evidence_service.cli.terminal import cell, document, plain
 from evidence_service.config import ClientSettings
 
@@ -28,10 +28,10 @@ def forms(as_json: bool) -> None:
     if as_json:
         click.echo(document(found))
         return
-    table = Table("Form", "What it is", "Rule", "Languages", "Signed by")
+    table = Table(whole("Form"), "What it is", "Rule", "Languages", "Signed by")
     for item in found:
         table.add_row(*(cell(", ".join(it) if isinstance(it, list) else it) for it in item.values()))
-    Console().print(table)
+    show_table(table)
 
 
 @declaration.command()
@@ -43,7 +43,7 @@ def people(evidence_id: str, as_json: bool) -> None:
     if as_json:
         click.echo(document(found["people"]))
     elif found["people"]:
-        Console().print(_people_table(found["people"]))
+        show_table(_people_table(found["people"]))
     else:
         click.echo("nobody took part beside the service itself", err=True)
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evidence_service.cli.client import JSON_OPTION, ServiceClient
+from evidence_service.cli.tables import show_table, whole
 from evidence_service.cli.terminal import cell, document, plain
 from evidence_service.config import ClientSettings
 from evidence_service.errors import MismatchError, RefusedError
@@ -92,7 +93,7 @@ def exhibit(
     if as_json:
         click.echo(document(made))
         return
-    Console().print(_table(made))
+    show_table(_table(made))
     click.echo(plain(f"{output}  {made['size']} bytes  SHA-256 {made['sha256']}"))
 
 
@@ -157,7 +158,7 @@ def _fetch(client: ServiceClient, made: Mapping[str, Any], output: Path) -> None
 
 
 def _table(made: Mapping[str, Any]) -> Table:
-    table = Table("Evidence", "File", "In the exhibit", "Places", "Why")
+    table = Table(whole("Evidence"), "File", "In the exhibit", "Places", "Why")
     for item in made["files"]:
         treatment = item["treatment"]
         table.add_row(

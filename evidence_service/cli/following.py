@@ -118,8 +118,14 @@ def words(counts: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def progress(results: Results) -> Iterator[Callable[[], None]]:
-    """Something to call whenever the results have changed: bars in a terminal, plain lines elsewhere."""
+def progress(results: Results, *, wait: bool) -> Iterator[Callable[[], None]]:
+    """Something to call whenever the results have changed: bars in a terminal, plain lines elsewhere.
+
+    How it ends is no progress: the command says that itself.
+
+    Args:
+        wait: whether it ends when everything is certified, or when everything is answered.
+    """
     console = Console(stderr=True)
     if console.is_terminal:
         bars = _bars(console)
@@ -138,7 +144,7 @@ def progress(results: Results) -> Iterator[Callable[[], None]]:
             draw()
             yield draw
     else:
-        yield _Lines(results)
+        yield _Lines(results, wait=wait)
 
 
 def _bars(console: Console) -> Progress:
@@ -154,8 +160,9 @@ def _bars(console: Console) -> Progress:
 class _Lines:
     """A line now and then."""
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, results: Results, *, wait: bool) -> None:
         self._results = results
+        self._wait = wait
         self._started = time.monotonic()
         self._before = summary(results)["preserved"]
         self._last = ("", 0.0)
@@ -164,10 +171,12 @@ class _Lines:
         counts = summary(self._results)
         line = words(counts)
         now, (last, at) = time.monotonic(), self._last
-        over = counts["accepted"] == counts["certified"] + counts["stopped"]
-        if line != last and (now - at >= _LINE_EVERY or over):
+        if line != last and now - at >= _LINE_EVERY and not self._over():
             click.echo(line + self._left(counts, now), err=True)
             self._last = (line, now)
+
+    def _over(self) -> bool:
+        return all(item.over or (item.result and not self._wait) for item in self._results)
 
     def _left(self, counts: Mapping[str, Any], now: float) -> str:
         done, left = counts["preserved"] - self._before, counts["waiting"]

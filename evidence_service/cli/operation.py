@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -23,13 +24,14 @@ from evidence_service.anchor.node import Node
 from evidence_service.anchor.signer import LocalSigner
 from evidence_service.capture.browser import find_browser, identify
 from evidence_service.certificate.fonts import font_directory
+from evidence_service.cli.bars import bar
 from evidence_service.cli.terminal import cell, document, plain
 from evidence_service.cli.workers import workers_outlook
 from evidence_service.config import Settings
 from evidence_service.errors import ConfigurationError, EvidenceServiceError
 from evidence_service.sandbox.devchain import CHAIN_ID, DevChain
 from evidence_service.service import extend
-from evidence_service.service.audit import audit, audit_exhibits, audit_trees
+from evidence_service.service.audit import Audited, audit, audit_exhibits, audit_trees
 from evidence_service.service.audit_custody import audit_custody
 from evidence_service.service.parts import Chain, Parts
 from evidence_service.service.renew import outlook
@@ -78,25 +80,39 @@ def report_audit(parts: Parts) -> ExitCode:
     started = time.monotonic()
     counted: dict[str, int] = {}
     bad = 0
-    for name, found in (
-        # Trees first: a proof asked of a damaged file makes it again.
-        ("batches", audit_trees(parts)),
-        ("pieces of evidence", audit(parts)),
-        ("exhibits", audit_exhibits(parts)),
-        ("custody logs", audit_custody(parts)),
-    ):
-        counted[name] = 0
-        for item in found:  # one at a time: there may be millions
-            counted[name] += 1
-            bad += bool(item.problems)
-            for words in item.problems:
-                click.secho(plain(f"{item.subject_id} ({item.status}): {words}"), fg="red")
+    with bar() as shown:
+        for name, found, total in _audits(parts, counting=not shown.disable):
+            task = shown.add_task(name, total=total)
+            counted[name] = 0
+            for item in found:  # one at a time: there may be millions
+                counted[name] += 1
+                shown.advance(task)
+                bad += bool(item.problems)
+                _tell_problems(shown, item)
     examined = sum(counted.values())
     parts.operations.note_fsck(FsckRun(parts.now(), time.monotonic() - started, examined, bad))
     evidence = counted.pop("pieces of evidence")
     beside = ", ".join(f"{count} {name}" for name, count in counted.items())
     click.echo(f"{evidence} pieces of evidence, {beside} derived again, {bad} with problems")
     return ExitCode.INVALID if bad else ExitCode.VERIFIED
+
+
+def _audits(parts: Parts, *, counting: bool) -> Iterator[tuple[str, Iterator[Audited], int | None]]:
+    """What is derived again, under its name, and how much of it there is; None where that is not counted."""
+    # Trees first: a proof asked of a damaged file makes it again.
+    yield "batches", audit_trees(parts), None
+    yield "pieces of evidence", audit(parts), parts.records.count_evidence() if counting else None
+    yield "exhibits", audit_exhibits(parts), None
+    yield "custody logs", audit_custody(parts), None
+
+
+def _tell_problems(shown: Progress, item: Audited) -> None:
+    if not item.problems:
+        return
+    shown.stop()  # the bar gives the line free
+    for words in item.problems:
+        click.secho(plain(f"{item.subject_id} ({item.status}): {words}"), fg="red")
+    shown.start()
 
 
 @click.command()

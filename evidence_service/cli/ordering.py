@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 from rich.console import Console
 from rich.live import Live
-from rich.table import Column, Table
+from rich.table import Table
 
 from evidence_service.cli.client import (
     CERTIFIED,
@@ -25,6 +25,7 @@ from evidence_service.cli.client import (
     subject_of,
 )
 from evidence_service.cli.exit_codes import NOT_CAPTURED
+from evidence_service.cli.tables import whole
 from evidence_service.cli.terminal import cell, plain
 from evidence_service.cli.uploading import send
 from evidence_service.config import ClientSettings
@@ -60,18 +61,9 @@ def matter_of(
 ) -> str:
     """Id of the matter a command names, or of a new one; the same under the same idempotency key.
 
-    Raises:
-        RefusedError: there is no such matter.
+    One that is named is not looked up: that would need the right to read matters. See :func:`naming`.
     """
     if matter is not None:
-        try:
-            client.call("GET", f"/v1/matters/{quote(matter, safe='')}")
-        except NotFoundError as error:
-            raise RefusedError(
-                f"there is no matter {matter}",
-                what_to_do="give --reference and --applicant instead, which register a new one; the id of an "
-                "old one was printed when it was registered, and is matter_id in “evidence status --json”",
-            ) from error
         return matter
     if reference is None or applicant is None:
         raise click.UsageError(
@@ -81,6 +73,25 @@ def matter_of(
     found: str = client.create("/v1/matters", key=key, json=order)["id"]
     click.echo(f"matter: {plain(found)} (--matter {plain(found)} adds to it)", err=True)
     return found
+
+
+@contextmanager
+def naming(matter: str | None) -> Iterator[None]:
+    """Where something is ordered for a matter that a command names.
+
+    Raises:
+        RefusedError: there is no such matter.
+    """
+    try:
+        yield
+    except NotFoundError as error:
+        if matter is None:
+            raise
+        raise RefusedError(
+            f"there is no matter {matter}",
+            what_to_do="give --reference and --applicant instead, which register a new one; the id of an "
+            "old one is matter_id in “evidence status --json”, and is shown by “evidence matter list”",
+        ) from error
 
 
 @click.command()
@@ -99,9 +110,8 @@ def add(
     """Preserve files of yours as uploaded evidence."""
     client = ServiceClient(ClientSettings())
     matter_id = matter_of(client, matter, reference, applicant)
-    ordered = []
-    for path in files:
-        ordered.append(send(client, matter_id, path))
+    with naming(matter):
+        ordered = [send(client, matter_id, path) for path in files]
     finish(client, ordered, wait=wait, as_json=as_json)
 
 
@@ -160,7 +170,7 @@ def _wait_for(client: ServiceClient, evidence_ids: Sequence[str], *, show: bool)
 
 
 def _table(found: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(Column("Evidence", no_wrap=True), "Listing", "Outcome", "Status", "Now")
+    table = Table(whole("Evidence"), "Listing", "Outcome", "Status", "Now")
     for item in found:
         table.add_row(
             cell(item["id"]),

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 import click
-from rich.table import Table
 
-from evidence_service.cli.client import JSON_OPTION, ServiceClient, show
-from evidence_service.cli.terminal import cell, document, plain
+from evidence_service.cli.client import JSON_OPTION, ServiceClient, segment, show
+from evidence_service.cli.tables import facts
+from evidence_service.cli.terminal import document, plain
 from evidence_service.config import ClientSettings
 
 _MEMBERS = "/v1/organisation/members"
@@ -39,7 +38,7 @@ def add_organisation(name: str, code: str | None, administrator: str | None, as_
 def list_organisations(as_json: bool) -> None:
     """Show the organisations of the installation."""
     found = list(ServiceClient(ClientSettings()).items("/v1/organisations"))
-    show(found, lambda items: _table(items, "id", "name", "code", "created_at"), as_json=as_json)
+    show(found, lambda items: facts(items, "id", "name", "code", "created_at"), as_json=as_json)
 
 
 @click.group()
@@ -69,7 +68,7 @@ def add_member(
 def list_members(as_json: bool) -> None:
     """Show the members, those who have left included."""
     found = list(ServiceClient(ClientSettings()).items(_MEMBERS))
-    show(found, lambda items: _table(items, "id", "name", "roles", "ended_at"), as_json=as_json)
+    show(found, lambda items: facts(items, "id", "name", "roles", "ended_at"), as_json=as_json)
 
 
 @member.command("roles")
@@ -80,7 +79,7 @@ def change_roles(member_id: str, roles: Sequence[str], as_json: bool) -> None:
     """Give somebody these roles, and no others."""
     client = ServiceClient(ClientSettings())
     found = client.call("PATCH", _path(member_id), json={"roles": list(roles)}).json()
-    show([found], lambda items: _table(items, "id", "name", "roles", "ended_at"), as_json=as_json)
+    show([found], lambda items: facts(items, "id", "name", "roles", "ended_at"), as_json=as_json)
 
 
 @member.command("end")
@@ -124,7 +123,7 @@ def list_keys(member_id: str, as_json: bool) -> None:
     for item in found:
         item["state"] = "revoked" if item["revoked_at"] else "good"
     columns = ("id", "label", "state", "scopes", "expires_at")
-    show(found, lambda items: _table(items, *columns), as_json=as_json)
+    show(found, lambda items: facts(items, *columns), as_json=as_json)
 
 
 @key.command("revoke")
@@ -132,12 +131,12 @@ def list_keys(member_id: str, as_json: bool) -> None:
 @click.argument("key_id")
 def revoke_key(member_id: str, key_id: str) -> None:
     """Revoke a key."""
-    ServiceClient(ClientSettings()).call("DELETE", f"{_path(member_id)}/keys/{quote(key_id, safe='')}")
+    ServiceClient(ClientSettings()).call("DELETE", f"{_path(member_id)}/keys/{segment(key_id)}")
     click.echo(f"{plain(key_id)} is revoked", err=True)
 
 
 def _path(member_id: str) -> str:
-    return f"{_MEMBERS}/{quote(member_id, safe='')}"
+    return f"{_MEMBERS}/{segment(member_id)}"
 
 
 def _made(answer: dict[str, Any], *, as_json: bool) -> None:
@@ -149,16 +148,3 @@ def _made(answer: dict[str, Any], *, as_json: bool) -> None:
     if answer.get("key"):
         click.echo("the key is shown once; keep it now:", err=True)
         click.echo(answer["key"])
-
-
-def _table(items: Sequence[dict[str, Any]], *columns: str) -> Table:
-    table = Table(*(name.removesuffix("_at").replace("_", " ") for name in columns))
-    for item in items:
-        table.add_row(*(cell(_words(item[name])) for name in columns))
-    return table
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(value)
-    return "" if value is None else str(value)

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
+from evidence_service.cli.bars import bar
 from evidence_service.cli.client import JSON_OPTION, ServiceClient
 from evidence_service.cli.lists import decode
 from evidence_service.cli.patience import patiently
@@ -114,7 +113,7 @@ def register(
 
 
 def _hashed(files: Sequence[Path]) -> Iterator[Row]:
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with bar() as progress:
         for path in progress.track(files, description="hashing"):
             digester = Digester()
             with path.open("rb") as file:
@@ -174,7 +173,7 @@ def _save(rows: Sequence[Row], path: Path) -> None:
 
 def _register(client: ServiceClient, matter: str, rows: Sequence[Row], path: Path) -> None:
     waiting = [row for row in rows if row.result != "accepted"]
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with bar() as progress:
         task = progress.add_task("registering", total=len(rows), completed=len(rows) - len(waiting))
         for start in range(0, len(waiting), PORTION):
             portion = waiting[start : start + PORTION]

@@ -288,26 +288,41 @@ class EvidenceClient(Transport):
         )
 
     def list_evidence(
-        self, *, matter_id: str | None = None, after: str | None = None, limit: int | None = None
+        self,
+        *,
+        matter_id: str | None = None,
+        service_records: bool | None = None,
+        after: str | None = None,
+        limit: int | None = None,
     ) -> models.EvidencePage:
         """Evidence, oldest id first."""
         answer: models.EvidencePage = self._ask(
             models.EvidencePage,
             "GET",
             "/v1/evidence",
-            query={"matter_id": matter_id, "after": after, "limit": limit},
+            query={
+                "matter_id": matter_id,
+                "service_records": service_records,
+                "after": after,
+                "limit": limit,
+            },
         )
         return answer
 
     def iter_list_evidence(
-        self, *, matter_id: str | None = None, after: str | None = None, limit: int | None = None
+        self,
+        *,
+        matter_id: str | None = None,
+        service_records: bool | None = None,
+        after: str | None = None,
+        limit: int | None = None,
     ) -> Iterator[models.EvidenceView]:
         """All of “list_evidence”, page after page."""
         yield from self._pages(
             models.EvidencePage,
             "/v1/evidence",
             "after",
-            {"matter_id": matter_id, "after": after, "limit": limit},
+            {"matter_id": matter_id, "service_records": service_records, "after": after, "limit": limit},
         )
 
     def show_evidence(self, evidence_id: str) -> models.EvidenceView:
@@ -1017,6 +1032,7 @@ class EvidenceClient(Transport):
         matter_id: str | None = None,
         since: datetime | None = None,
         before: datetime | None = None,
+        service_records: bool | None = None,
         after: str | None = None,
         limit: int | None = None,
     ) -> models.EvidencePage:
@@ -1038,6 +1054,7 @@ class EvidenceClient(Transport):
                 "matter_id": matter_id,
                 "since": since,
                 "before": before,
+                "service_records": service_records,
                 "after": after,
                 "limit": limit,
             },
@@ -1061,6 +1078,7 @@ class EvidenceClient(Transport):
         matter_id: str | None = None,
         since: datetime | None = None,
         before: datetime | None = None,
+        service_records: bool | None = None,
         after: str | None = None,
         limit: int | None = None,
     ) -> Iterator[models.EvidenceView]:
@@ -1080,6 +1098,7 @@ class EvidenceClient(Transport):
                 "matter_id": matter_id,
                 "since": since,
                 "before": before,
+                "service_records": service_records,
                 "after": after,
                 "limit": limit,
             },

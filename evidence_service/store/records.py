@@ -176,16 +176,28 @@ class Records(Orders):
             return {row.id: Evidence(**row._mapping) for row in connection.execute(query)}
 
     def list_evidence(
-        self, *, matter_id: str | None = None, after: str | None = None, limit: int = 100
+        self,
+        *,
+        matter_id: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+        not_by: str | None = None,
     ) -> list[Evidence]:
-        """Evidence in the order of its ids, from just after one of them."""
+        """Evidence in the order of its ids, from just after one of them; without that of one operator."""
         query = select_evidence().order_by(schema.evidence.c.id).limit(limit)
         if matter_id is not None:
             query = query.where(schema.evidence.c.matter_id == matter_id)
         if after is not None:
             query = query.where(schema.evidence.c.id > after)
+        if not_by is not None:
+            query = query.where(schema.evidence.c.operator != not_by)
         with self._engine.connect() as connection:
             return [Evidence(**row._mapping) for row in connection.execute(query)]
+
+    def count_evidence(self) -> int:
+        """How many pieces of evidence there are."""
+        with self._engine.connect() as connection:
+            return int(connection.execute(select(func.count()).select_from(schema.evidence)).scalar_one())
 
     def certifiable(self) -> list[str]:
         """Ids of anchored evidence that a certificate is wanted for and that is not certified yet."""

@@ -25,6 +25,7 @@ class Wanted:
         listing_id: id of the listing on its platform.
         sha256: of one of its files, hexadecimal.
         outcome, status, kind, matter_id: as in the evidence.
+        not_by: operator whose evidence is left out.
         since, before: when it was ordered, from and up to, without the end itself.
     """
 
@@ -38,6 +39,7 @@ class Wanted:
     matter_id: str | None = None
     since: datetime | None = None
     before: datetime | None = None
+    not_by: str | None = None
 
 
 class Searching(Store):
@@ -75,6 +77,8 @@ def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
         value: str | None = getattr(wanted, name)
         if value is not None:
             yield _EVIDENCE.c[name] == value
+    if wanted.not_by is not None:
+        yield _EVIDENCE.c.operator != wanted.not_by
     if wanted.since is not None:
         yield _EVIDENCE.c.created_at >= wanted.since
     if wanted.before is not None:

@@ -93,6 +93,7 @@ class Desks:
             request = pool.submit(self._ask_for_deletion)
             own = list(pool.map(lambda item: self._upload(*item), named))
             self.captured, self._request = captured.result(), request.result()
+        self._link = self._make_link()
         for (path, number, _), made in zip(named, own, strict=True):
             self._own.setdefault(path, {})[number] = made
         self._fetch(own)
@@ -138,6 +139,7 @@ class Desks:
             (r"\bmb-…", self._member),
             (r"\bk-…", self._key),
             (r"\brq-…", self._request),
+            (r"\blk-…", self._link),
             (r"(?<= )/backups/", "backups/"),
             (_NUMBER.pattern, lambda found: own[found[0]].number),
             (r"--person agent(?:-1)?\b", "--person demo-agent"),
@@ -246,6 +248,12 @@ class Desks:
         wait(client, evidence_id, lambda view: view["status"] == "anchored")
         asked = client.create(f"/v1/evidence/{evidence_id}/deletion", json={"reason": "settled"})
         return str(asked["id"])
+
+    def _make_link(self) -> str:
+        """The id of a link to the evidence that documents call ev-…."""
+        order = {"what": "bundle", "recipient": "a court", "purpose": "an exhibit", "expires_in": 3600}
+        path = f"/v1/evidence/{self.captured.evidence_id}/release-links"
+        return str(self._result.client.create(path, json=order)["id"])
 
     def _fetch(self, own: list[Certified]) -> None:
         """What a client gets from the service, under the names that documents give it."""

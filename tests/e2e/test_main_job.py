@@ -302,7 +302,7 @@ def test_commands_tell_what_there_is_in_words_and_in_json(result: Result, tmp_pa
     def fails(*arguments: str) -> str:
         return run(*arguments, code=2)
 
-    assert result.evidence_id in run("status", "--json")
+    assert result.evidence_id in run("status", "--limit", "10000", "--json")
     assert "PAdES B-LTA" in run("certificate", result.evidence_id, "-o", "c.pdf")
     assert (tmp_path / "c.pdf").read_bytes().startswith(b"%PDF-")
     assert "evidence_id" in run("inspect", "c.pdf")

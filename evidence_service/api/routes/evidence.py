@@ -16,10 +16,11 @@ from evidence_service.api.downloads import stored_file
 from evidence_service.api.idempotency import IdempotencyKey
 from evidence_service.api.paging import cut
 from evidence_service.api.receiving import UPLOAD_LIMIT, Upload, check_name, media_type_of, receive
-from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceView, FileView
+from evidence_service.api.schemas import AcceptedView, EvidencePage, EvidenceView, FileView, ServiceRecords
 from evidence_service.core.manifest import STATED
 from evidence_service.errors import NotFoundError
 from evidence_service.service.bundles import assemble
+from evidence_service.service.parts import SERVICE
 from evidence_service.store.custody_room import Room
 
 router = APIRouter(prefix="/v1", tags=["evidence"])
@@ -71,11 +72,14 @@ def list_evidence(
     _: Reader,
     parts: Wired,
     matter_id: str | None = None,
+    service_records: ServiceRecords = True,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> EvidencePage:
     """Evidence, oldest id first."""
-    found = parts.records.list_evidence(matter_id=matter_id, after=after, limit=limit + 1)
+    found = parts.records.list_evidence(
+        matter_id=matter_id, after=after, limit=limit + 1, not_by=None if service_records else SERVICE[0]
+    )
     page, more = cut(found, limit, lambda item: item.id)
     return EvidencePage(items=[EvidenceView.of(item) for item in page], next=more)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from evidence_service.api.auth import Principal, Reader, Wired, may
 from evidence_service.api.idempotency import IdempotencyKey, new_id, once
 from evidence_service.api.keeping import Because, RequestPage, RequestView, State
 from evidence_service.api.paging import cut
+from evidence_service.errors import ForbiddenError
 from evidence_service.service import delete
 from evidence_service.service.parts import Parts
 
@@ -76,7 +77,10 @@ def _decided(
     parts: Parts, request_id: str, because: Because, caller: Principal, *, approve: bool
 ) -> RequestView:
     if parts.requests.request(request_id).requested_by == caller.actor:
-        raise HTTPException(403, "nobody decides about what he has asked for himself: ask another person")
+        raise ForbiddenError(
+            "nobody decides about what he has asked for himself",
+            what_to_do="ask another person with custody:approve",
+        )
     return RequestView.of(
         delete.decide(parts, request_id, approve=approve, actor=caller.actor, reason=because.reason)
     )

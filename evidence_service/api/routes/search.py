@@ -12,9 +12,10 @@ from fastapi import APIRouter, Query
 from evidence_service.api.auth import Reader, Wired
 from evidence_service.api.instants import Instant
 from evidence_service.api.paging import cut
-from evidence_service.api.schemas import EvidencePage, EvidenceView
+from evidence_service.api.schemas import EvidencePage, EvidenceView, ServiceRecords
 from evidence_service.core.manifest import OUTCOMES
 from evidence_service.errors import RefusedError
+from evidence_service.service.parts import SERVICE
 from evidence_service.store.records import STATUSES
 from evidence_service.store.searching import Wanted
 
@@ -48,11 +49,13 @@ def search_evidence(
     matter_id: Term = None,
     since: Annotated[Instant | None, Query(description="Ordered at or after")] = None,
     before: Annotated[Instant | None, Query(description="Ordered before")] = None,
+    service_records: ServiceRecords = True,
     after: Annotated[str | None, Query(max_length=200, description="“next” of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> EvidencePage:
     """Evidence that fits everything that is asked for, newest first; upper and lower case are the same."""
-    wanted = Wanted(url, seller, listing_id, sha256, outcome, status, kind, matter_id, since, before)
+    not_by = None if service_records else SERVICE[0]
+    wanted = Wanted(url, seller, listing_id, sha256, outcome, status, kind, matter_id, since, before, not_by)
     found = parts.searching.find(wanted, after=None if after is None else _parse(after), limit=limit + 1)
     page, more = cut(found, limit, lambda item: _cursor(item.created_at, item.id))
     return EvidencePage(items=[EvidenceView.of(item) for item in page], next=more)

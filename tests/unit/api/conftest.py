@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -67,6 +68,16 @@ class Service:
         """What the worker does up to the registration, without time stamps."""
         seal_manifest(self.parts, evidence_id)
         register(self.parts, evidence_id)
+
+
+def narrowed(service: Service, *scopes: str) -> str:
+    """A key of an operator; of those scopes alone, where some are named."""
+    body: dict[str, Any] = {"name": f"night {secrets.token_hex(4)}", "roles": ["operator"]}
+    member = service.http.post("/v1/organisation/members", json=body).json()["id"]
+    order = {"label": "nightly captures", "scopes": list(scopes) or None}
+    answer = service.http.post(f"/v1/organisation/members/{member}/keys", json=order)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["key"])
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ THINGS = {
 PLAIN = {
     "after", "before", "limit", "reference", "status", "open_only", "sha256", "person", "name", "language",
     "certificate", "urgent", "url", "seller", "listing_id", "outcome", "kind", "since",
-    "reason", "state",
+    "reason", "state", "service_records",
     "overlap_hours",
 }  # fmt: skip
 # Values of required parameters that have a form.

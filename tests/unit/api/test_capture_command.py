@@ -22,7 +22,7 @@ from sqlalchemy import Engine, text
 
 from evidence_service.cli import main
 from tests.running import ROOT, answering
-from tests.unit.api.conftest import Service
+from tests.unit.api.conftest import Service, narrowed
 from tests.unit.service.test_login_state import RECIPIENTS, SECRET, STATE
 
 HOST = "https://93.184.215.14"
@@ -222,11 +222,14 @@ def test_an_answer_that_got_lost_is_asked_for_again(service: Service, engine: En
 def test_rows_are_followed_to_their_end(service: Service, tmp_path: Path) -> None:
     path = write(tmp_path / "list.txt", [f"{HOST}/{number}" for number in range(3)])
     process = subprocess.Popen(
-        command(service, "--list", str(path)), env=environment(service), stderr=subprocess.PIPE
+        command(service, "--list", str(path)),
+        env=environment(service),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     records = service.parts.records
     described = {"started_at": "2026-01-02T03:04:05.000Z", "finished_at": "2026-01-02T03:04:07.000Z"}
-    lines = iter(process.stderr or ())
+    lines = iter(process.stdout or ())
     assert any(b"3 rows: 3 accepted" in line for line in lines)
     first, second, third = (item.id for item in records.list_evidence())
     for name, outcome in ((first, "captured"), (second, "challenge")):
@@ -236,7 +239,7 @@ def test_rows_are_followed_to_their_end(service: Service, tmp_path: Path) -> Non
     words = b"".join(lines).decode()
     assert process.wait(60) == USAGE
     # Neither a wall nor work that stopped is called captured.
-    assert "3 rows: 1 captured, 1 challenge, 1 stopped · 2 preserved, 2 certified" in words
+    assert words.count("3 rows: 1 captured, 1 challenge, 1 stopped · 2 preserved, 2 certified\n") == 1
     assert "preserve refused: the page is gone" in words
     found = {row["evidence_id"]: row for row in results(tmp_path / "list.txt.results.csv")}
     assert [found[name]["outcome"] for name in (first, second, third)] == ["captured", "challenge", ""]
@@ -330,6 +333,21 @@ def test_a_matter_that_is_not_there_says_how_one_is_made(
     assert f"matter: {evidence.matter_id} (--matter {evidence.matter_id} adds to it)" in done.stderr
 
 
+def test_a_key_for_captures_alone_captures_for_a_matter_that_is_named(
+    service: Service, engine: Engine, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "list.txt", [f"{HOST}/2"])
+    environment = {**service.environment, "EVIDENCE_API_KEY": narrowed(service, "captures:write")}
+    for given in ([f"{HOST}/1"], ["--list", str(path)]):
+        wanted = ["capture", *given, "--matter", service.matter, "--no-wait"]
+        done = CliRunner().invoke(main, wanted, env=environment)
+        assert done.exit_code == ALL_DONE, done.stderr
+    note = write(tmp_path / "note.txt", ["a note"])
+    added = ["add", str(note), "--matter", service.matter, "--no-wait"]
+    assert CliRunner().invoke(main, added, env=environment).exit_code == ALL_DONE
+    assert len(ordered(engine)) == 3
+
+
 def test_status_is_in_the_order_of_acceptance_and_names_uploads(service: Service) -> None:
     for number in range(205):  # more than one page, and ids are random
         service.clock.forward(1)
@@ -337,8 +355,15 @@ def test_status_is_in_the_order_of_acceptance_and_names_uploads(service: Service
             service.upload()
             service.clock.forward(1)
         assert run(service, f"{HOST}/{number}", "--no-wait").exit_code == ALL_DONE
-    done = CliRunner().invoke(main, ["status"], env=service.environment)
-    shown = [line.strip() for line in done.stdout.splitlines() if line.startswith(("  http", "  upload"))]
+    everything = CliRunner().invoke(main, ["status", "--limit", "300"], env=service.environment)
+    assert "more" not in everything.stderr
+    newest = CliRunner().invoke(main, ["status"], env=service.environment)
+    assert "and 156 more; --limit shows more" in newest.stderr
+    assert everything.stdout.endswith(newest.stdout) and newest.stdout.count("ev-") == 50
+    few = CliRunner().invoke(main, ["search", "--limit", "5"], env=service.environment)
+    assert "and 200 more at least" in few.stderr
+    lines = everything.stdout.splitlines()
+    shown = [line.strip() for line in lines if line.startswith(("  http", "  upload"))]
     assert shown == [
         *(f"{HOST}/{number}" for number in range(200)),
         "upload: note.txt",

@@ -18,7 +18,7 @@ from evidence_service.cli import certificate_batch, main
 from evidence_service.cli.client import ServiceClient
 from tests.running import repeating
 from tests.unit.api.certificates import CHINA, GENERIC, anchored, carry_out, issued, pdf
-from tests.unit.api.conftest import Service
+from tests.unit.api.conftest import Service, narrowed
 
 USAGE, INVALID, PENDING, UNAVAILABLE = 2, 3, 5, 6
 
@@ -75,6 +75,22 @@ def test_the_short_form_gets_the_certificate_of_the_default_edition(service: Ser
         assert done.stdout.split() == [str(target), "EP-2026-000001", "PAdES", "B-LTA"]
         assert target.read_bytes() == pdf("EP-2026-000001")
     assert "no evidence nothing" in run(service, "nothing").stderr
+
+
+def test_whoever_may_order_none_gets_the_one_there_is(service: Service, tmp_path: Path) -> None:
+    evidence_id, target = anchored(service), tmp_path / "c.pdf"
+    # The scopes of the key for nightly captures in docs/how-to/manage-organisations.md.
+    key = narrowed(service, "captures:write", "evidence:read", "certificates:read")
+    environment = {**service.environment, "EVIDENCE_API_KEY": key}
+    wanted = ["certificate", evidence_id, "--output", str(target)]
+    early = CliRunner().invoke(main, wanted, env=environment)
+    assert early.exit_code == PENDING, early.stderr
+    assert "none is ordered: this needs certificates:write" in early.stderr
+    with working(service):
+        assert run(service, "issue", evidence_id).exit_code == 0
+    done = CliRunner().invoke(main, wanted, env=environment)
+    assert done.exit_code == 0, done.stderr
+    assert target.read_bytes() == pdf("EP-2026-000001")
 
 
 def test_help_names_every_command(service: Service) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 from sqlalchemy import Engine, exc
 
-from evidence_service.cli import main, operation
+from evidence_service.cli import bars, main, operation
 from evidence_service.core.digest import digest_of
 from evidence_service.errors import ConfigurationError, NotFoundError, StorageUnavailableError
 from evidence_service.service.audit import Audited
@@ -106,3 +108,19 @@ def test_problems_are_told_as_they_are_found(
     assert fsck(environment).exit_code == 3
     last = service.parts.operations.last_fsck()
     assert last is not None and last.problems == 3
+
+
+def test_a_terminal_is_shown_how_far_it_is_and_a_pipe_is_not(
+    service: Service, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = fsck(environment)
+    assert quiet.exit_code == 0 and quiet.stderr == ""
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100)
+    monkeypatch.setattr(bars, "Console", lambda **_: console)
+    shown = fsck(environment)
+    assert shown.stdout == quiet.stdout
+    assert "pieces of evidence" in screen.getvalue() and "2/2" in screen.getvalue()
+    with failing(monkeypatch, LocalObjects, "check", NotFoundError("no object is stored"), landed=False):
+        damaged = fsck(environment)
+    assert "no object is stored" in damaged.stdout and "no object" not in screen.getvalue()

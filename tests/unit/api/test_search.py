@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from sqlalchemy import Engine, text
 
 from evidence_service.cli import main
 from evidence_service.core.manifest import KINDS, OUTCOMES
+from evidence_service.service import delete
+from evidence_service.service.enter_registrations import enter_registrations
 from evidence_service.store.records import STATUSES
+from tests.unit.api.certificates import anchored, issued, pdf
 from tests.unit.api.conftest import Service
 
 SHOP = "https://shop.example/item/"
@@ -160,3 +164,49 @@ def test_the_command_prints_what_fits(service: Service, listings: list[str]) -> 
     nothing = CliRunner().invoke(main, ["search", "--listing", "L9"], env=service.environment)
     assert nothing.exit_code == 0
     assert "nothing fits" in nothing.stderr
+
+
+# --- digests, the service's own records, and what was deleted ---
+
+
+def shown(service: Service, *arguments: str) -> list[str]:
+    """Lines of a command."""
+    done = CliRunner().invoke(main, [*arguments], env=service.environment)
+    assert done.exit_code == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_digests_are_shown_by_name_and_the_services_own_on_demand(service: Service) -> None:
+    row = {"name": "photo.jpg", "size": 0, "sha256": "ab" * 32, "sha3_512": "cd" * 64}
+    order = {"matter_id": service.matter, **row}
+    mine = service.http.post("/v1/registrations", json=order).json()["id"]
+    enter_registrations(service.parts)
+    evidence_id = anchored(service)
+    issued(service, evidence_id)
+    by_name = {item["id"]: item for item in service.http.get("/v1/evidence").json()["items"]}
+    [own] = [item for item in by_name if item not in (mine, evidence_id)]
+    assert [by_name[item]["name"] for item in (mine, own)] == ["photo.jpg", "certificate-EP-2026-000001.pdf"]
+    for command in ("search", "status"):
+        lines = shown(service, command)
+        assert f"{mine}  registered" in lines and "  digest: photo.jpg" in lines
+        assert "  registered" not in lines
+        assert own not in " ".join(lines)
+        assert f"{own}  captured" in shown(service, command, "--all")
+    [first, _] = shown(service, "search", "--kind", "digest")
+    assert first == f"{mine}  registered"
+    sha256 = hashlib.sha256(pdf("EP-2026-000001")).hexdigest()
+    assert own in shown(service, "search", "--sha256", sha256)[0]
+    few = service.http.get("/v1/evidence", params={"service_records": False}).json()["items"]
+    assert {item["id"] for item in few} == {mine, evidence_id}
+
+
+def test_what_was_deleted_is_called_deleted(service: Service) -> None:
+    evidence_id = anchored(service)
+    delete.ask(service.parts, "rq-1", evidence_id, actor="agent", reason="settled")
+    delete.decide(service.parts, "rq-1", approve=True, actor="second", reason="checked")
+    assert delete.begin(service.parts, "rq-1")
+    delete.finish(service.parts, "rq-1")
+    for command in ("search", "status"):
+        first, name = shown(service, command)
+        assert first == f"{evidence_id}  deleted on 2026-01-02 (was anchored, received)"
+        assert name == "  upload: note.txt"

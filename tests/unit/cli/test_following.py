@@ -52,9 +52,25 @@ def test_progress_in_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     screen = io.StringIO()
     monkeypatch.setattr(following, "Console", lambda **_: Console(file=screen, force_terminal=True, width=80))
     found = ended(tmp_path, "waiting", "waiting")
-    with following.progress(found) as show:
+    with following.progress(found, wait=True) as show:
         next(iter(found)).outcome = "removed"
         show()
     drawn = screen.getvalue()
     assert "2 rows: 2 accepted · 0 preserved, 0 certified" in drawn
     assert "2 rows: 1 accepted, 1 removed · 1 preserved, 0 certified" in drawn
+
+
+def test_elsewhere_lines_tell_what_goes_on_and_not_how_it_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_LINE_EVERY", 0.0)
+    found = ended(tmp_path, "waiting", "waiting")
+    with following.progress(found, wait=True) as show:
+        show()
+        for item in found:
+            item.outcome, item.status = "captured", "certified"
+        show()
+    assert capsys.readouterr().err == "2 rows: 2 accepted · 0 preserved, 0 certified\n"
+    with following.progress(ended(tmp_path, "waiting"), wait=False) as show:
+        show()
+    assert capsys.readouterr().err == ""

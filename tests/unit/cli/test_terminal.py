@@ -14,7 +14,16 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from evidence_service import config
-from evidence_service.cli import anchors, chain, client, main, operation, ordering
+from evidence_service.cli import (
+    anchors,
+    certificate,
+    chain,
+    client,
+    main,
+    operation,
+    ordering,
+    tables,
+)
 from evidence_service.cli.terminal import document, plain
 from evidence_service.errors import ConfigurationError, EvidenceServiceError, NodeUnavailableError
 
@@ -67,8 +76,8 @@ def test_the_tables_show_words_of_others() -> None:
         "url": "http://shop.example/[/x]",
         "outcome": None,
         "name": None,
+        "kind": "platform_capture",
         "status": "[/x]",
-        "kind": "upload",
         "waiting_for": HOSTILE,
         "progress": "",
     }
@@ -81,9 +90,9 @@ def test_the_tables_show_words_of_others() -> None:
 
 
 def test_lines_of_evidence_show_words_of_others(capsys: pytest.CaptureFixture[str]) -> None:
-    hostile = {"id": HOSTILE, "url": None, "name": HOSTILE, "outcome": f"{HOSTILE}!", "status": HOSTILE}
-    more = {"waiting_for": HOSTILE, "progress": "", "reasons": [HOSTILE], "kind": "upload"}
-    client.show_evidence([{**hostile, **more}], as_json=False)
+    hostile = {"id": HOSTILE, "url": None, "name": HOSTILE, "outcome": HOSTILE, "status": HOSTILE}
+    more = {"waiting_for": HOSTILE, "progress": "", "reasons": [HOSTILE]}
+    client.show_evidence([{**hostile, **more, "kind": "upload", "deleted_at": None}], as_json=False)
     out = capsys.readouterr().out
     assert out.count(SHOWN) == 6
     assert "\x1b" not in out
@@ -95,7 +104,8 @@ def test_ids_and_addresses_are_on_one_line_each_however_narrow(
     monkeypatch.setenv("COLUMNS", "80")
     name, url = "ev-" + "5f" * 10, "https://shop.example/item/" + "1" * 90
     view = {"id": name, "url": url, "name": None, "outcome": "removed", "status": "certified"}
-    client.show_evidence([{**view, "waiting_for": None, "progress": "", "reasons": ["gone"]}], as_json=False)
+    more = {"waiting_for": None, "progress": "", "kind": "platform_capture", "deleted_at": None}
+    client.show_evidence([{**view, **more, "reasons": ["gone"]}], as_json=False)
     assert capsys.readouterr().out.splitlines() == [f"{name}  certified, removed", f"  {url}", "  - gone"]
     batch = "batch-" + "5f" * 10
     assert batch in printed(anchors._table([anchor(batch=batch)]), width=80)
@@ -159,3 +169,24 @@ def test_an_error_that_quotes_a_node_is_one_line(
     assert SHOWN in done.stderr
     assert {item for item in done.stderr if not item.isprintable()} == {"\n"}
     assert len(done.stderr.splitlines()) == 2
+
+
+def test_what_is_copied_is_whole_in_every_table_and_rows_are_plain_elsewhere(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    number, name, at = "EP-2026-000001", "ev-" + "5f" * 10, "2026-01-02T03:04:05.678000+00:00"
+    words = "words that give way " * 5
+    keys = [{"id": "k-" + "5f" * 10, "label": words, "scopes": [words], "expires_at": at}]
+    listed = {"number": number, "evidence_id": name, "edition": words, "status": "released", "since": at}
+    for table, copied in (
+        (tables.facts(keys, *keys[0]), [keys[0]["id"], at]),
+        (certificate._certificates([listed]), [number, name, "released", at[:10]]),
+    ):
+        drawn = io.StringIO()
+        tables.show_table(table, Console(file=drawn, width=40, force_terminal=True, color_system=None))
+        assert all(item in drawn.getvalue() for item in copied)
+        tables.show_table(table, Console(file=io.StringIO(), width=40))
+        [row] = capsys.readouterr().out.splitlines()
+        assert {*copied} <= {*row.split("\t")} and "│" not in row
+    tables.show_table(tables.facts([{"id": HOSTILE}], "id"), Console(file=io.StringIO()))
+    assert capsys.readouterr().out == f"{SHOWN}\n"
