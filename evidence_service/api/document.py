@@ -86,7 +86,7 @@ def _describe(app: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             if method in _METHODS:
-                operation["summary"] = _summary(operation["description"])
+                operation["summary"] = _summary(operation.get("description", operation["summary"]))
                 _add_file(operation)
                 _add_errors(operation, path, method)
     return document

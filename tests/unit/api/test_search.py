@@ -191,7 +191,7 @@ def test_digests_are_shown_by_name_and_the_services_own_on_demand(service: Servi
         assert f"{mine}  registered" in lines and "  digest: photo.jpg" in lines
         assert "  registered" not in lines
         assert own not in " ".join(lines)
-        assert f"{own}  captured" in shown(service, command, "--all")
+        assert f"{own}  received" in shown(service, command, "--all")
     [first, _] = shown(service, "search", "--kind", "digest")
     assert first == f"{mine}  registered"
     sha256 = hashlib.sha256(pdf("EP-2026-000001")).hexdigest()

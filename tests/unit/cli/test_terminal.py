@@ -90,7 +90,7 @@ def test_the_tables_show_words_of_others() -> None:
 
 
 def test_lines_of_evidence_show_words_of_others(capsys: pytest.CaptureFixture[str]) -> None:
-    hostile = {"id": HOSTILE, "url": None, "name": HOSTILE, "outcome": HOSTILE, "status": HOSTILE}
+    hostile = {"id": HOSTILE, "url": None, "name": HOSTILE, "outcome": f"{HOSTILE}!", "status": HOSTILE}
     more = {"waiting_for": HOSTILE, "progress": "", "reasons": [HOSTILE]}
     client.show_evidence([{**hostile, **more, "kind": "upload", "deleted_at": None}], as_json=False)
     out = capsys.readouterr().out
