@@ -87,6 +87,7 @@ def _describe(app: FastAPI) -> dict[str, Any]:
         for method, operation in operations.items():
             if method in _METHODS:
                 operation["summary"] = _summary(operation.get("description", operation["summary"]))
+                _leave_out_null(operation)
                 _add_file(operation)
                 _add_errors(operation, path, method)
     return document
@@ -109,6 +110,16 @@ def _response(words: str, status: str | None) -> dict[str, Any]:
             "request_id": "0f1e2d3c4b5a6978",
         }
     return {"description": words, "content": {MEDIA_TYPE: content}}
+
+
+def _leave_out_null(operation: dict[str, Any]) -> None:
+    """A parameter is given or not; in a header field or a query nothing stands for null."""
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"]
+        given = [item for item in schema.get("anyOf", ()) if item != {"type": "null"}]
+        if len(given) == 1:
+            del schema["anyOf"]
+            schema.update(given[0])
 
 
 def _add_file(operation: dict[str, Any]) -> None:

@@ -131,7 +131,7 @@ def show_organisation(caller: Member, parts: Wired) -> OrganisationView:
 def list_administration(
     _: Auditor,
     parts: Wired,
-    after: Annotated[int, Query(ge=0, le=2**62, description="Sequence to go on from")] = 0,
+    after: Annotated[int, Query(ge=0, le=2**53 - 1, description="Sequence to go on from")] = 0,
     limit: Limit = 50,
 ) -> EventPage:
     """What administrators did, oldest first; nobody can edit it."""

@@ -83,7 +83,7 @@ class Replay(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"after": 812}]})
 
-    after: int | None = Field(default=None, ge=0, le=2**62, description="Position of an event")
+    after: int | None = Field(default=None, ge=0, le=2**53 - 1, description="Position of an event")
     since: AwareDatetime | None = None
 
 
@@ -252,7 +252,7 @@ def list_deliveries(
     webhook_id: str,
     _: Member,
     parts: Wired,
-    before: Annotated[int | None, Query(ge=1, le=2**62, description="“next” of the page before")] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**53 - 1, description="“next” of the page before")] = None,
     limit: Limit = 50,
 ) -> DeliveryPage:
     """What became of telling an endpoint of events, the newest first."""
