@@ -35,9 +35,7 @@ _RETRY = 2000
 _SEVERAL = {"matter_id": "matter_ids", "evidence_id": "evidence_ids"}
 """An exhibit is about several."""
 
-Position = Annotated[
-    int | None, Query(ge=0, le=2**53 - 1, description="Begin just after the event with this id")
-]
+Position = Annotated[int | None, Query(ge=0, le=_LAST, description="Begin just after the event with this id")]
 Only = Annotated[str | None, Query(max_length=200)]
 
 
@@ -72,7 +70,7 @@ async def follow_events(
     after: Position = None,
     last_event_id: Annotated[
         int | None,
-        Header(ge=0, le=2**53 - 1, description="As browsers send it when they come again; outweighs “after”"),
+        Header(ge=0, le=_LAST, description="As browsers send it when they come again; outweighs “after”"),
     ] = None,
     matter_id: Only = None,
     evidence_id: Only = None,
