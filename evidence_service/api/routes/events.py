@@ -35,6 +35,8 @@ _RETRY = 2000
 _SEVERAL = {"matter_id": "matter_ids", "evidence_id": "evidence_ids"}
 """An exhibit is about several."""
 
+_LAST = 2**53 - 1
+"""Largest position that a double holds, as many programs read numbers."""
 Position = Annotated[int | None, Query(ge=0, le=_LAST, description="Begin just after the event with this id")]
 Only = Annotated[str | None, Query(max_length=200)]
 
