@@ -18,6 +18,7 @@ from evidence_service.api.idempotency import IdempotencyKey, new_id
 from evidence_service.api.orders import ProblemView
 from evidence_service.api.paging import cut
 from evidence_service.api.registrations import (
+    ANY_TYPE,
     AcceptedRegistration,
     AcceptedRegistrationList,
     ListedRow,
@@ -28,7 +29,8 @@ from evidence_service.api.registrations import (
     RegistrationListView,
     RegistrationRows,
     RegistrationView,
-    StatedFile,
+    RightList,
+    StatedRow,
 )
 from evidence_service.core import document, manifest, receipt
 from evidence_service.errors import MalformedError, RefusedError
@@ -44,8 +46,8 @@ direct = APIRouter(prefix="/v1", tags=["registrations"], route_class=DirectRoute
 """Included first: what is asked most is found first."""
 
 Orderer = Annotated[Principal, may("captures:write")]
-_ROWS: TypeAdapter[list[StatedFile]] = TypeAdapter(list[StatedFile])
-_ROW: TypeAdapter[StatedFile] = TypeAdapter(StatedFile)
+_ROWS: TypeAdapter[list[StatedRow]] = TypeAdapter(list[StatedRow])
+_ROW: TypeAdapter[StatedRow] = TypeAdapter(StatedRow)
 _PAGE = 50
 
 
@@ -67,7 +69,7 @@ async def register(
     When this answers, the registration is durable; soon after it is evidence of kind `digest`.
     """
     try:
-        stated = _stated(order)
+        stated = _stated(order.name, order.media_type, order.size, order.sha256, order.sha3_512)
     except MalformedError as error:
         raise RefusedError(error.message, what_to_do="name the file in the form of a path") from error
     # Before it waits with others: one that is refused in their transaction would make each of them a new one.
@@ -107,7 +109,7 @@ async def register_list(
 def _register_list(
     parts: Parts, order: NewRegistrationList, body: bytes, caller: Principal, key: str | None
 ) -> Response:
-    accepted, refused = _judged(order.rows)
+    accepted, refused = _judged(order)
     found = take_list(
         parts,
         WantedList(
@@ -180,31 +182,34 @@ def find_proofs(
     return ProofPage(items=[ProofView.of(item) for item in page], next=more)
 
 
-def _stated(row: StatedFile) -> Stated:
-    """What a row states.
+def _stated(name: str, media_type: str, size: int, sha256: str, sha3_512: str) -> Stated:
+    """What somebody states.
 
     Raises:
         MalformedError: its name is not in the form of a path.
     """
-    manifest.check_path(row.name)
-    return Stated(row.name, row.media_type, row.size, bytes.fromhex(row.sha256), bytes.fromhex(row.sha3_512))
+    manifest.check_path(name)
+    return Stated(name, media_type, size, bytes.fromhex(sha256), bytes.fromhex(sha3_512))
 
 
-def _judged(rows: list[Any]) -> tuple[dict[int, Stated], dict[int, dict[str, str]]]:
+def _judged(order: NewRegistrationList) -> tuple[dict[int, Stated], dict[int, dict[str, str]]]:
     """The rows that can be registered, and the problems of the others, by position."""
-    read, refused = _read(rows)
+    read, refused = _read(order)
     accepted: dict[int, Stated] = {}
     for position, row in read.items():
         try:
-            accepted[position] = _stated(row)
+            accepted[position] = _stated(
+                row["name"], row.get("media_type", ANY_TYPE), row["size"], row["sha256"], row["sha3_512"]
+            )
         except MalformedError as error:
-            refused[position] = _problem(row.name, error.message)
+            refused[position] = _problem(row["name"], error.message)
     return accepted, refused
 
 
-def _read(rows: list[Any]) -> tuple[dict[int, StatedFile], dict[int, dict[str, str]]]:
+def _read(order: NewRegistrationList) -> tuple[dict[int, StatedRow], dict[int, dict[str, str]]]:
     """Rows in the form of a file, and the problems of the others, by position."""
-    if isinstance(rows[0], StatedFile):  # then all of them are: see NewRegistrationList.of_json
+    rows: list[Any] = order.rows
+    if isinstance(order, RightList):
         return dict(enumerate(rows, start=1)), {}
     refused: dict[int, dict[str, str]] = {}
     try:
