@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +21,8 @@ MOST = 500
 """Items of one transaction."""
 AT_ONCE = 2
 """Transactions at once: while the disk is waited for with one, the next one is made."""
+ENOUGH = 8
+"""Items for which another one is begun; fewer go with the next one there is, for each costs several round trips."""
 ROOM = 10_000
 """Items that may wait; beyond that nobody is made to wait longer than they would."""
 
@@ -40,11 +42,13 @@ class GroupCommit(Generic[T, R]):
         most: int = MOST,
         room: int = ROOM,
         at_once: int = AT_ONCE,
+        enough: int = ENOUGH,
     ) -> None:
         self._commit = commit
         self._most = most
         self._room = room
         self._at_once = at_once
+        self._enough_for_another = enough
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._writing: set[asyncio.Task[Any] | None] = set()
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="group-commit")
@@ -61,17 +65,22 @@ class GroupCommit(Generic[T, R]):
             )
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
-        if len(self._writing) < self._at_once:
+        if len(self._writing) < self._at_once and self._enough(self._writing):
             self._writing.add(asyncio.create_task(self._write()))
         return await answer
 
+    def _enough(self, others: Collection[object]) -> bool:
+        """Whether what waits goes now; what does not is taken by one of the others when it has ended."""
+        return not others or len(self._waiting) >= self._enough_for_another
+
     async def _write(self) -> None:
+        this = asyncio.current_task()
         try:
-            while group := self._next():
+            while self._enough(self._writing - {this}) and (group := self._next()):
                 await self._write_group(group)
         finally:
-            # In the same step in which nothing was found waiting: whoever comes next begins another one.
-            self._writing.discard(asyncio.current_task())
+            # In the same step in which nothing was taken: whoever comes next begins another one.
+            self._writing.discard(this)
 
     def _next(self) -> list[tuple[T, asyncio.Future[R]]]:
         """The next group, without those whose caller has gone: nothing of theirs was begun."""

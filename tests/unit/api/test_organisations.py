@@ -248,8 +248,8 @@ def test_the_commands(service: Service) -> None:
     def run(*arguments: str, key: str = "", code: int = 0) -> str:
         environment = service.environment | ({"EVIDENCE_API_KEY": key} if key else {})
         done = CliRunner().invoke(main, arguments, env=environment)
-        assert done.exit_code == code, done.output + done.stderr
-        return done.output
+        assert done.exit_code == code, done.output
+        return done.stdout if code == 0 else done.output
 
     made = json.loads(
         run("organisation", "add", "Aurelle SA", "--code", "AUR", "--administrator", "C. Martin", "--json")

@@ -55,7 +55,7 @@ def test_what_arrives_during_a_commit_goes_into_the_next_one(database: Database)
 
 def test_two_groups_are_written_at_once_and_the_others_wait(database: Database) -> None:
     async def run() -> list[int]:
-        group = GroupCommit(database.commit, at_once=2)
+        group = GroupCommit(database.commit, at_once=2, enough=1)
         tasks = []
         for item in (1, 2):
             tasks.append(asyncio.create_task(group.add(item)))
@@ -70,8 +70,27 @@ def test_two_groups_are_written_at_once_and_the_others_wait(database: Database) 
     assert database.groups == [[1], [2], [3, 4]]
 
 
+def test_another_group_is_begun_when_it_is_worth_it(database: Database) -> None:
+    async def run() -> list[int]:
+        group = GroupCommit(database.commit, at_once=2, enough=3)
+        tasks = [asyncio.create_task(group.add(1))]
+        await begun(database)
+        for item in (2, 3):
+            tasks.append(asyncio.create_task(group.add(item)))
+            await asyncio.sleep(0.02)
+            assert database.groups == [[1]]
+        tasks.append(asyncio.create_task(group.add(4)))
+        await begun(database, 2)
+        database.go.set()
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(run()) == [10, 20, 30, 40]
+    assert database.groups == [[1], [2, 3, 4]]
+
+
+@pytest.mark.parametrize("enough", [1, 3, 8])
 @pytest.mark.parametrize("at_once", [1, 2, 3])
-def test_nobody_is_forgotten_however_they_come(database: Database, at_once: int) -> None:
+def test_nobody_is_forgotten_however_they_come(database: Database, at_once: int, enough: int) -> None:
     database.go.set()
 
     async def client(group: GroupCommit[int, int], first: int) -> list[int]:
@@ -83,7 +102,7 @@ def test_nobody_is_forgotten_however_they_come(database: Database, at_once: int)
         return answers
 
     async def run() -> list[list[int]]:
-        group = GroupCommit(database.commit, at_once=at_once)
+        group = GroupCommit(database.commit, at_once=at_once, enough=enough)
         clients = [client(group, 1_000 * number) for number in range(1, 9)]
         return await asyncio.wait_for(asyncio.gather(*clients), 30)
 
