@@ -22,7 +22,7 @@ MOST = 500
 AT_ONCE = 2
 """Transactions at once: while the disk is waited for with one, the next one is made."""
 ENOUGH = 8
-"""Items for which another one is begun; fewer go with the next one there is, for each costs several round trips."""
+"""Items for which another one is begun, as each costs several round trips; fewer wait for one that ends."""
 ROOM = 10_000
 """Items that may wait; beyond that nobody is made to wait longer than they would."""
 

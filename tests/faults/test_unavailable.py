@@ -20,6 +20,10 @@ from evidence_service.sandbox.installation import DemoInstallation
 from tests.running import GANACHE, certified, order, service, wait
 
 
+SEVERAL = {"EVIDENCE_CAPTURES_AT_ONCE": "4"}
+"""The digest of the certificate before may wait for the authorities too, and keeps its place meanwhile."""
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoInstallation]:
     with DemoInstallation(tmp_path_factory.mktemp("unavailable"), ganache=GANACHE) as running:
@@ -45,7 +49,7 @@ def test_no_browser(demo: DemoInstallation) -> None:
 def test_no_authority(demo: DemoInstallation) -> None:
     first, second = (port(item.url) for item in demo.authorities.authorities)
     demo.authorities.stop()
-    with service(demo) as client:
+    with service(demo, SEVERAL) as client:
         evidence_id = order(client, demo.marketplace.listing_url("100202"))
         view = wait(client, evidence_id, lambda item: bool(item["waiting_for"]))
         assert "0 of 2 required time stamps could be had" in view["waiting_for"]
@@ -58,7 +62,7 @@ def test_no_authority(demo: DemoInstallation) -> None:
 
 def test_no_node(demo: DemoInstallation) -> None:
     demo.chain.kill()
-    with service(demo) as client:
+    with service(demo, SEVERAL) as client:
         evidence_id = order(client, demo.marketplace.listing_url("100203"))
         view = wait(client, evidence_id, lambda item: bool(item["waiting_for"]))
         assert f"127.0.0.1:{port(demo.chain.rpc_url)}: " in view["waiting_for"]
