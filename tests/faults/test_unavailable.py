@@ -19,7 +19,6 @@ from evidence_service.sandbox.devchain import DevChain
 from evidence_service.sandbox.installation import DemoInstallation
 from tests.running import GANACHE, certified, order, service, wait
 
-
 SEVERAL = {"EVIDENCE_CAPTURES_AT_ONCE": "4"}
 """The digest of the certificate before may wait for the authorities too, and keeps its place meanwhile."""
 
