@@ -155,6 +155,9 @@ def test_the_recorder_is_killed(processes: Processes, tmp_path: Path, step: str)
     result = spoiled(
         processes, tmp_path / "c", answers, step, lambda: processes.kill("evidence_service.capture.recording")
     )
+    if step == "opening" and result.outcome.status == "blocked":
+        assert says(result, "net::ERR_")  # killed before anything of the page had come through it
+        return
     assert result.outcome.status == "partial"
     assert says(result, "the recorder ended while the page was being captured")
 
