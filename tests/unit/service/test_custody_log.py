@@ -427,18 +427,16 @@ def moves(events: Any, log: Any, checkpoints: Any) -> Iterator[tuple[str, Statem
             yield f"{table} of {evidence_id} moved", [statement]
             moved.append(statement)
         yield f"{evidence_id} moved with its events", moved
-    taken = {(row.o, row.p) for row in log}
-    for row in log:
-        here = {"o": row.o, "p": row.p}
-        if ((OTHER if row.o == DEFAULT_ORGANISATION else DEFAULT_ORGANISATION), row.p) not in taken:
-            statement = move.format("custody_log", "organisation_id = :o AND position = :p")
-            yield f"entry {here} moved", [(statement, here)]
-    sizes = {(row.o, row.s) for row in checkpoints}
-    for row in checkpoints:
-        here = {"o": row.o, "p": row.s}
-        if ((OTHER if row.o == DEFAULT_ORGANISATION else DEFAULT_ORGANISATION), row.s) not in sizes:
-            statement = move.format("custody_checkpoints", "organisation_id = :o AND size = :p")
-            yield f"checkpoint {here} moved", [(statement, here)]
+    opposite = {DEFAULT_ORGANISATION: OTHER, OTHER: DEFAULT_ORGANISATION}
+    for what, table, column, rows in (
+        ("entry", "custody_log", "position", [(row.o, row.p) for row in log]),
+        ("checkpoint", "custody_checkpoints", "size", [(row.o, row.s) for row in checkpoints]),
+    ):
+        for owner, place in rows:
+            here = {"o": owner, "p": place}
+            if (opposite[owner], place) not in rows:
+                statement = move.format(table, f"organisation_id = :o AND {column} = :p")
+                yield f"{what} {here} moved", [(statement, here)]
 
 
 def whole_ends(checkpoints: Any) -> Iterator[tuple[str, Statements]]:
